@@ -1,0 +1,96 @@
+// Package resources says what a kind of resource is: how it is described,
+// checked, started, stopped and watched on one node.
+//
+// Each kind lives in a package of its own below this one and implements
+// [Agent]; optional abilities are small interfaces of their own ([Watcher],
+// [Reloader], [Halter]). A [Registry] finds the agent for a name. Deciding
+// where a resource runs, and whether it may, is not done here.
+package resources
+
+import (
+	"context"
+	"fmt"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// An Agent starts, stops and monitors resources of one kind on the local node.
+//
+// Start and Stop are idempotent and return only once Monitor would report the
+// new state. Start adopts what already runs as wanted, without a gap. An error
+// from Stop means the resource may still be active: it must not start on
+// another node before this one is fenced (S5).
+type Agent interface {
+	// Metadata describes the kind. It never changes and must not be modified.
+	Metadata() *pb.AgentMetadata
+	// Validate checks the parameters against this node without changing it and
+	// returns what the agent would pick by itself, e.g. "interface eth0, from
+	// the route 10.0.0.0/24". A wrong parameter is a *[ParameterError].
+	Validate(ctx context.Context, r *pb.Resource) (notes []string, err error)
+	Start(ctx context.Context, r *pb.Resource) error
+	Stop(ctx context.Context, r *pb.Resource) error
+	// Monitor returns Unknown only with an error; Unknown is never read as Stopped.
+	Monitor(ctx context.Context, r *pb.Resource) (State, error)
+}
+
+// A Watcher notices a fault when it happens, not at the next monitor.
+type Watcher interface {
+	// Watch blocks until ctx is canceled while the resource runs here, and
+	// calls changed whenever a Monitor might now answer differently, with a
+	// sentence that says why ("10.0.0.1 was removed from eth0 by another hand").
+	// It may be started before Start has returned. changed does not block.
+	Watch(ctx context.Context, r *pb.Resource, changed func(why string)) error
+}
+
+// A Reloader takes over changed parameters without a stop.
+type Reloader interface {
+	Reload(ctx context.Context, r *pb.Resource) error
+}
+
+// A Halter can stop at once, without grace, for a node whose lease has ended.
+// Agents without it are stopped by Stop.
+type Halter interface {
+	Halt(ctx context.Context, r *pb.Resource) error
+}
+
+// A Detailer says in a few words what it made of a running resource ("eth0").
+type Detailer interface {
+	Detail(r *pb.Resource) string
+}
+
+// State is what a monitor found.
+type State int
+
+const (
+	Unknown State = iota // could not be found out
+	Stopped
+	Running
+	Failed // active, but not as it should be
+)
+
+func (s State) String() string {
+	switch s {
+	case Stopped:
+		return "stopped"
+	case Running:
+		return "running"
+	case Failed:
+		return "failed"
+	default:
+		return "unknown"
+	}
+}
+
+// A ParameterError says which parameter is wrong, why, and what would be right.
+type ParameterError struct {
+	Parameter string
+	Problem   string
+	Fix       string // optional; a full sentence without the final period
+}
+
+func (e *ParameterError) Error() string {
+	if e.Fix == "" {
+		return fmt.Sprintf("parameter %s: %s", e.Parameter, e.Problem)
+	}
+	return fmt.Sprintf("parameter %s: %s; %s", e.Parameter, e.Problem, e.Fix)
+}
