@@ -1,0 +1,206 @@
+// Package consensus wires hashicorp/raft: its stores, its timing, who votes,
+// who leads, and how a command gets committed.
+//
+// It is given an FSM and a transport and knows nothing of what the commands
+// mean. A server's id and its address are both the node's UUID; the transport
+// finds the network addresses, so an address may change without a change of
+// configuration.
+//
+// Leadership decides only who plans. It is never a right to run a resource:
+// that is the lease (package lease).
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/proto"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// Without pre-vote a node that was cut off disturbs the others on its return;
+// raft switches it off silently for a transport that lacks it.
+var _ raft.WithPreVote = (*raft.NetworkTransport)(nil)
+
+// ErrUnknown is returned when leadership was lost while a command was under
+// way: it may or may not be committed later.
+var ErrUnknown = errors.New("the outcome is unknown: leadership was lost while the change was being committed")
+
+// A NotLeaderError says that another node must be asked.
+type NotLeaderError struct {
+	Leader string // node id; empty when none is known
+}
+
+func (e *NotLeaderError) Error() string {
+	if e.Leader == "" {
+		return "no leader is known: the cluster has no quorum at the moment, or is electing"
+	}
+	return fmt.Sprintf("node %s is the leader", e.Leader)
+}
+
+// Timing is Raft's share of a timing profile.
+type Timing struct {
+	Heartbeat   time.Duration // without a leader's word for this long (to twice this), a follower stands for election
+	Election    time.Duration
+	LeaderLease time.Duration // at most Heartbeat
+	Commit      time.Duration // how late at most followers learn what is committed when nothing follows
+}
+
+// LAN is the default timing. A leadership lost under load is common enough at
+// it, and must not matter.
+var LAN = Timing{
+	Heartbeat:   250 * time.Millisecond,
+	Election:    250 * time.Millisecond,
+	LeaderLease: 250 * time.Millisecond,
+	Commit:      20 * time.Millisecond,
+}
+
+// Config is what a Node is made of.
+type Config struct {
+	ID        string // node UUID
+	FSM       raft.FSM
+	Transport raft.Transport
+	Stores    Stores
+	Timing    Timing
+	Log       *slog.Logger
+}
+
+// Node is this machine's part in the consensus.
+type Node struct {
+	id      string
+	raft    *raft.Raft
+	changes chan bool // gained and lost leaderships, every one of them
+	log     *slog.Logger
+}
+
+// applyTimeout bounds how long a command may wait to be taken into the log.
+const applyTimeout = 2 * time.Second
+
+// Start restores the stored state and joins the elections. A node without
+// stored state waits until a leader adds it, or until Bootstrap.
+func Start(c Config) (*Node, error) {
+	n := &Node{id: c.ID, changes: make(chan bool, 64), log: c.Log}
+	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, c.Transport)
+	if err != nil {
+		return nil, fmt.Errorf("start raft: %w", err)
+	}
+	n.raft = r
+	return n, nil
+}
+
+func raftConfig(c Config, changes chan<- bool) *raft.Config {
+	rc := raft.DefaultConfig()
+	rc.LocalID = raft.ServerID(c.ID)
+	rc.HeartbeatTimeout = c.Timing.Heartbeat
+	rc.ElectionTimeout = c.Timing.Election
+	rc.LeaderLeaseTimeout = c.Timing.LeaderLease
+	rc.CommitTimeout = c.Timing.Commit
+	rc.NotifyCh = changes
+	rc.Logger = newLogger(c.Log)
+	rc.NoLegacyTelemetry = true
+	return rc
+}
+
+// Bootstrap makes this node the only voter of a new cluster.
+func (n *Node) Bootstrap() error {
+	err := n.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{server(n.id)}}).Error()
+	if err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	return nil
+}
+
+func server(id string) raft.Server {
+	return raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(id)}
+}
+
+// Propose commits a command and returns what the FSM answered; an answer that
+// is an error is returned as the error. On a follower it is a *NotLeaderError,
+// and nothing was done. After ErrUnknown the command may still be committed.
+func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := proto.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode command: %w", err)
+	}
+	f := n.raft.Apply(data, applyTimeout)
+	if err := n.translate(f.Error()); err != nil {
+		return nil, err
+	}
+	if refused, ok := f.Response().(error); ok {
+		return nil, refused
+	}
+	return f.Response(), nil
+}
+
+func (n *Node) translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		leader, _ := n.Leader()
+		if leader == n.id {
+			leader = "" // on its way to another
+		}
+		return &NotLeaderError{Leader: leader}
+	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrRaftShutdown), errors.Is(err, raft.ErrAbortedByRestore):
+		return fmt.Errorf("%w (%w)", ErrUnknown, err)
+	default:
+		return err
+	}
+}
+
+// Leader returns the leader's node id, if one is known.
+func (n *Node) Leader() (id string, ok bool) {
+	_, leader := n.raft.LeaderWithID()
+	return string(leader), leader != ""
+}
+
+// LastContact returns how long ago this node last heard of the leader; zero on the leader.
+func (n *Node) LastContact() time.Duration {
+	if n.raft.State() == raft.Leader {
+		return 0
+	}
+	last := n.raft.LastContact()
+	if last.IsZero() {
+		return time.Duration(1<<63 - 1)
+	}
+	return time.Since(last)
+}
+
+// Term returns the present term.
+func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
+
+// TransferLeadership hands leadership to the most current voter. It tries
+// three times: a transfer fails when that voter is just then unreachable.
+func (n *Node) TransferLeadership() error {
+	if n.raft.State() != raft.Leader {
+		return nil
+	}
+	var err error
+	for range 3 {
+		if err = n.raft.LeadershipTransfer().Error(); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("hand over leadership: %w", err)
+}
+
+// Shutdown hands leadership over where it can and leaves the elections. Its
+// membership stays: stopping is not leaving.
+func (n *Node) Shutdown() error {
+	if err := n.TransferLeadership(); err != nil {
+		n.log.Info("leadership not handed over", "err", err)
+	}
+	if err := n.raft.Shutdown().Error(); err != nil {
+		return fmt.Errorf("shut raft down: %w", err)
+	}
+	return nil
+}

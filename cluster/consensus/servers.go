@@ -1,0 +1,60 @@
+package consensus
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// changeTimeout bounds how long a change of the configuration may wait to be taken into the log.
+const changeTimeout = 2 * time.Second
+
+// A Server is one entry of Raft's configuration.
+type Server struct {
+	ID    string
+	Voter bool
+}
+
+// Servers returns the newest configuration. It may not be committed yet, so
+// nothing about leases may be derived from it: they have an electorate of
+// their own (lease protocol, H3).
+func (n *Node) Servers() ([]Server, error) {
+	f := n.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return nil, fmt.Errorf("read raft configuration: %w", err)
+	}
+	var list []Server
+	for _, s := range f.Configuration().Servers {
+		list = append(list, Server{ID: string(s.ID), Voter: s.Suffrage == raft.Voter})
+	}
+	return list, nil
+}
+
+// AddReplica makes the node receive the log without a vote. Only on the leader.
+func (n *Node) AddReplica(id string) error {
+	return n.changed("add replica", id, n.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+}
+
+// AddVoter gives the node a vote. Only on the leader, and only for a node that
+// has caught up: from now on commits may have to wait for it.
+func (n *Node) AddVoter(id string) error {
+	return n.changed("add voter", id, n.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+}
+
+// DemoteVoter takes the node's vote. Only on the leader.
+func (n *Node) DemoteVoter(id string) error {
+	return n.changed("demote voter", id, n.raft.DemoteVoter(raft.ServerID(id), 0, changeTimeout))
+}
+
+// RemoveServer ends the node's part in the consensus. Only on the leader.
+func (n *Node) RemoveServer(id string) error {
+	return n.changed("remove server", id, n.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout))
+}
+
+func (n *Node) changed(what, id string, f raft.Future) error {
+	if err := n.translate(f.Error()); err != nil {
+		return fmt.Errorf("%s %s: %w", what, id, err)
+	}
+	return nil
+}
