@@ -1,0 +1,172 @@
+// Package executor runs the operations of one node: starts, stops, probes,
+// reloads and recurring monitors.
+//
+// It keeps the node's rights. A right to serve a resource is (epoch,
+// assignment), given by a start order under a held lease of the same epoch; a
+// newer assignment, a stop order, or the end of the epoch ends it (lease
+// protocol, rules 6, 21 and 22). Rights live in memory only.
+//
+// Operations on one resource run one at a time; those of different resources
+// never wait for each other. When the lease ends, everything that holds a
+// right is halted at once, whatever its operation is doing (S3).
+package executor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// A Lease tells whether this node may serve now.
+type Lease interface {
+	// Held returns the epoch under which the lease is held at this moment.
+	Held() (epoch uint64, deadline time.Duration, ok bool)
+}
+
+// A Log commits commands, through the leader.
+type Log interface {
+	Propose(ctx context.Context, c *pb.Command) error
+}
+
+// Agents finds the agent for a resource.
+type Agents interface {
+	Find(name string) (resources.Agent, error)
+}
+
+// Config is what an Executor is made of.
+type Config struct {
+	Node   string // id of this node
+	Nonce  uint64 // of this agent start; orders to an older one are refused
+	Lease  Lease
+	Log    Log
+	Agents Agents
+	Logger *slog.Logger
+}
+
+// Executor runs this node's operations.
+type Executor struct {
+	node   string
+	nonce  uint64
+	lease  Lease
+	log    Log
+	agents Agents
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil before and after
+	running sync.WaitGroup  // all operations, watches and halts
+	units   map[string]*unit
+	orders  map[uint64]*order // by operation id: under way, or done lately
+	done    []uint64          // ids of finished orders, oldest first
+}
+
+// keptOrders is how many results are remembered for a leader that asks again.
+const keptOrders = 1024
+
+// New makes an executor. It refuses orders until Run.
+func New(c Config) *Executor {
+	return &Executor{
+		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, logger: c.Logger,
+		units: make(map[string]*unit), orders: make(map[uint64]*order),
+	}
+}
+
+// Run accepts orders until ctx is canceled, and returns when the operations
+// under way have ended. What is served stays as it is: the node's lease, not
+// this agent's life, decides how long.
+func (e *Executor) Run(ctx context.Context) error {
+	e.mu.Lock()
+	e.ctx = ctx
+	e.mu.Unlock()
+	<-ctx.Done()
+	e.mu.Lock()
+	e.ctx = nil
+	e.mu.Unlock()
+	e.running.Wait()
+	return nil
+}
+
+// An order is one operation that the leader asked for.
+type order struct {
+	finished chan struct{}
+	result   *pb.Result // set before finished is closed
+}
+
+// Execute runs the operation, or joins it when it is under way already, or
+// repeats its result when it is done. If ctx ends first the operation goes on.
+func (e *Executor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	o, err := e.accept(r)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-o.finished:
+		return &pb.ExecuteResponse{Result: o.result}, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for operation %d: %w", r.Operation.Id, ctx.Err())
+	}
+}
+
+// accept starts the operation unless it is known already.
+func (e *Executor) accept(r *pb.ExecuteRequest) (*order, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx == nil {
+		return nil, fmt.Errorf("this agent takes no orders: it is starting or stopping")
+	}
+	if known := e.orders[r.Operation.Id]; known != nil {
+		return known, nil
+	}
+	o := &order{finished: make(chan struct{})}
+	e.orders[r.Operation.Id] = o
+	u := e.unit(r.Resource.Id)
+	job, refusal := u.take(e, r)
+	ctx := e.ctx
+	e.running.Go(func() {
+		o.result = e.result(r, refusal)
+		if refusal == "" {
+			job(ctx, o.result)
+		}
+		e.finish(r.Operation.Id, o)
+	})
+	return o, nil
+}
+
+// finish publishes the order's result.
+func (e *Executor) finish(id uint64, o *order) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(o.finished)
+	e.done = append(e.done, id)
+	if len(e.done) > keptOrders {
+		delete(e.orders, e.done[0])
+		e.done = e.done[1:]
+	}
+}
+
+func (e *Executor) result(r *pb.ExecuteRequest, refusal string) *pb.Result {
+	res := &pb.Result{
+		Operation: r.Operation.Id, Kind: r.Operation.Kind, Resource: r.Operation.Resource,
+		Node: e.node, Epoch: r.Operation.Epoch, Assignment: r.Operation.Assignment,
+		Revision: r.Resource.Revision, Restart: r.Resource.Restart,
+	}
+	if refusal != "" {
+		res.Outcome, res.Error = pb.Outcome_OUTCOME_REFUSED, refusal
+	}
+	return res
+}
+
+// unit returns the resource's unit, made at first use. e.mu is held.
+func (e *Executor) unit(id string) *unit {
+	u := e.units[id]
+	if u == nil {
+		u = newUnit(id)
+		e.units[id] = u
+	}
+	return u
+}

@@ -1,0 +1,144 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// haltTimeout bounds the halt of one resource. Its success is not waited for
+// by anyone but this node: others count by the lease and the lapse of the
+// resource's kind.
+const haltTimeout = 5 * time.Second
+
+// Lapsed halts all that is served: the lease is over. Rights stay, in case the
+// same epoch's lease is regained. It returns when everything is silent or
+// haltTimeout has passed.
+func (e *Executor) Lapsed() {
+	e.haltAll("the lease has ended")
+}
+
+// Drop ends all rights for good and halts what is served.
+func (e *Executor) Drop(reason string) {
+	e.mu.Lock()
+	for _, u := range e.units {
+		u.right = right{}
+	}
+	e.mu.Unlock()
+	e.haltAll(reason)
+}
+
+// Regained starts again what this node still has a right to, in the order in
+// which the rights were given.
+func (e *Executor) Regained() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx == nil {
+		return
+	}
+	var again []*unit
+	for _, u := range e.units {
+		if u.right != (right{}) && u.resource != nil && !u.serving {
+			again = append(again, u)
+		}
+	}
+	slices.SortFunc(again, func(a, b *unit) int { return int(a.right.assignment) - int(b.right.assignment) })
+	ctx := e.ctx
+	e.running.Go(func() {
+		for _, u := range again {
+			e.resume(ctx, u)
+		}
+	})
+}
+
+// resume starts a halted resource under the right it still has.
+func (e *Executor) resume(ctx context.Context, u *unit) {
+	e.mu.Lock()
+	r, rt := u.resource, u.right
+	valid := r != nil && e.valid(u, rt) && !u.serving
+	e.mu.Unlock()
+	if !valid {
+		return
+	}
+	agent, err := e.agents.Find(r.Agent)
+	if err != nil {
+		return
+	}
+	op := &pb.Operation{Resource: r.Id, Epoch: rt.epoch, Assignment: rt.assignment}
+	res := &pb.Result{Resource: r.Id, Node: e.node, Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Epoch: rt.epoch, Assignment: rt.assignment}
+	e.perform(ctx, u, op, res, func(ctx context.Context) (pb.Outcome, error) {
+		return e.serve(ctx, u, r, agent, res)
+	})
+	if res.Outcome != pb.Outcome_OUTCOME_DONE {
+		e.report(ctx, u, rt, res)
+	}
+}
+
+// haltAll silences everything at once: all resources side by side, without
+// waiting for the turn of an operation under way. A start that is interrupted
+// here finds out when it returns, and halts again.
+func (e *Executor) haltAll(reason string) {
+	for _, done := range e.beginHalts(reason) {
+		<-done
+	}
+}
+
+func (e *Executor) beginHalts(reason string) []<-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var begun []<-chan struct{}
+	for _, u := range e.units {
+		if u.interrupt != nil {
+			u.interrupt()
+		}
+		if u.resource == nil {
+			continue
+		}
+		e.logger.Warn("halting resource", "resource", u.id, "reason", reason)
+		begun = append(begun, e.beginHalt(u))
+	}
+	return begun
+}
+
+// beginHalt halts one unit and ends its watch. e.mu is held.
+func (e *Executor) beginHalt(u *unit) <-chan struct{} {
+	done := make(chan struct{})
+	r, unwatch := u.resource, u.unwatch
+	u.serving, u.unwatch = false, nil
+	u.halts++
+	u.halted = done
+	e.running.Go(func() {
+		defer close(done)
+		agent, err := e.agents.Find(r.Agent)
+		if err == nil {
+			err = e.halt(r, agent)
+		}
+		if err != nil {
+			e.logger.Error("halt failed: the resource may still be active", "resource", r.Id, "err", err)
+		}
+		if unwatch != nil {
+			unwatch()
+		}
+	})
+	return done
+}
+
+// halt stops a resource without grace.
+func (e *Executor) halt(r *pb.Resource, agent resources.Agent) error {
+	ctx, cancel := context.WithTimeout(context.Background(), haltTimeout)
+	defer cancel()
+	var err error
+	if halter, ok := agent.(resources.Halter); ok {
+		err = halter.Halt(ctx, r)
+	} else {
+		err = agent.Stop(ctx, r)
+	}
+	if err != nil {
+		return errors.Join(errors.New("halt"), err)
+	}
+	return nil
+}

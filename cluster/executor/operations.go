@@ -1,0 +1,212 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// defaultTimeout bounds an operation whose order names no timeout
+// (Pacemaker Explained, "Operation Defaults").
+const defaultTimeout = 20 * time.Second
+
+// occupy waits for the resource's turn and returns how to give it back.
+func (u *unit) occupy(ctx context.Context) (release func(), err error) {
+	select {
+	case <-u.turn:
+		return func() { u.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the operation before this one: %w", ctx.Err())
+	}
+}
+
+// perform runs f in the resource's turn, within the order's timeout, and
+// writes down how long it took and how it ended.
+func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, into *pb.Result, f func(context.Context) (pb.Outcome, error)) {
+	timeout := op.Timeout.AsDuration()
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	release, err := u.occupy(ctx)
+	if err != nil {
+		into.Outcome, into.Error = failure(err), err.Error()
+		return
+	}
+	defer release()
+	began := time.Now()
+	outcome, err := f(ctx)
+	into.Duration = duration(time.Since(began))
+	into.Outcome = outcome
+	if err != nil {
+		into.Error = oneLine(err.Error())
+	}
+}
+
+func (e *Executor) start(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
+	return func(ctx context.Context, into *pb.Result) {
+		ctx, interrupt := context.WithCancel(ctx)
+		defer interrupt()
+		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+			if !e.begin(u, r, interrupt) {
+				return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
+			}
+			return e.serve(ctx, u, r.Resource, agent, into)
+		})
+	}
+}
+
+// begin notes that a start is under way, unless its right has ended.
+func (e *Executor) begin(u *unit, r *pb.ExecuteRequest, interrupt context.CancelFunc) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.valid(u, right{r.Operation.Epoch, r.Operation.Assignment}) {
+		return false
+	}
+	u.resource, u.interrupt = r.Resource, interrupt
+	return true
+}
+
+// valid reports whether rt is the unit's right and the lease that it needs is
+// held at this moment. e.mu is held.
+func (e *Executor) valid(u *unit, rt right) bool {
+	epoch, _, held := e.lease.Held()
+	return held && u.right == rt && rt.epoch == epoch
+}
+
+// serve starts the resource and, unless the right ended meanwhile, watches it
+// from then on. It is called in the resource's turn.
+func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, into *pb.Result) (pb.Outcome, error) {
+	rt, halts, err := e.quiet(ctx, u)
+	if err != nil {
+		return failure(err), err
+	}
+	err = agent.Start(ctx, r)
+
+	e.mu.Lock()
+	u.interrupt = nil
+	valid := e.valid(u, rt) && u.halts == halts
+	u.serving = valid && err == nil
+	if u.serving && e.ctx != nil {
+		e.watch(u, r, agent, rt)
+	}
+	e.mu.Unlock()
+
+	switch {
+	case !valid: // the lease or the right ended while the agent worked (rule 24)
+		return pb.Outcome_OUTCOME_FAILED, errors.Join(errors.New("the right to serve ended during the start"), e.halt(r, agent))
+	case err != nil:
+		return failure(err), err
+	}
+	if d, ok := agent.(resources.Detailer); ok {
+		into.Detail = d.Detail(r)
+	}
+	return pb.Outcome_OUTCOME_DONE, nil
+}
+
+// quiet waits for a halt under way, so that it cannot silence what is started
+// after it, and returns the right and the number of halts to compare with later.
+func (e *Executor) quiet(ctx context.Context, u *unit) (right, int, error) {
+	e.mu.Lock()
+	rt, halts, halted := u.right, u.halts, u.halted
+	e.mu.Unlock()
+	if halted == nil {
+		return rt, halts, nil
+	}
+	select {
+	case <-halted:
+		return rt, halts, nil
+	case <-ctx.Done():
+		return rt, halts, fmt.Errorf("wait for the halt before this start: %w", ctx.Err())
+	}
+}
+
+func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
+	return func(ctx context.Context, into *pb.Result) {
+		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+			what := e.unserve(u, r.Resource)
+			if err := agent.Stop(ctx, what); err != nil {
+				return failure(err), err
+			}
+			e.mu.Lock()
+			u.resource = nil
+			e.mu.Unlock()
+			return pb.Outcome_OUTCOME_DONE, nil
+		})
+	}
+}
+
+// unserve ends the watch and returns the resource as it was started: a stop
+// must find what runs, not what the parameters say by now.
+func (e *Executor) unserve(u *unit, ordered *pb.Resource) *pb.Resource {
+	e.mu.Lock()
+	u.serving = false
+	unwatch, started := u.unwatch, u.resource
+	u.unwatch = nil
+	e.mu.Unlock()
+	if unwatch != nil {
+		unwatch()
+	}
+	if started == nil {
+		return ordered
+	}
+	return started
+}
+
+func (e *Executor) reload(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
+	return func(ctx context.Context, into *pb.Result) {
+		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+			reloader, ok := agent.(resources.Reloader)
+			if !ok {
+				return pb.Outcome_OUTCOME_FAILED, errors.New("this kind of resource cannot reload")
+			}
+			if err := reloader.Reload(ctx, r.Resource); err != nil {
+				return failure(err), err
+			}
+			e.mu.Lock()
+			u.resource = r.Resource
+			e.mu.Unlock()
+			return pb.Outcome_OUTCOME_DONE, nil
+		})
+	}
+}
+
+func (e *Executor) probe(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
+	return func(ctx context.Context, into *pb.Result) {
+		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+			return outcome(agent.Monitor(ctx, r.Resource))
+		})
+	}
+}
+
+// outcome turns what a monitor found into the outcome of the operation.
+func outcome(s resources.State, err error) (pb.Outcome, error) {
+	switch s {
+	case resources.Running:
+		return pb.Outcome_OUTCOME_DONE, nil
+	case resources.Stopped:
+		return pb.Outcome_OUTCOME_NOT_RUNNING, nil
+	default:
+		if err == nil {
+			err = fmt.Errorf("the resource is %s", s)
+		}
+		return failure(err), err
+	}
+}
+
+func failure(err error) pb.Outcome {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return pb.Outcome_OUTCOME_TIMED_OUT
+	}
+	return pb.Outcome_OUTCOME_FAILED
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(s), " ")
+}

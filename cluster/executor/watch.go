@@ -1,0 +1,145 @@
+package executor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// reportRetry is how long to wait before a report that could not be committed
+// is tried again.
+const reportRetry = 100 * time.Millisecond
+
+// watch monitors what is served until u.unwatch is called: on every word of
+// the agent's own watch, and at the interval of its monitor operation. e.mu is
+// held.
+func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt right) {
+	ctx, cancel := context.WithCancel(e.ctx)
+	changed := make(chan string, 1)
+	var w sync.WaitGroup
+	if watcher, ok := agent.(resources.Watcher); ok {
+		w.Go(func() { e.listen(ctx, watcher, r, changed) })
+	}
+	w.Go(func() { e.monitor(ctx, u, r, agent, rt, changed) })
+	e.running.Go(w.Wait)
+	u.unwatch = func() {
+		cancel()
+		w.Wait()
+	}
+}
+
+// listen passes the agent's words on. A watch that fails leaves the recurring
+// monitors, so it is only logged.
+func (e *Executor) listen(ctx context.Context, watcher resources.Watcher, r *pb.Resource, changed chan string) {
+	err := watcher.Watch(ctx, r, func(why string) {
+		select {
+		case changed <- why:
+		default: // a monitor is due already
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		e.logger.Warn("watch ended, faults are seen by monitors only", "resource", r.Id, "err", err)
+	}
+}
+
+func (e *Executor) monitor(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, changed <-chan string) {
+	spec := monitorSpec(r, agent.Metadata())
+	tick := ticks(spec.Interval.AsDuration())
+	defer tick.Stop()
+	for {
+		why := ""
+		select {
+		case <-ctx.Done():
+			return
+		case why = <-changed:
+		case <-tick.C:
+		}
+		e.check(ctx, u, r, agent, rt, spec, why)
+	}
+}
+
+// ticks returns a ticker, which never ticks when there is no interval.
+func ticks(interval time.Duration) *time.Ticker {
+	if interval > 0 {
+		return time.NewTicker(interval)
+	}
+	t := time.NewTicker(time.Hour)
+	t.Stop()
+	return t
+}
+
+// check runs one monitor and tells the leader when it failed.
+func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, spec *pb.OperationSpec, why string) {
+	op := &pb.Operation{Resource: r.Id, Timeout: spec.Timeout}
+	res := &pb.Result{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: r.Id, Node: e.node, Epoch: rt.epoch, Assignment: rt.assignment}
+	e.perform(ctx, u, op, res, func(ctx context.Context) (pb.Outcome, error) {
+		return outcome(agent.Monitor(ctx, r))
+	})
+	if res.Outcome == pb.Outcome_OUTCOME_DONE || ctx.Err() != nil {
+		return
+	}
+	if why != "" {
+		res.Error = why
+	} else if res.Error == "" {
+		res.Error = "monitor: it is not running"
+	}
+	e.report(ctx, u, rt, res)
+}
+
+// report commits a failure that nobody asked for, once until the leader
+// answers it with an order. It ends with the right: then the report is stale.
+func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result) {
+	if !e.first(u, rt) {
+		return
+	}
+	e.logger.Warn("resource failed", "resource", res.Resource, "err", res.Error)
+	cmd := &pb.Command{Body: &pb.Command_RecordResult{RecordResult: &pb.RecordResult{Result: res}}}
+	for ctx.Err() == nil {
+		err := e.log.Propose(ctx, cmd)
+		if err == nil || !e.holds(u, rt) {
+			return
+		}
+		e.logger.Info("failure not reported yet", "resource", res.Resource, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(reportRetry):
+		}
+	}
+}
+
+// first reports whether the failure is news, and notes that it is none from now on.
+func (e *Executor) first(u *unit, rt right) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if u.right != rt || u.reported {
+		return false
+	}
+	u.reported = true
+	return true
+}
+
+func (e *Executor) holds(u *unit, rt right) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return u.right == rt
+}
+
+// monitorSpec returns the resource's recurring monitor, else the default of
+// its kind.
+func monitorSpec(r *pb.Resource, meta *pb.AgentMetadata) *pb.OperationSpec {
+	for _, list := range [][]*pb.OperationSpec{r.Operations, meta.Operations} {
+		for _, s := range list {
+			if s.Name == "monitor" {
+				return s
+			}
+		}
+	}
+	return &pb.OperationSpec{Name: "monitor"}
+}
+
+func duration(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
