@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -75,7 +76,11 @@ type Node struct {
 	id      string
 	raft    *raft.Raft
 	changes chan bool // gained and lost leaderships, every one of them
+	leaders chan raft.Observation
 	log     *slog.Logger
+
+	mu        sync.Mutex
+	newLeader chan struct{} // closed at the next change of the leader
 }
 
 // applyTimeout bounds how long a command may wait to be taken into the log.
@@ -84,12 +89,19 @@ const applyTimeout = 2 * time.Second
 // Start restores the stored state and joins the elections. A node without
 // stored state waits until a leader adds it, or until Bootstrap.
 func Start(c Config) (*Node, error) {
-	n := &Node{id: c.ID, changes: make(chan bool, 64), log: c.Log}
+	n := &Node{
+		id: c.ID, log: c.Log,
+		changes: make(chan bool, 64), leaders: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
+	}
 	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, c.Transport)
 	if err != nil {
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
 	n.raft = r
+	r.RegisterObserver(raft.NewObserver(n.leaders, false, func(o *raft.Observation) bool {
+		_, ok := o.Data.(raft.LeaderObservation)
+		return ok
+	}))
 	return n, nil
 }
 
@@ -161,6 +173,21 @@ func (n *Node) translate(err error) error {
 func (n *Node) Leader() (id string, ok bool) {
 	_, leader := n.raft.LeaderWithID()
 	return string(leader), leader != ""
+}
+
+// LeaderChanged is closed at the next change of the leader; take it before
+// Leader. It needs Lead to run.
+func (n *Node) LeaderChanged() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.newLeader
+}
+
+func (n *Node) announceLeader() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.newLeader)
+	n.newLeader = make(chan struct{})
 }
 
 // LastContact returns how long ago this node last heard of the leader; zero on the leader.

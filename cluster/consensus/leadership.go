@@ -27,6 +27,8 @@ func (n *Node) Lead(ctx context.Context, term func(context.Context) error) error
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-n.leaders:
+			n.announceLeader()
 		case leads := <-n.changes:
 			current.end()
 			current = nil

@@ -1,0 +1,207 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// A timeline puts together, from what the leader sees, how a resource came to
+// run where it runs: one event per failover, move or recovery, with the time of
+// each phase (S6). Times are the leader's own and monotonic.
+type timeline struct {
+	mu       sync.Mutex
+	led      time.Time           // when this node's newest term began
+	verdicts map[string]*verdict // by node id: how it was found gone
+	passages map[string]*passage // by resource: under way
+	seen     *pb.State           // the last state looked at
+}
+
+// A verdict is how a node was found gone.
+type verdict struct {
+	epoch  uint64
+	began  time.Time // when it was last heard
+	phases []*pb.Phase
+}
+
+// A passage is one resource on its way.
+type passage struct {
+	from   string // node id
+	kind   string // failover, move or recovery
+	cause  string
+	began  time.Time
+	phases []*pb.Phase
+}
+
+func newTimeline() *timeline {
+	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage)}
+}
+
+func (p *passage) reach(name string, now time.Time) {
+	p.phases = append(p.phases, phase(name, now.Sub(p.began)))
+}
+
+func phase(name string, at time.Duration) *pb.Phase {
+	return &pb.Phase{Name: name, At: durationpb.New(at)}
+}
+
+// elected notes that a term of this node begins.
+func (t *timeline) elected(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.led = now
+	t.seen = nil
+	clear(t.passages)
+}
+
+// Silent tells that the leader found a node silent: when it last heard the
+// node, and when it saw that this was too long ago.
+func (c *Controller) Silent(node string, epoch uint64, heard, noticed time.Time) {
+	t := c.timeline
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v := &verdict{epoch: epoch, began: heard, phases: []*pb.Phase{}}
+	if t.led.After(heard) {
+		v.phases = append(v.phases, phase("elected", t.led.Sub(heard)))
+	}
+	v.phases = append(v.phases, phase("silence", noticed.Sub(heard)))
+	t.verdicts[node] = v
+}
+
+// Testified tells that a majority of the voters has testified.
+func (c *Controller) Testified(node string, epoch uint64, at time.Time) {
+	t := c.timeline
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if v := t.verdicts[node]; v != nil && v.epoch == epoch {
+		v.phases = append(v.phases, phase("testimony", at.Sub(v.began)))
+	}
+}
+
+// tell commits an event for every passage that the state shows to have ended.
+func (t *term) tell(ctx context.Context, st *pb.State) {
+	events := t.timeline.observe(st, time.Now())
+	if len(events) == 0 {
+		return
+	}
+	t.group.Go(func() error {
+		_, err := t.log.Propose(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: events}}})
+		var refused *state.Refusal
+		if err != nil && ctx.Err() == nil && !errors.As(err, &refused) {
+			return fmt.Errorf("record events: %w", err)
+		}
+		return nil
+	})
+}
+
+// observe compares the state with the last one looked at.
+func (t *timeline) observe(st *pb.State, now time.Time) []*pb.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.seen
+	t.seen = st
+	if before == nil {
+		return nil
+	}
+	var events []*pb.Event
+	for _, r := range st.Resources {
+		was, is := state.AssignmentOf(before, r.Id), state.AssignmentOf(st, r.Id)
+		t.left(st, r.Id, was, is, now)
+		if e := t.arrived(before, st, r.Id, was, is, now); e != nil {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// left follows a resource's way off its node.
+func (t *timeline) left(st *pb.State, id string, was, is *pb.Assignment, now time.Time) {
+	if is != nil && is.Revoking && (was == nil || was.Number != is.Number || !was.Revoking) {
+		t.passages[id] = &passage{from: is.Node, kind: "move", cause: stopReason(st, is), began: now}
+		return
+	}
+	if was == nil || (is != nil && is.Number == was.Number && is.Orphaned == was.Orphaned) {
+		return
+	}
+	node := state.NodeByID(st, was.Node)
+	switch p := t.passages[id]; {
+	case node != nil && node.Admission == pb.Admission_ADMISSION_GONE && node.Epoch == was.Epoch:
+		t.passages[id] = t.lost(node, now)
+	case p != nil && is == nil:
+		p.reach("stopped", now)
+	}
+}
+
+// lost begins the passage of a resource whose node is gone.
+func (t *timeline) lost(node *pb.Node, now time.Time) *passage {
+	p := &passage{from: node.Id, kind: "failover", cause: node.Name + " is gone", began: now}
+	if v := t.verdicts[node.Id]; v != nil && v.epoch == node.Epoch {
+		p.began, p.phases = v.began, append(p.phases, v.phases...)
+		p.cause = fmt.Sprintf("%s was silent for %d ms and a majority of the voters testified to it", node.Name, now.Sub(v.began).Milliseconds())
+	}
+	p.reach("gone", now)
+	return p
+}
+
+func stopReason(st *pb.State, a *pb.Assignment) string {
+	for _, op := range st.Operations {
+		if op.Resource == a.Resource && op.Node == a.Node && op.Kind == pb.OperationKind_OPERATION_KIND_STOP {
+			return op.Reason
+		}
+	}
+	return ""
+}
+
+// arrived follows a resource's way onto a node, and returns the event of a
+// passage that has ended.
+func (t *timeline) arrived(before, st *pb.State, id string, was, is *pb.Assignment, now time.Time) *pb.Event {
+	p := t.passages[id]
+	if is == nil || is.Revoking || p == nil {
+		return nil
+	}
+	if was == nil || was.Number != is.Number {
+		p.reach("planned", now)
+	}
+	if runs(st, is) && (was == nil || was.Number != is.Number || !runs(before, was)) {
+		p.reach("started", now)
+		delete(t.passages, id)
+		return p.event(st, id, is.Node)
+	}
+	return nil
+}
+
+func runs(st *pb.State, a *pb.Assignment) bool {
+	i := state.InstanceOf(st, a.Resource, a.Node)
+	return i != nil && i.State == pb.InstanceState_INSTANCE_STATE_RUNNING && i.Epoch == a.Epoch
+}
+
+func (p *passage) event(st *pb.State, id, to string) *pb.Event {
+	from, target := nodeName(st, p.from), nodeName(st, to)
+	e := &pb.Event{Kind: p.kind, Resource: id, Node: target, Phases: p.phases, Severity: pb.Severity_SEVERITY_INFO}
+	total := p.phases[len(p.phases)-1].At.AsDuration().Milliseconds()
+	switch {
+	case from == target:
+		e.Kind = "recovery"
+		e.Text = fmt.Sprintf("%s was restarted on %s in %d ms: %s", id, target, total, p.cause)
+	case p.kind == "failover":
+		e.Severity = pb.Severity_SEVERITY_WARNING
+		e.Text = fmt.Sprintf("%s failed over from %s to %s in %d ms: %s", id, from, target, total, p.cause)
+	default:
+		e.Text = fmt.Sprintf("%s moved from %s to %s in %d ms: %s", id, from, target, total, p.cause)
+	}
+	return e
+}
+
+func nodeName(st *pb.State, id string) string {
+	if n := state.NodeByID(st, id); n != nil {
+		return n.Name
+	}
+	return id
+}
