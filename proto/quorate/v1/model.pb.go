@@ -414,6 +414,7 @@ type State struct {
 	Groups             []*Group               `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`                                        // by id; members in start order
 	Constraints        []*Constraint          `protobuf:"bytes,14,rep,name=constraints,proto3" json:"constraints,omitempty"`                              // by id
 	Tokens             []*Token               `protobuf:"bytes,15,rep,name=tokens,proto3" json:"tokens,omitempty"`                                        // by id
+	Removed            []string               `protobuf:"bytes,16,rep,name=removed,proto3" json:"removed,omitempty"`                                      // ids of former nodes, sorted; none of them returns (lease protocol, rule 3)
 	Assignments        []*Assignment          `protobuf:"bytes,20,rep,name=assignments,proto3" json:"assignments,omitempty"`                              // by resource; at most one each (S1)
 	Instances          []*Instance            `protobuf:"bytes,21,rep,name=instances,proto3" json:"instances,omitempty"`                                  // by resource, then node
 	Operations         []*Operation           `protobuf:"bytes,22,rep,name=operations,proto3" json:"operations,omitempty"`                                // by id: committed, result not yet known
@@ -536,6 +537,13 @@ func (x *State) GetConstraints() []*Constraint {
 func (x *State) GetTokens() []*Token {
 	if x != nil {
 		return x.Tokens
+	}
+	return nil
+}
+
+func (x *State) GetRemoved() []string {
+	if x != nil {
+		return x.Removed
 	}
 	return nil
 }
@@ -2530,7 +2538,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\t\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\t\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -2549,7 +2557,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tresources\x18\f \x03(\v2\x14.quorate.v1.ResourceR\tresources\x12)\n" +
 	"\x06groups\x18\r \x03(\v2\x11.quorate.v1.GroupR\x06groups\x128\n" +
 	"\vconstraints\x18\x0e \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x12)\n" +
-	"\x06tokens\x18\x0f \x03(\v2\x11.quorate.v1.TokenR\x06tokens\x128\n" +
+	"\x06tokens\x18\x0f \x03(\v2\x11.quorate.v1.TokenR\x06tokens\x12\x18\n" +
+	"\aremoved\x18\x10 \x03(\tR\aremoved\x128\n" +
 	"\vassignments\x18\x14 \x03(\v2\x16.quorate.v1.AssignmentR\vassignments\x122\n" +
 	"\tinstances\x18\x15 \x03(\v2\x14.quorate.v1.InstanceR\tinstances\x125\n" +
 	"\n" +
