@@ -16,7 +16,7 @@ const barrierTimeout = 5 * time.Second
 // with the term, until ctx is canceled. Before each it waits for a barrier, so
 // that term sees all that was committed before. If the barrier or term fails
 // while this node still leads, leadership is handed over: better another
-// leader than one that does not plan.
+// leader than one that does not plan. While nobody takes it, term is run again.
 //
 // Terms never overlap: the next begins only after the last has returned, also
 // when leadership was lost and gained at once.
@@ -58,16 +58,28 @@ func (n *Node) begin(ctx context.Context, term func(context.Context) error) *ten
 	ctx, cancel := context.WithCancel(ctx)
 	t := &tenure{cancel: cancel}
 	t.running.Go(func() {
-		err := n.serve(ctx, term)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		n.log.Warn("leading failed, handing leadership over", "err", err)
-		if err := n.TransferLeadership(); err != nil {
-			n.log.Warn("leadership not handed over", "err", err)
+		for ctx.Err() == nil {
+			n.attempt(ctx, term)
 		}
 	})
 	return t
+}
+
+// attempt leads until the term ends or fails. After a failure it tries to give
+// leadership away, and rests before the next attempt in case nobody takes it.
+func (n *Node) attempt(ctx context.Context, term func(context.Context) error) {
+	err := n.serve(ctx, term)
+	if ctx.Err() != nil {
+		return
+	}
+	n.log.Warn("leading failed, handing leadership over", "err", err)
+	if err := n.TransferLeadership(); err != nil {
+		n.log.Warn("leadership not handed over", "err", err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
 }
 
 func (n *Node) serve(ctx context.Context, term func(context.Context) error) error {

@@ -1,0 +1,438 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+const (
+	start  = pb.OperationKind_OPERATION_KIND_START
+	stop   = pb.OperationKind_OPERATION_KIND_STOP
+	probe  = pb.OperationKind_OPERATION_KIND_PROBE
+	reload = pb.OperationKind_OPERATION_KIND_RELOAD
+
+	done    = pb.Outcome_OUTCOME_DONE
+	failed  = pb.Outcome_OUTCOME_FAILED
+	refused = pb.Outcome_OUTCOME_REFUSED
+)
+
+// A machine is a simulated host: what runs on it, and a lease to grant and take.
+type machine struct {
+	t    *testing.T
+	exec *Executor
+
+	mu      sync.Mutex
+	epoch   uint64
+	held    bool
+	running map[string]string // resource id: the parameter "value" it runs with
+	history []string
+	delay   map[string]time.Duration // of start, by resource id
+	stuck   map[string]bool          // start ignores its context
+	poke    map[string]func(string)
+	reports []*pb.Result
+}
+
+// onMachine runs f in a bubble on a machine that holds a lease of epoch 1.
+func onMachine(t *testing.T, f func(m *machine)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{
+			t: t, epoch: 1, held: true, running: map[string]string{}, delay: map[string]time.Duration{},
+			stuck: map[string]bool{}, poke: map[string]func(string){},
+		}
+		m.exec = New(Config{Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Logger: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var run sync.WaitGroup
+		run.Go(func() { _ = m.exec.Run(ctx) })
+		synctest.Wait()
+		f(m)
+		cancel()
+		run.Wait()
+	})
+}
+
+func (m *machine) Held() (uint64, time.Duration, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.epoch, 0, m.held
+}
+
+func (m *machine) hold(held bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = held
+}
+
+func (m *machine) Propose(_ context.Context, c *pb.Command) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reports = append(m.reports, c.GetRecordResult().GetResult())
+	return nil
+}
+
+func (m *machine) Find(string) (resources.Agent, error) { return agent{m}, nil }
+
+func (m *machine) note(event string) {
+	m.history = append(m.history, event)
+}
+
+func (m *machine) took() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.history
+	m.history = nil
+	return h
+}
+
+func (m *machine) runs(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.running[id]
+	return ok
+}
+
+// agent acts on the machine.
+type agent struct{ *machine }
+
+func (a agent) Metadata() *pb.AgentMetadata { return &pb.AgentMetadata{} }
+
+func (a agent) Validate(context.Context, *pb.Resource) ([]string, error) { return nil, nil }
+
+func (a agent) Start(ctx context.Context, r *pb.Resource) error {
+	a.mu.Lock()
+	delay, stuck := a.delay[r.Id], a.stuck[r.Id]
+	a.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		if !stuck {
+			return ctx.Err()
+		}
+		time.Sleep(delay)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running[r.Id] = r.Parameters["value"]
+	a.note("start " + r.Id)
+	return nil
+}
+
+func (a agent) Stop(_ context.Context, r *pb.Resource) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.running, r.Id)
+	a.note("stop " + r.Id + r.Parameters["value"])
+	return nil
+}
+
+func (a agent) Halt(_ context.Context, r *pb.Resource) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.running, r.Id)
+	a.note("halt " + r.Id)
+	return nil
+}
+
+func (a agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
+	if a.runs(r.Id) {
+		return resources.Running, nil
+	}
+	return resources.Stopped, nil
+}
+
+func (a agent) Reload(_ context.Context, r *pb.Resource) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running[r.Id] = r.Parameters["value"]
+	return nil
+}
+
+func (a agent) Watch(ctx context.Context, r *pb.Resource, changed func(string)) error {
+	a.mu.Lock()
+	a.poke[r.Id] = changed
+	a.mu.Unlock()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+var lastID uint64
+
+// request makes an order with a fresh operation id for epoch 1 of this start.
+func request(kind pb.OperationKind, id string, assignment uint64) *pb.ExecuteRequest {
+	lastID++
+	return &pb.ExecuteRequest{
+		Nonce:     7,
+		Resource:  &pb.Resource{Id: id, Parameters: map[string]string{"value": ""}},
+		Operation: &pb.Operation{Id: lastID, Kind: kind, Resource: id, Epoch: 1, Assignment: assignment, Timeout: durationpb.New(10 * time.Second)},
+	}
+}
+
+func (m *machine) do(r *pb.ExecuteRequest) *pb.Result {
+	m.t.Helper()
+	answer, err := m.exec.Execute(m.t.Context(), r)
+	if err != nil {
+		m.t.Fatalf("Execute(%v): %v", r.Operation, err)
+	}
+	return answer.Result
+}
+
+func (m *machine) want(res *pb.Result, outcome pb.Outcome) {
+	m.t.Helper()
+	if res.Outcome != outcome {
+		m.t.Errorf("%s %s: got %s (%s), want %s", res.Kind, res.Resource, res.Outcome, res.Error, outcome)
+	}
+}
+
+func TestRule21StaleOrdersAreRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(m *machine, r *pb.ExecuteRequest)
+	}{
+		{"of an earlier start of the agent", func(_ *machine, r *pb.ExecuteRequest) { r.Nonce = 6 }},
+		{"of another epoch", func(_ *machine, r *pb.ExecuteRequest) { r.Operation.Epoch = 2 }},
+		{"with an assignment already applied", func(_ *machine, r *pb.ExecuteRequest) { r.Operation.Assignment = 5 }},
+		{"with an assignment already revoked", func(m *machine, r *pb.ExecuteRequest) {
+			m.do(request(stop, "vip", 5))
+			r.Operation.Assignment = 5
+		}},
+		{"without a lease", func(m *machine, _ *pb.ExecuteRequest) { m.hold(false) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onMachine(t, func(m *machine) {
+				m.want(m.do(request(start, "vip", 5)), done)
+				again := request(start, "vip", 6)
+				tt.change(m, again)
+				m.took()
+				m.want(m.do(again), refused)
+				if h := m.took(); len(h) > 0 {
+					t.Errorf("a refused order did %q", h)
+				}
+			})
+		})
+	}
+}
+
+func TestAStaleStopDoesNotSilenceANewerRight(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 5)), done)
+		m.want(m.do(request(stop, "vip", 4)), refused)
+		if !m.runs("vip") {
+			t.Error("a stop for assignment 4 stopped what assignment 5 started")
+		}
+	})
+}
+
+func TestAnOrderAskedTwiceRunsOnce(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.delay["vip"] = time.Second
+		r := request(start, "vip", 1)
+		var twice sync.WaitGroup
+		twice.Go(func() { m.want(m.do(r), done) })
+		twice.Go(func() { m.want(m.do(r), done) })
+		twice.Wait()
+		m.want(m.do(r), done)
+		if h := m.took(); !slices.Equal(h, []string{"start vip"}) {
+			t.Errorf("got %q, want one start", h)
+		}
+	})
+}
+
+func TestASlowOperationDelaysOnlyItsOwnResource(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.delay["slow"] = 9 * time.Second
+		var slow sync.WaitGroup
+		slow.Go(func() { m.want(m.do(request(start, "slow", 1)), done) })
+		synctest.Wait()
+		began := time.Now()
+		m.want(m.do(request(start, "quick", 2)), done)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("an unrelated start waited %v", took)
+		}
+		slow.Wait()
+	})
+}
+
+func TestAnOperationEndsAtItsTimeout(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.delay["vip"] = time.Minute
+		m.want(m.do(request(start, "vip", 1)), pb.Outcome_OUTCOME_TIMED_OUT)
+	})
+}
+
+func TestAStopInterruptsAStart(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.delay["vip"] = 9 * time.Second
+		var starting sync.WaitGroup
+		starting.Go(func() { m.want(m.do(request(start, "vip", 1)), failed) })
+		synctest.Wait()
+		began := time.Now()
+		m.want(m.do(request(stop, "vip", 1)), done)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the stop waited %v for the start", took)
+		}
+		starting.Wait()
+		if m.runs("vip") {
+			t.Error("the resource runs after its stop")
+		}
+	})
+}
+
+func TestS3ALapseHaltsEverythingAtOnce(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.want(m.do(request(start, "web", 2)), done)
+		began := time.Now()
+		m.hold(false)
+		m.exec.Lapsed()
+		if m.runs("vip") || m.runs("web") || time.Since(began) > 0 {
+			t.Errorf("after the lapse: vip %v, web %v, after %v", m.runs("vip"), m.runs("web"), time.Since(began))
+		}
+	})
+}
+
+// The agent may be stuck in the kernel when the lease ends; what it starts
+// after that must not stay.
+func TestS3AStartThatOutlivesTheLeaseIsHalted(t *testing.T) {
+	for _, regained := range []bool{false, true} {
+		onMachine(t, func(m *machine) {
+			m.delay["vip"], m.stuck["vip"] = 2*time.Second, true
+			var starting sync.WaitGroup
+			starting.Go(func() { m.want(m.do(request(start, "vip", 1)), failed) })
+			synctest.Wait()
+			m.hold(false)
+			m.exec.Lapsed()
+			m.hold(regained)
+			starting.Wait()
+			if m.runs("vip") {
+				t.Errorf("regained %v: the resource runs although its start overlapped a lapse", regained)
+			}
+		})
+	}
+}
+
+func TestRule10WhatWasNotRevokedResumesInItsOrder(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "web", 1)), done)
+		m.want(m.do(request(start, "vip", 2)), done)
+		m.want(m.do(request(start, "old", 3)), done)
+		m.hold(false)
+		m.exec.Lapsed()
+		m.want(m.do(request(stop, "old", 3)), done)
+		m.took()
+		m.hold(true)
+		m.exec.Regained()
+		synctest.Wait()
+		if h := m.took(); !slices.Equal(h, []string{"start web", "start vip"}) {
+			t.Errorf("resumed %q, want web, then vip", h)
+		}
+	})
+}
+
+func TestRule6NothingResumesAfterItsRightsWereDropped(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.hold(false)
+		m.exec.Drop("gone")
+		m.mu.Lock()
+		m.held, m.epoch = true, 2
+		m.mu.Unlock()
+		m.exec.Regained()
+		synctest.Wait()
+		if m.runs("vip") {
+			t.Error("the resource runs under a right of an earlier epoch")
+		}
+	})
+}
+
+func TestAFailureIsReportedOnceUntilItIsAnswered(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Operations = []*pb.OperationSpec{{Name: "monitor", Interval: durationpb.New(10 * time.Second)}}
+		m.want(m.do(r), done)
+		synctest.Wait()
+		m.mu.Lock()
+		delete(m.running, "vip")
+		changed := m.poke["vip"]
+		m.mu.Unlock()
+		changed("it was removed by another hand")
+		time.Sleep(time.Minute) // six monitors
+		synctest.Wait()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.reports) != 1 {
+			t.Fatalf("got %d reports, want 1: %v", len(m.reports), m.reports)
+		}
+		got := m.reports[0]
+		if got.Outcome != pb.Outcome_OUTCOME_NOT_RUNNING || got.Assignment != 1 || got.Error != "it was removed by another hand" {
+			t.Errorf("reported %v", got)
+		}
+	})
+}
+
+func TestARecurringMonitorFindsWhatTheWatchMissed(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Operations = []*pb.OperationSpec{{Name: "monitor", Interval: durationpb.New(10 * time.Second)}}
+		m.want(m.do(r), done)
+		m.mu.Lock()
+		delete(m.running, "vip")
+		m.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.reports) != 1 {
+			t.Errorf("got %d reports after one interval, want 1", len(m.reports))
+		}
+	})
+}
+
+func TestAStopFindsWhatWasStartedNotWhatIsConfiguredNow(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Parameters["value"] = "=old"
+		m.want(m.do(r), done)
+		m.took()
+		s := request(stop, "vip", 1)
+		s.Resource.Parameters["value"] = "=new"
+		m.want(m.do(s), done)
+		if h := m.took(); !slices.Equal(h, []string{"stop vip=old"}) {
+			t.Errorf("got %q, want the stop of the old parameters", h)
+		}
+	})
+}
+
+func TestProbeAndReload(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(probe, "vip", 0)), pb.Outcome_OUTCOME_NOT_RUNNING)
+		m.want(m.do(request(reload, "vip", 0)), refused)
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.want(m.do(request(probe, "vip", 0)), done)
+		r := request(reload, "vip", 1)
+		r.Resource.Parameters["value"] = "new"
+		m.want(m.do(r), done)
+		if m.running["vip"] != "new" {
+			t.Errorf("runs with %q after the reload", m.running["vip"])
+		}
+	})
+}
+
+func TestNoOrdersBeforeRunOrAfter(t *testing.T) {
+	m := &machine{t: t}
+	e := New(Config{Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Logger: slog.New(slog.DiscardHandler)})
+	if _, err := e.Execute(t.Context(), request(start, "vip", 1)); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("Execute before Run: got %v", err)
+	}
+}

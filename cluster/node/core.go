@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"golang.org/x/sync/errgroup"
+
+	"quorate/cluster/consensus"
+	"quorate/cluster/controller"
+	"quorate/cluster/executor"
+	"quorate/cluster/lease"
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// CoreConfig is what a member is made of. All that reaches outside the process
+// is injected, so that simulation runs the same core.
+type CoreConfig struct {
+	ID      string
+	Nonce   uint64 // drawn at random for this start
+	BootID  string
+	Version string
+
+	Transport raft.Transport
+	Stores    consensus.Stores
+	Timing    consensus.Timing
+
+	Network lease.Network
+	Clock   lease.Clock
+	Marks   lease.Marks
+	Guard   lease.Guard
+	Lease   time.Duration // length
+
+	Peers  Peers
+	Agents executor.Agents
+	Log    *slog.Logger
+}
+
+// Peers asks other members.
+type Peers interface {
+	Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
+	Propose(ctx context.Context, node string, r *pb.ProposeRequest) (*pb.ProposeResponse, error)
+}
+
+// Core is a member of a cluster: the replicated state, its consensus, the
+// lease, the executor, and the controller for when this node leads.
+type Core struct {
+	id         string
+	store      *state.Store
+	raft       *consensus.Node
+	lease      *lease.Engine
+	executor   *executor.Executor
+	controller *controller.Controller
+	log        *log
+	logger     *slog.Logger
+}
+
+// StartCore restores the stored state and joins the elections. The lease and
+// the executor begin with Run.
+func StartCore(c CoreConfig) (*Core, error) {
+	k := &Core{id: c.ID, store: state.New(), logger: c.Log}
+	k.lease = lease.New(lease.Config{
+		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease,
+		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
+		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.stepDown, Observer: observer{k}, Logger: c.Log,
+	})
+	k.store.Observe(func(s state.Snapshot) { k.lease.Apply(s.State) })
+	var err error
+	k.raft, err = consensus.Start(consensus.Config{
+		ID: c.ID, FSM: k.store, Transport: c.Transport, Stores: c.Stores, Timing: c.Timing, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.log = &log{self: c.ID, raft: k.raft, peers: c.Peers}
+	k.executor = executor.New(executor.Config{
+		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Logger: c.Log,
+	})
+	k.controller = controller.New(controller.Config{
+		State: k.store, Log: localLog{k.raft}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
+	})
+	return k, nil
+}
+
+// Run takes part in the cluster until ctx is canceled. Then it hands
+// leadership over and leaves what is served as it is: the lease decides how
+// long that may be.
+func (k *Core) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.executor.Run(ctx) })
+	g.Go(func() error { return k.lease.Run(ctx) })
+	g.Go(func() error { return k.raft.Lead(ctx, k.term) })
+	err := g.Wait()
+	if down := k.raft.Shutdown(); err == nil || errors.Is(err, context.Canceled) {
+		return down
+	}
+	return err
+}
+
+// term is one term of leadership.
+func (k *Core) term(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.lease.Lead(ctx) })
+	g.Go(func() error { return k.controller.Lead(ctx) })
+	return g.Wait()
+}
+
+// Bootstrap makes this node the first member of a new cluster.
+func (k *Core) Bootstrap(ctx context.Context, b *pb.Bootstrap) error {
+	if err := k.raft.Bootstrap(); err != nil {
+		return err
+	}
+	if _, err := k.log.Propose(ctx, &pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: b}}); err != nil {
+		return fmt.Errorf("begin the cluster's log: %w", err)
+	}
+	return nil
+}
+
+func (k *Core) stepDown() {
+	if err := k.raft.TransferLeadership(); err != nil {
+		k.logger.Warn("leadership not handed over", "err", err)
+	}
+}
+
+// rights lets the lease drive the executor.
+type rights struct{ *Core }
+
+func (r rights) Drop(reason string) { r.executor.Drop(reason) }
+func (r rights) Lapsed()            { r.executor.Lapsed() }
+func (r rights) Regained()          { r.executor.Regained() }

@@ -1,0 +1,120 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"quorate/cluster/consensus"
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// level is the feature level of the commands this build proposes.
+const level = 1
+
+// stamp marks a command with what only its proposer knows.
+func stamp(c *pb.Command) *pb.Command {
+	c.Level = level
+	c.ProposedAt = timestamppb.Now()
+	return c
+}
+
+// A log commits commands from any member: on the leader by itself, elsewhere
+// by asking the leader.
+type log struct {
+	self  string
+	raft  *consensus.Node
+	peers Peers
+}
+
+// Propose commits a command. While no leader is known it waits for one until
+// ctx ends. It asks again only when the command was certainly not taken; when
+// that is unknown it returns consensus.ErrUnknown.
+func (l *log) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	for {
+		changed := l.raft.LeaderChanged()
+		applied, err := l.propose(ctx, c)
+		var other *consensus.NotLeaderError
+		if !errors.As(err, &other) {
+			return applied, err
+		}
+		if err := await(ctx, changed, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// await waits for another leader. A short time also will do: the change may
+// have come between the question and its answer.
+func await(ctx context.Context, changed <-chan struct{}, cause error) error {
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-changed:
+		return nil
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+}
+
+func (l *log) propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	leader, ok := l.raft.Leader()
+	if ok && leader != l.self {
+		answer, err := l.peers.Propose(ctx, leader, &pb.ProposeRequest{Command: stamp(c)})
+		if err != nil {
+			return nil, err
+		}
+		return &state.Applied{Index: answer.Index, Operations: answer.Operations}, nil
+	}
+	return localLog{l.raft}.Propose(ctx, c)
+}
+
+// A localLog commits commands only while this node leads.
+type localLog struct{ raft *consensus.Node }
+
+func (l localLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	answer, err := l.raft.Propose(ctx, stamp(c))
+	if err != nil {
+		return nil, err
+	}
+	applied, ok := answer.(*state.Applied)
+	if !ok {
+		return nil, fmt.Errorf("command was answered by a %T", answer)
+	}
+	return applied, nil
+}
+
+// A resultLog is a log whose answers are of no interest.
+type resultLog struct{ *log }
+
+func (l resultLog) Propose(ctx context.Context, c *pb.Command) error {
+	_, err := l.log.Propose(ctx, c)
+	return err
+}
+
+// leaseLog lets the lease, which is made before the log, commit commands.
+type leaseLog struct{ core *Core }
+
+func (l leaseLog) Propose(ctx context.Context, c *pb.Command) error {
+	_, err := l.core.log.Propose(ctx, c)
+	return err
+}
+
+// orders brings the leader's orders to a member, itself included.
+type orders struct {
+	core  *Core
+	peers Peers
+}
+
+func (o orders) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	if node == o.core.id {
+		return o.core.executor.Execute(ctx, r)
+	}
+	return o.peers.Execute(ctx, node, r)
+}
