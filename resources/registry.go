@@ -1,0 +1,88 @@
+package resources
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A Registry finds agents by any of their names. It is filled before use and
+// read-only from then on, so it needs no lock. Its zero value is empty.
+type Registry struct {
+	agents []Agent
+	names  map[string]Agent // canonical spelling
+}
+
+// Register adds an agent under its own name and all that it serves. Two agents
+// may not share a name.
+func (r *Registry) Register(a Agent) error {
+	names := Names(a.Metadata())
+	for _, name := range names {
+		if other, taken := r.names[name]; taken {
+			return fmt.Errorf("register agent %s: the name %s belongs to %s",
+				a.Metadata().GetName(), name, other.Metadata().GetName())
+		}
+	}
+	if r.names == nil {
+		r.names = make(map[string]Agent)
+	}
+	for _, name := range names {
+		r.names[name] = a
+	}
+	r.agents = append(r.agents, a)
+	slices.SortFunc(r.agents, func(a, b Agent) int {
+		return strings.Compare(a.Metadata().GetName(), b.Metadata().GetName())
+	})
+	return nil
+}
+
+// Find returns the agent that serves name, or an *[UnknownAgentError].
+func (r *Registry) Find(name string) (Agent, error) {
+	if a, ok := r.names[canonical(name)]; ok {
+		return a, nil
+	}
+	e := &UnknownAgentError{Name: name}
+	for known := range r.names {
+		e.Nearest = append(e.Nearest, known)
+	}
+	e.Nearest = nearest(canonical(name), e.Nearest, 3)
+	for _, a := range r.agents {
+		e.Known = append(e.Known, a.Metadata().GetName())
+	}
+	return nil, e
+}
+
+// All returns the agents by name.
+func (r *Registry) All() []Agent {
+	return slices.Clone(r.agents)
+}
+
+// An UnknownAgentError says that no agent serves a name, and which do exist.
+type UnknownAgentError struct {
+	Name    string
+	Nearest []string // names much like it, the likeliest first
+	Known   []string // every agent's own name
+}
+
+func (e *UnknownAgentError) Error() string {
+	if e.Name == "" {
+		return "agent: is missing; known are " + strings.Join(e.Known, ", ")
+	}
+	if len(e.Nearest) > 0 {
+		return fmt.Sprintf("agent %s: is unknown; did you mean %s?", e.Name, strings.Join(e.Nearest, " or "))
+	}
+	return fmt.Sprintf("agent %s: is unknown; known are %s", e.Name, strings.Join(e.Known, ", "))
+}
+
+// Names returns every name an agent answers to, its own first.
+func Names(meta *pb.AgentMetadata) []string {
+	names := []string{canonical(meta.GetName())}
+	for _, name := range meta.GetServes() {
+		if name = canonical(name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
