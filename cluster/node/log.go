@@ -66,13 +66,26 @@ func await(ctx context.Context, changed <-chan struct{}, cause error) error {
 func (l *log) propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
 	leader, ok := l.raft.Leader()
 	if ok && leader != l.self {
-		answer, err := l.peers.Propose(ctx, leader, &pb.ProposeRequest{Command: stamp(c)})
-		if err != nil {
-			return nil, err
-		}
-		return &state.Applied{Index: answer.Index, Operations: answer.Operations}, nil
+		return l.forward(ctx, leader, c)
 	}
 	return localLog{l.raft}.Propose(ctx, c)
+}
+
+// forwardTimeout bounds how long a leader may take to answer. One that was cut
+// off does not answer at all, and another is elected long before.
+const forwardTimeout = 2 * time.Second
+
+func (l *log) forward(ctx context.Context, leader string, c *pb.Command) (*state.Applied, error) {
+	forwarding, cancel := context.WithTimeout(ctx, forwardTimeout)
+	defer cancel()
+	answer, err := l.peers.Propose(forwarding, leader, &pb.ProposeRequest{Command: stamp(c)})
+	if forwarding.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w: the leader did not answer", consensus.ErrUnknown)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &state.Applied{Index: answer.Index, Operations: answer.Operations}, nil
 }
 
 // A localLog commits commands only while this node leads.

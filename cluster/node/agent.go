@@ -1,0 +1,229 @@
+// Package node is the composition root: it reads the agent's file, makes the
+// parts, joins them, and runs them. Nothing else knows them all.
+//
+// An [Agent] is the process on one machine, in a cluster or not. A [Core] is
+// what runs while it is a member; simulation runs the same core.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"quorate/cluster/api"
+	"quorate/cluster/identity"
+	"quorate/cluster/state"
+	"quorate/cluster/transport"
+	"quorate/resources"
+	"quorate/resources/haproxy"
+	"quorate/resources/vip"
+)
+
+// errForgotten ends an agent that left its cluster: it begins anew under a new id.
+var errForgotten = errors.New("this node left its cluster")
+
+// An Agent is the process on one machine.
+type Agent struct {
+	config    Config
+	version   string
+	logger    *slog.Logger
+	identity  *identity.Identity
+	directory *directory
+	transport *transport.Transport
+	store     *state.Store
+	agents    *resources.Registry
+	guard     *guard
+	api       *api.Server
+
+	enrolled  chan struct{} // has a token when the machine has just become a member
+	forgotten chan struct{} // closed when it has left
+
+	mu        sync.Mutex
+	core      *Core         // nil while in no cluster
+	began     chan struct{} // closed when core is set
+	leave     func()        // ends the core for good; nil while there is none
+	forgetErr error         // set before forgotten is closed
+}
+
+// Run runs the agent of this machine until ctx is canceled.
+func Run(ctx context.Context, c Config, version string, logger *slog.Logger) error {
+	for {
+		err := runOnce(ctx, c, version, logger)
+		if !errors.Is(err, errForgotten) || ctx.Err() != nil {
+			return err
+		}
+		logger.Info("left the cluster, waiting for another")
+	}
+}
+
+func runOnce(ctx context.Context, c Config, version string, logger *slog.Logger) error {
+	id, err := identity.Open(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer id.Close()
+	a, err := newAgent(c, version, id, logger)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logger) (*Agent, error) {
+	if err := os.MkdirAll(c.RunDir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the run directory: %w", err)
+	}
+	data, err := id.DataDir()
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		config: c, version: version, logger: logger, identity: id, store: state.New(),
+		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
+	}
+	if a.directory, err = openDirectory(filepath.Join(data, "members.json"), logger); err != nil {
+		return nil, err
+	}
+	a.transport = transport.New(transport.Config{
+		Identity: id, Addresses: a.directory.Addresses, Refuse: a.refuse, Listen: c.Listen, Log: logger,
+	})
+	a.guard = newGuard(a.deadline, logger)
+	if a.agents, err = a.register(); err != nil {
+		return nil, err
+	}
+	a.api, err = api.New(a.apiConfig())
+	return a, err
+}
+
+// register makes the kinds of resources this build knows.
+func (a *Agent) register() (*resources.Registry, error) {
+	r := &resources.Registry{}
+	for _, kind := range []resources.Agent{
+		vip.New(vip.Config{Guard: a.guard.forVIP(), Log: a.logger}),
+		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
+	} {
+		if err := r.Register(kind); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (a *Agent) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.transport.Run(ctx) })
+	select {
+	case <-a.transport.Ready():
+	case <-ctx.Done():
+		return g.Wait()
+	}
+	g.Go(func() error { return a.api.Run(ctx) })
+	g.Go(func() error { return a.member(ctx) })
+	g.Go(func() error { return a.followDirectory(ctx) })
+	g.Go(func() error { return notifySystemd(ctx, a.alive) })
+	a.logger.Info("agent started", "node", a.identity.ID(), "version", a.version, "listen", a.transport.Addr().String())
+	return g.Wait()
+}
+
+// member waits until this machine is in a cluster, and is a member then.
+func (a *Agent) member(ctx context.Context) error {
+	for {
+		if _, ok := a.identity.Cluster(); ok {
+			return a.serve(ctx)
+		}
+		select {
+		case <-a.enrolled:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// serve runs the core until ctx is canceled or the machine leaves.
+func (a *Agent) serve(ctx context.Context) error {
+	stores, err := a.openStores()
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	core, err := a.startCore(stores)
+	if err != nil {
+		return err
+	}
+	serving, leave := context.WithCancel(ctx)
+	defer leave()
+	a.setCore(core, leave)
+	g, serving := errgroup.WithContext(serving)
+	g.Go(func() error { return core.Run(serving) })
+	g.Go(func() error { return a.gossip(serving) })
+	err = g.Wait()
+	if ctx.Err() != nil || err != nil {
+		return err
+	}
+	core.executor.Drop("this node leaves the cluster")
+	a.forget(stores.Close())
+	return errForgotten
+}
+
+func (a *Agent) setCore(core *Core, leave func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.core, a.leave = core, leave
+	close(a.began)
+}
+
+// current is the core, or nil while this machine is in no cluster.
+func (a *Agent) current() *Core {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core
+}
+
+// alive is what systemd's watchdog checks: that the locks everything goes
+// through are free.
+func (a *Agent) alive() {
+	if core := a.current(); core != nil {
+		core.lease.Status()
+		core.executor.Alive()
+	}
+}
+
+// followDirectory keeps the members' addresses up to date with the state.
+func (a *Agent) followDirectory(ctx context.Context) error {
+	for {
+		changed := a.store.Changed()
+		a.directory.Learn(a.store.Get().State.Nodes)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// draw makes a boot nonce.
+func draw() (uint64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("draw a nonce: %w", err)
+	}
+	return binary.BigEndian.Uint64(b[:]), nil
+}
+
+// bootID tells one boot of the kernel from another (random(4)).
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the boot id: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}

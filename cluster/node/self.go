@@ -1,0 +1,217 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"crypto/tls"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"quorate/cluster/api"
+	"quorate/cluster/consensus"
+	"quorate/cluster/identity"
+	"quorate/cluster/state"
+	"quorate/cluster/transport"
+	pb "quorate/proto/quorate/v1"
+)
+
+// errNoCluster is what the core's parts answer while there is no core.
+var errNoCluster = errors.New("this node is in no cluster")
+
+func (a *Agent) apiConfig() api.Config {
+	return api.Config{
+		Self: self{a}, Identity: a.identity, State: a.store, Log: coreLog{a}, Own: ownLog{a}, Sight: sight{a},
+		Executor: coreExecutor{a}, Agents: a.agents, Dialer: dialer{a.transport}, Resolver: net.DefaultResolver,
+		Socket: filepath.Join(a.config.RunDir, "agent.sock"), Group: a.config.Group,
+		Members: a.transport.Listener(transport.ALPNAPI), Strangers: a.transport.Listener(transport.ALPNJoin),
+		Logger: a.logger,
+	}
+}
+
+// self is this machine's way into a cluster and out of one.
+type self struct{ *Agent }
+
+func (s self) Info() api.Info {
+	info := api.Info{ID: s.identity.ID(), Name: s.config.Name, Version: s.version}
+	if n := state.NodeByID(s.store.Get().State, info.ID); n != nil {
+		info.Name = n.Name
+	}
+	if addr, ok := s.transport.Addr().(*net.TCPAddr); ok {
+		info.Port = uint16(addr.Port)
+	}
+	return info
+}
+
+func (s self) Bootstrap(ctx context.Context, r *pb.EnrolRequest, first *pb.Bootstrap) error {
+	if err := s.Enrol(ctx, r); err != nil {
+		return err
+	}
+	return s.current().Bootstrap(ctx, first)
+}
+
+// Enrol makes this machine a member, durably, and returns once its core runs.
+func (s self) Enrol(ctx context.Context, r *pb.EnrolRequest) error {
+	s.directory.Learn(append(r.Peers, r.Node))
+	err := s.identity.Enrol(identity.Enrolment{
+		ClusterID: r.ClusterId, ClusterName: r.ClusterName,
+		CA: r.CaCertificate, CAKey: r.CaKey, Certificate: r.Certificate,
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case s.enrolled <- struct{}{}:
+	default:
+	}
+	select {
+	case <-s.began:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the node to start as a member: %w", ctx.Err())
+	}
+}
+
+// Forget ends the core, halts what it serves, and gives the identity up.
+func (s self) Forget(ctx context.Context) error {
+	s.mu.Lock()
+	leave := s.leave
+	s.mu.Unlock()
+	if leave == nil {
+		return errNoCluster
+	}
+	leave()
+	select {
+	case <-s.forgotten:
+		return s.forgetErr
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the node to leave: %w", ctx.Err())
+	}
+}
+
+// forget gives the identity up once nothing uses it, and tells Forget.
+func (a *Agent) forget(err error) {
+	a.forgetErr = errors.Join(err, a.identity.Forget())
+	if a.forgetErr != nil {
+		a.logger.Error("cluster data not deleted", "err", a.forgetErr)
+	}
+	close(a.forgotten)
+}
+
+// refuse keeps nodes out that were removed: their ids never return (lease
+// protocol, rule 3).
+func (a *Agent) refuse(id string) error {
+	if state.Removed(a.store.Get().State, id) {
+		return fmt.Errorf("node %s was removed from the cluster", id)
+	}
+	return nil
+}
+
+func (a *Agent) openStores() (consensus.Stores, error) {
+	data, err := a.identity.DataDir()
+	if err != nil {
+		return consensus.Stores{}, err
+	}
+	return consensus.OpenStores(filepath.Join(data, "raft"), a.logger)
+}
+
+// coreLog commits through the core; ownLog only while this node leads.
+type coreLog struct{ *Agent }
+
+func (l coreLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	if core := l.current(); core != nil {
+		return core.log.Propose(ctx, c)
+	}
+	return nil, errNoCluster
+}
+
+type ownLog struct{ *Agent }
+
+func (l ownLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	if core := l.current(); core != nil {
+		return localLog{core.raft}.Propose(ctx, c)
+	}
+	return nil, errNoCluster
+}
+
+type coreExecutor struct{ *Agent }
+
+func (e coreExecutor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	if core := e.current(); core != nil {
+		return core.executor.Execute(ctx, r)
+	}
+	return nil, errNoCluster
+}
+
+// sight is what this node sees beside the state.
+type sight struct{ *Agent }
+
+func (s sight) Leader() (string, bool) {
+	if core := s.current(); core != nil {
+		return core.raft.Leader()
+	}
+	return "", false
+}
+
+func (s sight) LastContact() time.Duration {
+	if core := s.current(); core != nil {
+		return core.raft.LastContact()
+	}
+	return 0
+}
+
+func (s sight) Links() []*pb.Link {
+	var links []*pb.Link
+	for _, id := range s.directory.Others(s.identity.ID()) {
+		l := s.transport.Link(id)
+		links = append(links, &pb.Link{
+			Node: id, Address: l.Address, Up: l.Up,
+			Rtt: durationpb.New(l.RTT), LastHeard: durationpb.New(l.LastHeard),
+		})
+	}
+	return links
+}
+
+func (s sight) Lease() *pb.LeaseStatus {
+	if core := s.current(); core != nil {
+		return core.lease.Status()
+	}
+	return nil
+}
+
+// dialer reaches other agents for the API.
+type dialer struct{ *transport.Transport }
+
+func (d dialer) Member(id string) (*grpc.ClientConn, error) { return d.ClientConn(id) }
+
+func (d dialer) Host(ctx context.Context, address string, verify func(tls.ConnectionState) error) (net.Conn, error) {
+	return d.DialHost(ctx, address, transport.ALPNJoin, verify)
+}
+
+// peers asks other members over gRPC.
+type peers struct{ *transport.Transport }
+
+func (p peers) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	conn, err := p.ClientConn(node)
+	if err != nil {
+		return nil, err
+	}
+	return pb.NewAgentClient(conn).Execute(ctx, r)
+}
+
+func (p peers) Propose(ctx context.Context, node string, r *pb.ProposeRequest) (*pb.ProposeResponse, error) {
+	conn, err := p.ClientConn(node)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := pb.NewAgentClient(conn).Propose(ctx, r)
+	if err != nil {
+		return nil, api.FromError(err)
+	}
+	return answer, nil
+}
