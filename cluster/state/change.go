@@ -1,0 +1,63 @@
+package state
+
+import (
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// change applies what a person asked for: all edits or none, in order, each on
+// what the ones before it made.
+func (d *draft) change(c *pb.Change) error {
+	if len(c.Edits) == 0 {
+		return refuse(Invalid, "change", "", "it has no edits")
+	}
+	said := make([]string, 0, len(c.Edits))
+	for _, e := range c.Edits {
+		text, err := d.edit(e)
+		if err != nil {
+			return err
+		}
+		said = append(said, text)
+	}
+	d.ConfigurationIndex = d.index
+	d.record(&pb.Event{
+		Kind: "configuration", Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
+		Text: strings.Join(said, "; "),
+	})
+	return nil
+}
+
+// edit applies one edit and returns what it did, in words for the event.
+func (d *draft) edit(e *pb.Edit) (string, error) {
+	switch kind := e.Kind.(type) {
+	case *pb.Edit_SetOptions:
+		return d.setOptions(kind.SetOptions)
+	case *pb.Edit_CreateResource:
+		return d.createResource(kind.CreateResource)
+	case *pb.Edit_UpdateResource:
+		return d.updateResource(kind.UpdateResource)
+	case *pb.Edit_DeleteResource:
+		return d.deleteResource(kind.DeleteResource)
+	case *pb.Edit_AddToGroup:
+		return d.addToGroup(kind.AddToGroup)
+	case *pb.Edit_RemoveFromGroup:
+		return d.removeFromGroup(kind.RemoveFromGroup)
+	case *pb.Edit_CreateConstraint:
+		return d.createConstraint(kind.CreateConstraint.GetConstraint())
+	case *pb.Edit_DeleteConstraint:
+		return d.deleteConstraint(kind.DeleteConstraint.GetId())
+	case *pb.Edit_UpdateNode:
+		return d.updateNode(kind.UpdateNode)
+	case *pb.Edit_MoveResource:
+		return d.moveResource(kind.MoveResource)
+	case *pb.Edit_Cleanup:
+		return d.cleanup(kind.Cleanup)
+	case *pb.Edit_RestartResource:
+		return d.restartResource(kind.RestartResource.GetId())
+	case *pb.Edit_ReplaceConfiguration:
+		return d.replaceConfiguration(kind.ReplaceConfiguration.GetConfiguration())
+	default:
+		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
+	}
+}

@@ -1,0 +1,180 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// createConstraint adds a constraint. One without an id gets one that tells
+// what it is; a preference for a node replaces the one given before.
+func (d *draft) createConstraint(c *pb.Constraint) (string, error) {
+	if err := d.checkConstraint(c); err != nil {
+		return "", err
+	}
+	if c.Id == "" {
+		d.dropSupersededBy(c)
+	}
+	if twin := d.twin(c); twin != nil {
+		return "", refuse(Exists, "constraint", "delete it first to change it", "%s says the same: %s", twin.Id, describeConstraint(twin))
+	}
+	if c.Id == "" {
+		c.Id = d.freeConstraintID(automaticID(c))
+	} else if err := checkName("constraint id", c.Id, isName, nameRule); err != nil {
+		return "", err
+	}
+	if ConstraintByID(d.State, c.Id) != nil {
+		return "", refuse(Exists, "constraint id", "choose another", "there is a constraint %s already", c.Id)
+	}
+	d.putConstraint(c)
+	return "constraint created: " + describeConstraint(c), d.checkOrders("constraint")
+}
+
+func (d *draft) checkConstraint(c *pb.Constraint) error {
+	switch kind := c.GetKind().(type) {
+	case *pb.Constraint_Location:
+		if NodeByName(d.State, kind.Location.Node) == nil {
+			return d.noSuchNode("node", kind.Location.Node)
+		}
+		kind.Location.Score = Saturate(kind.Location.Score)
+		return d.checkNamed(kind.Location.Resource)
+	case *pb.Constraint_Colocation:
+		kind.Colocation.Score = Saturate(kind.Colocation.Score)
+		return d.checkPair(kind.Colocation.Resource, kind.Colocation.With, "placed with")
+	case *pb.Constraint_Order:
+		if _, known := pb.OrderKind_name[int32(kind.Order.Kind)]; !known {
+			return refuse(Invalid, "order kind", "use mandatory, optional or serialize", "%v is no kind of order", kind.Order.Kind)
+		}
+		return d.checkPair(kind.Order.First, kind.Order.Then, "ordered after")
+	default:
+		return refuse(Invalid, "constraint", "", "it is no location, colocation or order")
+	}
+}
+
+// checkNamed refuses what is no group and no resource that stays.
+func (d *draft) checkNamed(id string) error {
+	if GroupByID(d.State, id) != nil {
+		return nil
+	}
+	_, err := d.present(id)
+	return err
+}
+
+// checkPair refuses two names that are the same, or a group and its member.
+func (d *draft) checkPair(a, b, relation string) error {
+	for _, id := range []string{a, b} {
+		if err := d.checkNamed(id); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a == b:
+		return refuse(Invalid, "resource", "name two", "%s cannot be %s itself", a, relation)
+	case GroupOf(d.State, a).GetId() == b, GroupOf(d.State, b).GetId() == a:
+		return refuse(Invalid, "resource", "", "%s cannot be %s %s: one is a member of the other", a, relation, b)
+	default:
+		return nil
+	}
+}
+
+// twin returns a constraint that says the same already. Two colocations, or two
+// orders, of one pair would contradict or repeat each other, whatever their
+// scores and kinds.
+func (d *draft) twin(c *pb.Constraint) *pb.Constraint {
+	i := slices.IndexFunc(d.Constraints, func(other *pb.Constraint) bool {
+		switch kind := c.Kind.(type) {
+		case *pb.Constraint_Location:
+			a, b := kind.Location, other.GetLocation()
+			return b != nil && a.Resource == b.Resource && a.Node == b.Node && a.Score == b.Score
+		case *pb.Constraint_Colocation:
+			a, b := kind.Colocation, other.GetColocation()
+			return b != nil && a.Resource == b.Resource && a.With == b.With
+		default:
+			a, b := c.GetOrder(), other.GetOrder()
+			return b != nil && a.First == b.First && a.Then == b.Then
+		}
+	})
+	if i < 0 {
+		return nil
+	}
+	return d.Constraints[i]
+}
+
+// dropSupersededBy drops the nameless preference of the same resource for the
+// same node, when its score is another: a person said it anew.
+func (d *draft) dropSupersededBy(c *pb.Constraint) {
+	l := c.GetLocation()
+	if l == nil {
+		return
+	}
+	d.Constraints = without(d.Constraints, func(old *pb.Constraint) bool {
+		o := old.GetLocation()
+		return o != nil && o.Resource == l.Resource && o.Node == l.Node && o.Score != l.Score &&
+			strings.HasPrefix(old.Id, automaticID(old))
+	})
+}
+
+// automaticID is the id that a constraint without one gets.
+func automaticID(c *pb.Constraint) string {
+	switch kind := c.Kind.(type) {
+	case *pb.Constraint_Location:
+		l := kind.Location
+		return fmt.Sprintf("location-%s-%s-%s", l.Resource, l.Node, FormatScore(l.Score))
+	case *pb.Constraint_Colocation:
+		l := kind.Colocation
+		return fmt.Sprintf("colocation-%s-%s-%s", l.Resource, l.With, FormatScore(l.Score))
+	default:
+		o := c.GetOrder()
+		return fmt.Sprintf("order-%s-%s-%s", o.First, o.Then, orderKindName(o.Kind))
+	}
+}
+
+// freeConstraintID returns the id, with a number behind it where it is taken.
+func (d *draft) freeConstraintID(id string) string {
+	free := id
+	for i := 1; ConstraintByID(d.State, free) != nil; i++ {
+		free = fmt.Sprintf("%s-%d", id, i)
+	}
+	return free
+}
+
+func (d *draft) deleteConstraint(id string) (string, error) {
+	c := ConstraintByID(d.State, id)
+	if c == nil {
+		var known []string
+		for _, c := range d.Constraints {
+			known = append(known, c.Id)
+		}
+		return "", refuse(NotFound, "constraint id", suggest(id, known), "there is no constraint %q", id)
+	}
+	d.Constraints = without(d.Constraints, func(other *pb.Constraint) bool { return other.Id == id })
+	return "constraint deleted: " + describeConstraint(c), nil
+}
+
+// dropConstraintsOn drops the constraints that name a resource or a group.
+func (d *draft) dropConstraintsOn(id string) {
+	d.Constraints = without(d.Constraints, func(c *pb.Constraint) bool {
+		l, t, o := c.GetLocation(), c.GetColocation(), c.GetOrder()
+		return l.GetResource() == id || t.GetResource() == id || t.GetWith() == id || o.GetFirst() == id || o.GetThen() == id
+	})
+}
+
+func describeConstraint(c *pb.Constraint) string {
+	switch kind := c.Kind.(type) {
+	case *pb.Constraint_Location:
+		l := kind.Location
+		return fmt.Sprintf("%s on %s with score %s", l.Resource, l.Node, FormatScore(l.Score))
+	case *pb.Constraint_Colocation:
+		l := kind.Colocation
+		return fmt.Sprintf("%s with %s, score %s", l.Resource, l.With, FormatScore(l.Score))
+	default:
+		o := c.GetOrder()
+		return fmt.Sprintf("%s then %s, %s", o.First, o.Then, orderKindName(o.Kind))
+	}
+}
+
+func orderKindName(k pb.OrderKind) string {
+	return strings.ToLower(strings.TrimPrefix(k.String(), "ORDER_KIND_"))
+}

@@ -1,0 +1,233 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// Threshold is how long a node with this lease must have been silent before
+// voters may testify: 1.10 of the lease, for clocks that run apart, and 10 ms,
+// for the grain of timers.
+func Threshold(lease time.Duration) time.Duration {
+	return (lease*11+9)/10 + 10*time.Millisecond
+}
+
+// admit begins a new epoch of a node (rules 5, 16 and 17).
+//
+// All it owned is freed, and what is known of its resources is forgotten: until
+// a probe tells, each of them may run there, and an instance that may run on an
+// admitted node keeps the resource from starting elsewhere (S4). The nonce may
+// be the known one, as a running agent asks again after its lease was lost;
+// the compare-and-set on the epoch keeps late requests out.
+func (d *draft) admit(a *pb.Admit) error {
+	n := NodeByID(d.State, a.Node)
+	switch {
+	case n == nil:
+		return refuse(NotFound, "node", "", "%s is not a member", a.Node)
+	case a.FromEpoch != n.Epoch:
+		return refuse(Stale, "epoch", "ask again from the present one", "%s is at epoch %d, not %d", n.Name, n.Epoch, a.FromEpoch)
+	case a.Nonce == 0:
+		return refuse(Invalid, "nonce", "", "it is zero")
+	case a.Lease.CheckValid() != nil || a.Lease.AsDuration() <= 0:
+		return refuse(Invalid, "lease", "give a positive duration", "its length is %v", a.Lease.AsDuration())
+	}
+	rebooted := n.BootId != "" && a.BootId != "" && a.BootId != n.BootId
+	admitted := with(n, func(n *pb.Node) {
+		n.Epoch++
+		n.Admission = pb.Admission_ADMISSION_ADMITTED
+		n.Nonce, n.Lease = a.Nonce, a.Lease
+		n.ElectorateConfirmed = 0 // until it has recounted its lease (rule 20)
+		n.AdmittedAt, n.GoneAt = d.at, nil
+		if a.BootId != "" {
+			n.BootId = a.BootId
+		}
+		if a.Version != "" {
+			n.Version = a.Version
+		}
+		n.Stopped = n.Stopped || rebooted && n.Disabled
+	})
+	d.putNodeRecord(admitted)
+	d.forget(admitted)
+	d.record(&pb.Event{
+		Kind: "node-admitted", Node: n.Name, Severity: pb.Severity_SEVERITY_INFO,
+		Text: fmt.Sprintf("%s is admitted with epoch %d", n.Name, admitted.Epoch),
+	})
+	return nil
+}
+
+// forget ends the rights of a node's older epochs and makes it probed anew.
+func (d *draft) forget(n *pb.Node) {
+	for _, a := range d.Assignments {
+		if a.Node == n.Id && InstanceOf(d.State, a.Resource, n.Id) == nil { // its start was under way
+			d.putInstance(&pb.Instance{Resource: a.Resource, Node: n.Id, Since: d.at})
+		}
+	}
+	d.Assignments = without(d.Assignments, func(a *pb.Assignment) bool { return a.Node == n.Id })
+	d.dropOperations(n.Id)
+	d.Instances = rewrite(d.Instances, func(i *pb.Instance) *pb.Instance {
+		if i.Node != n.Id {
+			return i
+		}
+		return with(i, func(i *pb.Instance) {
+			i.Epoch = n.Epoch
+			d.setState(i, pb.InstanceState_INSTANCE_STATE_UNKNOWN)
+		})
+	})
+}
+
+// setState changes what is known of an instance that the draft owns.
+func (d *draft) setState(i *pb.Instance, s pb.InstanceState) {
+	if i.State != s || i.Since == nil {
+		i.State, i.Since = s, d.at
+	}
+}
+
+// nodeGone ends an epoch: no lease of it is live any more (rule 14).
+func (d *draft) nodeGone(g *pb.NodeGone) error {
+	n := NodeByID(d.State, g.Node)
+	switch {
+	case n == nil:
+		return refuse(NotFound, "node", "", "%s is not a member", g.Node)
+	case n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Epoch != g.Epoch:
+		return refuse(Stale, "epoch", "", "%s is not admitted at epoch %d (it is %s at %d)", n.Name, g.Epoch, admissionName(n.Admission), n.Epoch)
+	}
+	if err := d.checkTestimonies(n, g.Testimonies); err != nil {
+		return err
+	}
+	gone := with(n, func(n *pb.Node) {
+		n.Admission = pb.Admission_ADMISSION_GONE
+		n.GoneAt = d.at
+	})
+	d.putNodeRecord(gone)
+	d.dropOperations(n.Id)
+	d.release(gone)
+	d.record(&pb.Event{
+		Kind: "node-gone", Node: n.Name, Severity: pb.Severity_SEVERITY_WARNING,
+		Text: fmt.Sprintf("%s is gone: %s", n.Name, d.describeTestimonies(g.Testimonies)),
+	})
+	return nil
+}
+
+// checkTestimonies checks that a majority of the electorate of this index, the
+// silent node not among the witnesses, heard nothing for long enough.
+func (d *draft) checkTestimonies(n *pb.Node, testimonies []*pb.Testimony) error {
+	threshold := Threshold(n.Lease.AsDuration())
+	heard := make(map[string]bool, len(testimonies))
+	for _, t := range testimonies {
+		switch {
+		case t.Voter == n.Id:
+			return refuse(Invalid, "testimony", "", "%s testifies about itself", n.Name)
+		case !Votes(d.State, t.Voter):
+			return refuse(Precondition, "testimony", "", "%s is not in the electorate", NodeName(d.State, t.Voter))
+		case heard[t.Voter]:
+			return refuse(Invalid, "testimony", "", "%s is counted twice", NodeName(d.State, t.Voter))
+		case t.Silence.AsDuration() < threshold:
+			return refuse(Precondition, "testimony", "", "%s heard %s %v ago, within %v",
+				NodeName(d.State, t.Voter), n.Name, t.Silence.AsDuration(), threshold)
+		}
+		heard[t.Voter] = true
+	}
+	if need := len(d.Electorate.GetVoters())/2 + 1; len(heard) < need {
+		return refuse(Precondition, "testimony", "", "%d voters testify, and a majority is %d", len(heard), need)
+	}
+	return nil
+}
+
+// release frees what a gone node owned. What falls silent with the lease is
+// free at once. What may outlive it is orphaned, to be freed by time or by
+// fencing (rule 15); so is what nobody owned but may run there. A failed stop
+// stays on record (S5).
+func (d *draft) release(n *pb.Node) {
+	d.Assignments = rewrite(d.Assignments, func(a *pb.Assignment) *pb.Assignment {
+		switch {
+		case a.Node != n.Id:
+			return a
+		case !d.lingers(a.Resource):
+			return nil
+		default:
+			return with(a, func(a *pb.Assignment) { a.Orphaned = true })
+		}
+	})
+	d.Instances = rewrite(d.Instances, func(i *pb.Instance) *pb.Instance {
+		if i.Node != n.Id || i.State == pb.InstanceState_INSTANCE_STATE_STOPPED {
+			return i
+		}
+		if !d.lingers(i.Resource) {
+			return with(i, func(i *pb.Instance) { d.setState(i, pb.InstanceState_INSTANCE_STATE_STOPPED) })
+		}
+		d.orphan(i.Resource, n)
+		if i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED {
+			return i
+		}
+		return with(i, func(i *pb.Instance) { d.setState(i, pb.InstanceState_INSTANCE_STATE_UNKNOWN) })
+	})
+}
+
+// lingers reports whether a resource may outlive its node's lease.
+func (d *draft) lingers(resource string) bool {
+	return ResourceByID(d.State, resource).GetTraits().GetLapse().AsDuration() > 0
+}
+
+// orphan makes a gone node the owner of what may run there unowned, so that its
+// time must pass as well. Of two gone nodes the later one counts: its time ends
+// last.
+func (d *draft) orphan(resource string, n *pb.Node) {
+	a := AssignmentOf(d.State, resource)
+	if a != nil && (a.Node == n.Id || !a.Orphaned) {
+		return
+	}
+	d.LastAssignment++
+	d.putAssignment(&pb.Assignment{
+		Resource: resource, Node: n.Id, Epoch: n.Epoch, Number: d.LastAssignment, Orphaned: true,
+	})
+}
+
+// free ends an orphaned assignment. The leader's clock, or a fencing device,
+// says when.
+func (d *draft) free(f *pb.Free) error {
+	a := AssignmentOf(d.State, f.Resource)
+	switch {
+	case a == nil || a.Number != f.Number:
+		return refuse(Stale, "assignment", "", "%s is not owned under assignment %d", f.Resource, f.Number)
+	case !a.Orphaned:
+		return refuse(Precondition, "assignment", "stop it there", "%s has a live owner, %s", f.Resource, NodeName(d.State, a.Node))
+	case InstanceOf(d.State, a.Resource, a.Node).GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED: // S5
+		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `resource cleanup "+f.Resource+"`",
+			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))
+	}
+	d.dropAssignment(f.Resource)
+	d.record(&pb.Event{
+		Kind: "freed", Node: NodeName(d.State, a.Node), Resource: f.Resource, Severity: pb.Severity_SEVERITY_INFO,
+		Text: fmt.Sprintf("%s may start elsewhere: %s", f.Resource, f.Reason),
+	})
+	return nil
+}
+
+func (d *draft) describeTestimonies(testimonies []*pb.Testimony) string {
+	said := ""
+	sorted := slices.SortedFunc(slices.Values(testimonies), func(a, b *pb.Testimony) int {
+		return strings.Compare(NodeName(d.State, a.Voter), NodeName(d.State, b.Voter))
+	})
+	for i, t := range sorted {
+		if i > 0 {
+			said += ", "
+		}
+		said += fmt.Sprintf("%s heard nothing for %v", NodeName(d.State, t.Voter), t.Silence.AsDuration().Round(time.Millisecond))
+	}
+	return said
+}
+
+func admissionName(a pb.Admission) string {
+	switch a {
+	case pb.Admission_ADMISSION_ADMITTED:
+		return "admitted"
+	case pb.Admission_ADMISSION_GONE:
+		return "gone"
+	default:
+		return "new"
+	}
+}

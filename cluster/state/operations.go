@@ -1,0 +1,149 @@
+package state
+
+import (
+	"slices"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// dispatch commits intents, all or none. Each sees the ones before it.
+func (d *draft) dispatch(c *pb.Dispatch) error {
+	if len(c.Operations) == 0 {
+		return refuse(Invalid, "operations", "", "there are none to dispatch")
+	}
+	for _, o := range c.Operations {
+		if err := d.intend(&pb.Operation{
+			Kind: o.Kind, Resource: o.Resource, Node: o.Node, Epoch: o.Epoch,
+			Timeout: o.Timeout, Reason: o.Reason, Since: d.at,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intend takes one operation in, with its id and its assignment.
+func (d *draft) intend(o *pb.Operation) error {
+	n, r := NodeByID(d.State, o.Node), ResourceByID(d.State, o.Resource)
+	switch {
+	case n == nil:
+		return refuse(NotFound, "node", "", "%s is not a member", o.Node)
+	case r == nil:
+		return refuse(NotFound, "resource", "", "there is no resource %q", o.Resource)
+	case n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Epoch != o.Epoch:
+		return refuse(Stale, "epoch", "plan anew", "%s is not admitted at epoch %d (it is %s at %d)", n.Name, o.Epoch, admissionName(n.Admission), n.Epoch)
+	}
+	if other := OperationOn(d.State, o.Resource, o.Node); other != nil {
+		return refuse(Precondition, "operation", "wait for its result", "a %s of %s on %s is under way", kindName(other.Kind), o.Resource, n.Name)
+	}
+	if err := d.intendKind(o, n, r); err != nil {
+		return err
+	}
+	d.LastOperation++
+	o.Id = d.LastOperation
+	d.Operations = put(d.Operations, o.Id, byNumber, o)
+	d.dispatched = append(d.dispatched, o)
+	return nil
+}
+
+func (d *draft) intendKind(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
+	switch o.Kind {
+	case pb.OperationKind_OPERATION_KIND_START:
+		return d.intendStart(o, n, r)
+	case pb.OperationKind_OPERATION_KIND_STOP:
+		if a := d.ownedBy(o); a != nil {
+			o.Assignment = a.Number
+			d.putAssignment(with(a, func(a *pb.Assignment) { a.Revoking = true }))
+		}
+	case pb.OperationKind_OPERATION_KIND_RELOAD:
+		a := d.ownedBy(o)
+		if a == nil || a.Revoking {
+			return refuse(Precondition, "assignment", "", "%s does not own %s", n.Name, o.Resource)
+		}
+		o.Assignment = a.Number
+	case pb.OperationKind_OPERATION_KIND_PROBE, pb.OperationKind_OPERATION_KIND_MONITOR:
+		o.Assignment = d.ownedBy(o).GetNumber()
+	default:
+		return refuse(Invalid, "operation", "", "%v is no kind of operation", o.Kind)
+	}
+	return nil
+}
+
+// intendStart makes a node the owner of a resource. It is the last line of
+// defence of S1 and S4: nobody owns the resource, and on every other admitted
+// node it is known to be stopped, with nothing under way that could start it.
+func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
+	if n.Role == pb.Role_ROLE_WITNESS {
+		return refuse(Precondition, "node", "", "%s is a witness, which hosts nothing", n.Name)
+	}
+	if r.Deleting {
+		return refuse(Precondition, "resource", "", "%s is being deleted", r.Id)
+	}
+	if a := AssignmentOf(d.State, r.Id); a != nil {
+		return refuse(Precondition, "assignment", "stop it there first", "%s owns %s", NodeName(d.State, a.Node), r.Id)
+	}
+	if i := d.maybeActive(r.Id, n.Id); i != nil {
+		return refuse(Precondition, "resource", "probe or stop it there first", "%s is %s on %s", r.Id, stateName(i.State), NodeName(d.State, i.Node))
+	}
+	for _, other := range d.Operations {
+		if other.Resource == r.Id && changes(other.Kind) && d.admitted(other.Node) {
+			return refuse(Precondition, "operation", "wait for its result", "a %s of %s on %s is under way",
+				kindName(other.Kind), r.Id, NodeName(d.State, other.Node))
+		}
+	}
+	d.LastAssignment++
+	o.Assignment = d.LastAssignment
+	d.putAssignment(&pb.Assignment{Resource: r.Id, Node: n.Id, Epoch: n.Epoch, Number: o.Assignment})
+	return nil
+}
+
+// ownedBy returns the assignment under which the operation's node owns its resource.
+func (d *draft) ownedBy(o *pb.Operation) *pb.Assignment {
+	a := AssignmentOf(d.State, o.Resource)
+	if a == nil || a.Node != o.Node || a.Orphaned {
+		return nil
+	}
+	return a
+}
+
+// changes reports whether an operation makes a resource run or cease to run.
+func changes(k pb.OperationKind) bool {
+	return k == pb.OperationKind_OPERATION_KIND_START || k == pb.OperationKind_OPERATION_KIND_STOP
+}
+
+// dropOperation forgets an operation whose result is known.
+func (d *draft) dropOperation(id uint64) {
+	d.Operations = slices.DeleteFunc(slices.Clone(d.Operations), func(o *pb.Operation) bool { return o.Id == id })
+}
+
+func kindName(k pb.OperationKind) string {
+	switch k {
+	case pb.OperationKind_OPERATION_KIND_START:
+		return "start"
+	case pb.OperationKind_OPERATION_KIND_STOP:
+		return "stop"
+	case pb.OperationKind_OPERATION_KIND_MONITOR:
+		return "monitor"
+	case pb.OperationKind_OPERATION_KIND_PROBE:
+		return "probe"
+	case pb.OperationKind_OPERATION_KIND_RELOAD:
+		return "reload"
+	default:
+		return k.String()
+	}
+}
+
+func stateName(s pb.InstanceState) string {
+	switch s {
+	case pb.InstanceState_INSTANCE_STATE_STOPPED:
+		return "stopped"
+	case pb.InstanceState_INSTANCE_STATE_RUNNING:
+		return "running"
+	case pb.InstanceState_INSTANCE_STATE_FAILED:
+		return "failed"
+	case pb.InstanceState_INSTANCE_STATE_BLOCKED:
+		return "blocked by a failed stop"
+	default:
+		return "not probed yet"
+	}
+}

@@ -1,0 +1,81 @@
+package state
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A moment is a point in a start: of a resource there is one; a group begins
+// before its first member and is up after its last.
+type moment struct {
+	id string
+	up bool // of a group
+}
+
+// checkOrders refuses orders that go round in a circle, also through groups:
+// such resources could never start.
+func (d *draft) checkOrders(field string) error {
+	next := d.startOrder()
+	done := make(map[moment]bool)
+	from := slices.SortedFunc(maps.Keys(next), func(a, b moment) int { return cmp.Compare(a.id, b.id) })
+	for _, m := range from {
+		if circle := findCircle(next, done, []moment{m}); circle != nil {
+			return refuse(Invalid, field, "take one of these orders out", "the order goes in a circle: %s", strings.Join(names(circle), " then "))
+		}
+	}
+	return nil
+}
+
+// startOrder returns for each moment those that come after it.
+func (d *draft) startOrder() map[moment][]moment {
+	next := make(map[moment][]moment)
+	add := func(first, then moment) { next[first] = append(next[first], then) }
+	groups := make(map[string]bool, len(d.Groups))
+	for _, g := range d.Groups {
+		groups[g.Id] = true
+		last := moment{id: g.Id}
+		for _, id := range g.Members {
+			add(last, moment{id: id})
+			last = moment{id: id}
+		}
+		add(last, moment{id: g.Id, up: true})
+	}
+	for _, c := range d.Constraints {
+		if o := c.GetOrder(); o != nil && o.Kind != pb.OrderKind_ORDER_KIND_SERIALIZE {
+			add(moment{id: o.First, up: groups[o.First]}, moment{id: o.Then})
+		}
+	}
+	return next
+}
+
+// findCircle follows what comes after the end of a path, and returns the part of
+// it that closes on itself, its first moment again at the end.
+func findCircle(next map[moment][]moment, done map[moment]bool, path []moment) []moment {
+	at := path[len(path)-1]
+	if done[at] {
+		return nil
+	}
+	if i := slices.Index(path, at); i < len(path)-1 {
+		return path[i:]
+	}
+	for _, m := range next[at] {
+		if circle := findCircle(next, done, append(path, m)); circle != nil {
+			return circle
+		}
+	}
+	done[at] = true
+	return nil
+}
+
+// names leaves out what is said twice in a row: the begin and end of a group.
+func names(path []moment) []string {
+	out := make([]string, 0, len(path))
+	for _, m := range path {
+		out = append(out, m.id)
+	}
+	return slices.Compact(out)
+}
