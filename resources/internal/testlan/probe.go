@@ -1,0 +1,136 @@
+package testlan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// Ping sends one echo request from the host and reports whether it was
+// answered in time.
+func (h *Host) Ping(tb testing.TB, addr netip.Addr, timeout time.Duration) bool {
+	tb.Helper()
+	network, local, kind, proto := "ip4:icmp", "0.0.0.0", icmp.Type(ipv4.ICMPTypeEcho), 1
+	if addr.Is6() {
+		network, local, kind, proto = "ip6:ipv6-icmp", "::", ipv6.ICMPTypeEchoRequest, 58
+	}
+	var conn *icmp.PacketConn
+	h.Do(func() {
+		c, err := icmp.ListenPacket(network, local)
+		must(tb, err)
+		conn = c
+	})
+	defer conn.Close()
+	must(tb, conn.SetDeadline(time.Now().Add(timeout)))
+	id := int(time.Now().UnixNano() & 0xffff)
+	request := icmp.Message{Type: kind, Body: &icmp.Echo{ID: id, Data: []byte("quorate")}}
+	b, err := request.Marshal(nil)
+	must(tb, err)
+	if _, err := conn.WriteTo(b, &net.IPAddr{IP: addr.AsSlice()}); err != nil {
+		return false
+	}
+	return answered(conn, proto, id)
+}
+
+func answered(conn *icmp.PacketConn, proto, id int) bool {
+	buf := make([]byte, 1500)
+	for {
+		n, _, err := conn.ReadFrom(buf)
+		if err != nil {
+			return false
+		}
+		m, err := icmp.ParseMessage(proto, buf[:n])
+		if err != nil {
+			continue
+		}
+		if echo, ok := m.Body.(*icmp.Echo); ok && echo.ID == id &&
+			(m.Type == ipv4.ICMPTypeEchoReply || m.Type == ipv6.ICMPTypeEchoReply) {
+			return true
+		}
+	}
+}
+
+// A Tap sees every frame that arrives on one link of a host.
+type Tap struct {
+	fd   int
+	link int
+	mac  net.HardwareAddr
+}
+
+// Tap listens on the host's link from now on.
+func (h *Host) Tap(tb testing.TB, link string) *Tap {
+	tb.Helper()
+	tap := &Tap{}
+	h.Do(func() {
+		l, err := netlink.LinkByName(link)
+		must(tb, err)
+		tap.link, tap.mac = l.Attrs().Index, l.Attrs().HardwareAddr
+		tap.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(swap(unix.ETH_P_ALL)))
+		must(tb, err)
+		must(tb, unix.Bind(tap.fd, &unix.SockaddrLinklayer{Protocol: swap(unix.ETH_P_ALL), Ifindex: tap.link}))
+	})
+	tb.Cleanup(func() { _ = unix.Close(tap.fd) })
+	return tap
+}
+
+func swap(v uint16) uint16 { return v<<8 | v>>8 }
+
+// MAC is the hardware address of the link.
+func (t *Tap) MAC() net.HardwareAddr { return t.mac }
+
+// Send sends a frame from the link.
+func (t *Tap) Send(tb testing.TB, frame []byte) {
+	tb.Helper()
+	must(tb, unix.Sendto(t.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: t.link}))
+}
+
+// Next returns the next frame that wanted accepts, or nil when none came in time.
+func (t *Tap) Next(tb testing.TB, timeout time.Duration, wanted func(frame []byte) bool) []byte {
+	tb.Helper()
+	buf := make([]byte, 2048)
+	for end := time.Now().Add(timeout); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return nil
+		}
+		tv := unix.NsecToTimeval(left.Nanoseconds() + 1000)
+		must(tb, unix.SetsockoptTimeval(t.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv))
+		n, from, err := unix.Recvfrom(t.fd, buf, 0)
+		if err != nil {
+			continue // nothing came, or a signal did
+		}
+		if ll, ok := from.(*unix.SockaddrLinklayer); ok && ll.Pkttype != unix.PACKET_OUTGOING && wanted(buf[:n]) {
+			return bytes.Clone(buf[:n])
+		}
+	}
+}
+
+// ARP asks for an IPv4 address and reports whether anybody answered in time.
+func (t *Tap) ARP(tb testing.TB, from, addr netip.Addr, timeout time.Duration) bool {
+	tb.Helper()
+	t.Send(tb, ARPFrame(1, t.mac, from, addr))
+	return t.Next(tb, timeout, func(f []byte) bool {
+		return len(f) >= 42 && binary.BigEndian.Uint16(f[12:]) == unix.ETH_P_ARP &&
+			f[21] == 2 && bytes.Equal(f[28:32], addr.AsSlice())
+	}) != nil
+}
+
+// ARPFrame is a broadcast ARP frame from one host about an address: operation
+// 1 asks, 2 answers.
+func ARPFrame(operation byte, mac net.HardwareAddr, sender, target netip.Addr) []byte {
+	f := make([]byte, 0, 42)
+	f = append(f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	f = append(f, mac...)
+	f = append(f, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, operation)
+	f = append(append(f, mac...), sender.AsSlice()...)
+	return append(append(f, 0, 0, 0, 0, 0, 0), target.AsSlice()...)
+}

@@ -1,0 +1,242 @@
+// Package guard lets the kernel keep a node's lease over its addresses, so
+// that they fall silent when it ends even if the agent was killed or frozen.
+//
+// Two nftables tables of our own, inet quorate and arp quorate, drop what is
+// sent to or from a managed address (ARP, neighbour discovery and IP alike)
+// unless the address is also in a set of leased ones, whose elements time out
+// in the kernel. A [Guard] renews them; everybody else's tables are left alone.
+//
+// The timeout is the lease that remained when it was computed, in whole
+// milliseconds, rounded down. An agent that is frozen between that and the
+// kernel's commit writes it too late: then the clock, read again after every
+// write, shows that the lease is over, and the elements are deleted (lease
+// protocol, rule 24). Until that deletion the address answers.
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+// ErrUnavailable is returned when this kernel or our permissions do not allow
+// the guard. Addresses are then as safe as the agent is alive.
+var ErrUnavailable = errors.New("nftables guard unavailable")
+
+// ErrNoLease is returned when an address is added or extended without a lease
+// that lasts: nothing is admitted.
+var ErrNoLease = errors.New("this node holds no lease")
+
+// ErrStalled is returned when the lease ended while the kernel was being told
+// of it. What had been written was deleted again.
+var ErrStalled = errors.New("the lease ended while the guard was written")
+
+// Config is what a guard needs. Its zero value suffices.
+type Config struct {
+	// Deadline returns the end of the lease that the node holds now, on
+	// CLOCK_MONOTONIC_RAW, and whether it holds one. It is called inside the
+	// guard's lock, so it must not wait for whoever may be calling the guard.
+	// Nil: the newest deadline given to Extend.
+	Deadline func() (time.Duration, bool)
+}
+
+// A Guard owns the tables (lease protocol, rule 23): all writes and deletions
+// go through its lock, in which the right to them is checked again.
+type Guard struct {
+	present func() (time.Duration, bool)
+	now     func() time.Duration
+
+	mu       sync.Mutex
+	conn     *nftables.Conn
+	sets     sets
+	extended time.Duration           // the newest deadline given to Extend; 0 after Clear
+	leased   map[netip.Addr]struct{} // renewed by Extend
+	managed  map[netip.Addr]struct{} // silent unless leased
+}
+
+// Open creates the tables, or replaces those that an earlier agent left:
+// nothing is leased afterwards (rule 4), and the addresses that it managed and
+// that keep returns true for stay silent until they are added again.
+func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
+	g := &Guard{
+		present: c.Deadline,
+		now:     Now,
+		leased:  make(map[netip.Addr]struct{}),
+		managed: make(map[netip.Addr]struct{}),
+	}
+	if g.present == nil {
+		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
+	}
+	if err := g.dial(); err != nil {
+		return nil, err
+	}
+	g.sets = newSets()
+	for _, addr := range g.sets.list(g.conn) {
+		if keep(addr) {
+			g.managed[addr] = struct{}{}
+		}
+	}
+	if err := g.sets.install(g.conn, g.managed); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), g.conn.CloseLasting())
+	}
+	return g, nil
+}
+
+// dial connects to nftables. Its buffer is raised because every message of a
+// batch is answered.
+func (g *Guard) dial() error {
+	conn, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	g.conn = conn
+	return nil
+}
+
+// Now reads the clock that deadlines are on.
+func Now() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &t); err != nil {
+		panic(fmt.Sprintf("read CLOCK_MONOTONIC_RAW: %v", err)) // Linux has had it since 2.6.28
+	}
+	return time.Duration(t.Nano())
+}
+
+// Add admits an address until the present lease ends, and has Extend renew it.
+// It must be called before the address is added to an interface.
+func (g *Guard) Add(addr netip.Addr) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, held := g.present()
+	if !held || until-g.now() < time.Millisecond {
+		return ErrNoLease
+	}
+	g.managed[addr] = struct{}{}
+	g.leased[addr] = struct{}{}
+	g.sets.manage(g.conn, addr)
+	return g.write(until, addr)
+}
+
+// Extend renews all added addresses in one batch until the deadline, on
+// CLOCK_MONOTONIC_RAW, or until the present lease ends if that is earlier.
+func (g *Guard) Extend(deadline time.Duration) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.extended = deadline
+	until, held := g.present()
+	if !held {
+		return errors.Join(ErrNoLease, g.withdraw())
+	}
+	if len(g.leased) == 0 {
+		return nil
+	}
+	addrs := make([]netip.Addr, 0, len(g.leased))
+	for addr := range g.leased {
+		addrs = append(addrs, addr)
+	}
+	return g.write(min(until, deadline), addrs...)
+}
+
+// write leases addresses to the kernel until a moment, and takes everything
+// back when that has passed by the time it is done. g.mu is held.
+func (g *Guard) write(until time.Duration, addrs ...netip.Addr) error {
+	timeout := (until - g.now()).Truncate(time.Millisecond)
+	if timeout <= 0 {
+		return errors.Join(ErrStalled, g.withdraw())
+	}
+	for _, addr := range addrs {
+		g.sets.lease(g.conn, addr, timeout)
+	}
+	if err := g.flush(); err != nil {
+		return errors.Join(fmt.Errorf("renew the guard: %w", err), g.withdraw())
+	}
+	if g.now() >= until {
+		return errors.Join(ErrStalled, g.withdraw())
+	}
+	return nil
+}
+
+// Revoke silences an address at once. It stays managed, and so silent until it
+// is added again, even if it cannot be removed from its interface.
+func (g *Guard) Revoke(addr netip.Addr) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.leased, addr)
+	if _, ok := g.managed[addr]; !ok {
+		return nil
+	}
+	g.sets.expire(g.conn, addr)
+	if err := g.flush(); err != nil {
+		return fmt.Errorf("silence %s: %w", addr, err)
+	}
+	return nil
+}
+
+// Remove ends the care for an address that is on no interface any more.
+func (g *Guard) Remove(addr netip.Addr) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.leased, addr)
+	if _, ok := g.managed[addr]; !ok {
+		return nil
+	}
+	g.sets.expire(g.conn, addr)
+	g.sets.release(g.conn, addr)
+	if err := g.flush(); err != nil {
+		return fmt.Errorf("release %s: %w", addr, err)
+	}
+	delete(g.managed, addr)
+	return nil
+}
+
+// Clear silences all addresses at once: the lease is over. Each must be added
+// again under a new one.
+func (g *Guard) Clear() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.extended = 0
+	return g.withdraw()
+}
+
+// withdraw empties the sets of leased addresses. g.mu is held.
+func (g *Guard) withdraw() error {
+	clear(g.leased)
+	g.sets.clear(g.conn)
+	if err := g.flush(); err != nil {
+		return fmt.Errorf("silence all addresses: %w", err)
+	}
+	return nil
+}
+
+// flush commits what was prepared: all or nothing. After an error the
+// connection may hold answers to what failed, so it is made anew.
+func (g *Guard) flush() error {
+	err := g.conn.Flush()
+	if err == nil {
+		return nil
+	}
+	_ = g.conn.CloseLasting() // nothing was committed that could be lost
+	return errors.Join(err, g.dial())
+}
+
+// Close removes the tables, unless addresses are still managed: those the
+// kernel goes on guarding until a later agent opens the guard.
+func (g *Guard) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.managed) == 0 {
+		g.sets.uninstall(g.conn)
+		if err := g.flush(); err != nil {
+			return fmt.Errorf("remove the guard's tables: %w", err)
+		}
+	}
+	if err := g.conn.CloseLasting(); err != nil {
+		return fmt.Errorf("close the connection to nftables: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,341 @@
+package guard
+
+import (
+	"errors"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"quorate/resources/internal/testlan"
+)
+
+func TestMain(m *testing.M) { testlan.Main(m) }
+
+var (
+	vip4 = netip.MustParseAddr("10.9.0.100")
+	vip6 = netip.MustParseAddr("fd09::100")
+)
+
+// lan is a client with a cable to this machine, which has both addresses.
+type lan struct {
+	client *testlan.Host
+	tap    *testlan.Tap
+}
+
+func newLAN(t *testing.T) *lan {
+	t.Helper()
+	client := testlan.NewHost(t)
+	client.Cable(t, []string{"10.9.0.1/24", "fd09::1/64", vip4.String() + "/32", vip6.String() + "/128"}, []string{"10.9.0.2/24", "fd09::2/64"})
+	return &lan{client: client, tap: client.Tap(t, "eth0")}
+}
+
+func (l *lan) answers(t *testing.T, addr netip.Addr) bool {
+	t.Helper()
+	return l.client.Ping(t, addr, 100*time.Millisecond)
+}
+
+func open(t *testing.T, c Config, keep func(netip.Addr) bool) *Guard {
+	t.Helper()
+	g, err := Open(c, keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for addr := range g.managed {
+			if err := g.Remove(addr); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+func none(netip.Addr) bool { return false }
+
+// grant extends by d from now.
+func grant(t *testing.T, g *Guard, d time.Duration) {
+	t.Helper()
+	if err := g.Extend(Now() + d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAManagedAddressAnswersOnlyWhileLeasedS1(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	for _, addr := range []netip.Addr{vip4, vip6} {
+		if !l.answers(t, addr) {
+			t.Errorf("%s is silent before it is managed", addr)
+		}
+		if err := g.Add(addr); !errors.Is(err, ErrNoLease) {
+			t.Errorf("Add(%s) without a lease: %v, want ErrNoLease", addr, err)
+		}
+		grant(t, g, time.Minute)
+		if err := g.Add(addr); err != nil {
+			t.Fatal(err)
+		}
+		if !l.answers(t, addr) {
+			t.Errorf("%s is silent under a lease", addr)
+		}
+		if err := g.Revoke(addr); err != nil {
+			t.Fatal(err)
+		}
+		if l.answers(t, addr) {
+			t.Errorf("%s answers after it was revoked", addr)
+		}
+		grant(t, g, time.Minute)
+		if l.answers(t, addr) {
+			t.Errorf("%s, revoked, answers after a renewal", addr)
+		}
+		if err := g.Add(addr); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Clear(); err != nil {
+			t.Fatal(err)
+		}
+		if l.answers(t, addr) {
+			t.Errorf("%s answers after Clear", addr)
+		}
+		if err := g.Remove(addr); err != nil {
+			t.Fatal(err)
+		}
+		if !l.answers(t, addr) {
+			t.Errorf("%s is silent though nobody manages it", addr)
+		}
+	}
+}
+
+func TestOtherAddressesAreLeftAlone(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	if err := errors.Join(g.Add(vip4), g.Add(vip6), g.Clear()); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{"10.9.0.1", "fd09::1"} {
+		if !l.answers(t, netip.MustParseAddr(other)) {
+			t.Errorf("%s, which is not managed, is silent", other)
+		}
+	}
+}
+
+func TestARPAndNeighbourDiscoveryFallSilentWithTheLeaseS1(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	if err := g.Add(vip4); err != nil {
+		t.Fatal(err)
+	}
+	client := netip.MustParseAddr("10.9.0.2")
+	if !l.tap.ARP(t, client, vip4, time.Second) {
+		t.Fatal("no ARP answer under a lease")
+	}
+	if err := g.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	if l.tap.ARP(t, client, vip4, 100*time.Millisecond) {
+		t.Error("ARP is answered without a lease")
+	}
+}
+
+// The relative timeout ends an address by itself: nothing is called after the
+// last renewal, as after kill -9 of the agent.
+func TestTheKernelEndsALeaseThatIsNotRenewedS1(t *testing.T) {
+	const lease = 600 * time.Millisecond
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	for _, addr := range []netip.Addr{vip4, vip6} {
+		grant(t, g, lease)
+		if err := g.Add(addr); err != nil {
+			t.Fatal(err)
+		}
+		var cost []time.Duration
+		for range 10 {
+			if !l.answers(t, addr) {
+				t.Errorf("%s is silent between renewals", addr)
+			}
+			began := time.Now()
+			grant(t, g, lease)
+			cost = append(cost, time.Since(began))
+		}
+		renewed, last := time.Now(), time.Duration(0)
+		for l.client.Ping(t, addr, 50*time.Millisecond) {
+			last = time.Since(renewed)
+		}
+		slices.Sort(cost)
+		t.Logf("%s: last answer %v after the last renewal of %v; a renewal takes %v, at most %v", addr, last, lease, cost[5], cost[9])
+		if last > lease+20*time.Millisecond { // one jiffy, and the round trip
+			t.Errorf("%s answered %v after a renewal of %v", addr, last, lease)
+		}
+		if last < lease-100*time.Millisecond {
+			t.Errorf("%s was silent %v after a renewal of %v", addr, last, lease)
+		}
+		if err := g.Remove(addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A renewal is written for what remains of the lease that is held at that
+// moment, not for what the caller believed (rule 23).
+func TestExtendWritesNoMoreThanThePresentLeaseRule23(t *testing.T) {
+	l := newLAN(t)
+	end := Now() + time.Minute
+	g := open(t, Config{Deadline: func() (time.Duration, bool) { return end, end != 0 }}, none)
+	if err := g.Add(vip4); err != nil {
+		t.Fatal(err)
+	}
+	end = Now() - time.Millisecond
+	if err := g.Extend(Now() + time.Minute); !errors.Is(err, ErrStalled) {
+		t.Errorf("Extend past the lease: %v, want ErrStalled", err)
+	}
+	if l.answers(t, vip4) {
+		t.Error("the address answers without a lease")
+	}
+	end = 0
+	if err := g.Extend(Now() + time.Minute); !errors.Is(err, ErrNoLease) {
+		t.Errorf("Extend without a lease: %v, want ErrNoLease", err)
+	}
+}
+
+// The clock stands for an agent that was frozen while it wrote: it is read
+// once before the write, and again after it.
+func TestAWriteThatCameTooLateIsTakenBackRule24(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	if err := g.Add(vip4); err != nil {
+		t.Fatal(err)
+	}
+	start, reads := Now(), 0
+	g.now = func() time.Duration {
+		reads++
+		return start + time.Duration(reads-1)*time.Minute
+	}
+	if err := g.Extend(start + time.Second); !errors.Is(err, ErrStalled) {
+		t.Errorf("Extend = %v, want ErrStalled", err)
+	}
+	if l.answers(t, vip4) {
+		t.Error("the address answers after its lease ended in a freeze")
+	}
+}
+
+// A new agent must not inherit the old one's lease, and not let its addresses
+// speak either (rule 4).
+func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
+	l := newLAN(t)
+	old, err := Open(Config{}, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant(t, old, time.Minute)
+	if err := errors.Join(old.Add(vip4), old.Add(vip6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.conn.CloseLasting(); err != nil { // all that a killed agent does
+		t.Fatal(err)
+	}
+	g := open(t, Config{}, func(a netip.Addr) bool { return a == vip4 })
+	if l.answers(t, vip4) {
+		t.Errorf("%s answers under the lease of an earlier agent", vip4)
+	}
+	if !l.answers(t, vip6) {
+		t.Errorf("%s is silent though it is not kept", vip6)
+	}
+	grant(t, g, time.Minute)
+	if err := g.Add(vip4); err != nil {
+		t.Fatal(err)
+	}
+	if !l.client.Ping(t, vip4, 3*time.Second) { // the client asks by ARP once a second
+		t.Errorf("%s is silent under a new lease", vip4)
+	}
+}
+
+func TestRenewalsLoseNoPacketAndMakeNoAddressEvent(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Second)
+	if err := g.Add(vip4); err != nil {
+		t.Fatal(err)
+	}
+	events, done := make(chan netlink.AddrUpdate, 100), make(chan struct{})
+	if err := netlink.AddrSubscribe(events, done); err != nil {
+		t.Fatal(err)
+	}
+	defer close(done)
+	for range 300 {
+		grant(t, g, time.Second)
+		if !l.client.Ping(t, vip4, 50*time.Millisecond) {
+			t.Fatal("a ping was lost during renewals")
+		}
+	}
+	if len(events) != 0 {
+		t.Errorf("%d address events", len(events))
+	}
+}
+
+// Other people's tables stay, and ours go with the last address.
+func TestCloseRemovesOurTablesAndNoOthers(t *testing.T) {
+	testlan.Need(t)
+	nft(t, "add table inet other; add set inet other managed4 { type ipv4_addr; elements = { 10.1.1.1 }; }")
+	before := nft(t, "list ruleset")
+	g, err := Open(Config{}, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(nft(t, "list tables"), "table arp quorate") {
+		t.Error("no arp table after Open")
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after := nft(t, "list ruleset"); after != before {
+		t.Errorf("ruleset after Close\n got %s\nwant %s", after, before)
+	}
+	nft(t, "delete table inet other")
+}
+
+func nft(t *testing.T, command string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "nft", command).CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("needs the program nft, to look at the tables from outside")
+	}
+	if err != nil {
+		t.Fatalf("nft %s: %v: %s", command, err, out)
+	}
+	return string(out)
+}
+
+func TestWithoutPermissionOpenSaysSo(t *testing.T) {
+	testlan.Need(t)
+	var err error
+	inUserNamespace(t, func() { _, err = Open(Config{}, none) })
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Open without CAP_NET_ADMIN: %v, want ErrUnavailable", err)
+	}
+}
+
+// inUserNamespace runs f on a thread without CAP_NET_ADMIN.
+func inUserNamespace(t *testing.T, f func()) {
+	t.Helper()
+	h := testlan.NewHost(t)
+	h.Do(func() {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		if err := unix.Capset(&header, &data[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		f()
+	})
+}
