@@ -1,0 +1,112 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// unpackGroups binds each member to the one before it: beside it, and after it.
+func (g *graph) unpackGroups(s *pb.State) {
+	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b *pb.Group) int { return strings.Compare(a.Id, b.Id) })
+	for _, group := range groups {
+		members := g.membersOf(s, group.Id)
+		for i := 1; i < len(members); i++ {
+			g.colocate(&colocation{id: group.Id, dependent: members[i], primary: members[i-1], score: infinity})
+			g.order(&order{id: group.Id, first: members[i-1], then: members[i]})
+		}
+	}
+}
+
+func (g *graph) unpackConstraints(s *pb.State) {
+	constraints := slices.SortedFunc(slices.Values(s.Constraints), func(a, b *pb.Constraint) int { return strings.Compare(a.Id, b.Id) })
+	for _, c := range constraints {
+		switch k := c.Kind.(type) {
+		case *pb.Constraint_Location:
+			g.unpackLocation(s, c.Id, k.Location)
+		case *pb.Constraint_Colocation:
+			g.unpackColocation(s, c.Id, k.Colocation)
+		case *pb.Constraint_Order:
+			g.unpackOrder(s, c.Id, k.Order)
+		}
+	}
+}
+
+// membersOf returns the resource of an id, or a group's members in start order.
+func (g *graph) membersOf(s *pb.State, id string) []*resource {
+	ids := []string{id}
+	if i := slices.IndexFunc(s.Groups, func(group *pb.Group) bool { return group.Id == id }); i >= 0 {
+		ids = s.Groups[i].Members
+	}
+	var members []*resource
+	for _, id := range ids {
+		if r := g.resource(id); r != nil {
+			members = append(members, r)
+		}
+	}
+	return members
+}
+
+// unpackLocation gives a group's score to its first member: the others follow.
+func (g *graph) unpackLocation(s *pb.State, id string, l *pb.Location) {
+	for i, r := range g.membersOf(s, l.Resource) {
+		score := l.Score
+		if i > 0 {
+			score = 0
+		}
+		text := r.Id + " prefers " + l.Node
+		if score < 0 {
+			text = r.Id + " avoids " + l.Node
+		}
+		r.locations = append(r.locations, location{node: l.Node, score: score, source: id, text: text})
+	}
+}
+
+// unpackColocation binds a group by its first member. What is to run with a
+// group needs all of it if that is mandatory, and its first member otherwise.
+func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) {
+	dependents, primaries := g.membersOf(s, c.Resource), g.membersOf(s, c.With)
+	if len(dependents) == 0 || len(primaries) == 0 || dependents[0] == primaries[0] {
+		return
+	}
+	primary := primaries[0]
+	if c.Score >= infinity {
+		primary = primaries[len(primaries)-1]
+	}
+	g.colocate(&colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score})
+}
+
+func (g *graph) colocate(c *colocation) {
+	g.colocations = append(g.colocations, c)
+	c.dependent.with = append(c.dependent.with, c)
+	c.primary.dependents = append(c.primary.dependents, c)
+}
+
+// unpackOrder orders a group by its last member before others, and by its
+// first member after others.
+func (g *graph) unpackOrder(s *pb.State, id string, o *pb.Order) {
+	firsts, thens := g.membersOf(s, o.First), g.membersOf(s, o.Then)
+	if len(firsts) == 0 || len(thens) == 0 {
+		return
+	}
+	g.order(&order{id: id, first: firsts[len(firsts)-1], then: thens[0], kind: o.Kind, asymmetrical: o.Asymmetrical})
+}
+
+// order adds an order unless it contradicts those before it.
+func (g *graph) order(o *order) {
+	if o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && o.first.comesAfter(o.then) {
+		g.problems.add(worthKnowing, "", fmt.Sprintf("order %s is ignored: %s already starts after %s", o.id, o.first.Id, o.then.Id))
+		return
+	}
+	g.orders = append(g.orders, o)
+	o.then.after = append(o.then.after, o)
+}
+
+// comesAfter reports whether r is, or starts after, another.
+func (r *resource) comesAfter(other *resource) bool {
+	return r == other || slices.ContainsFunc(r.after, func(o *order) bool {
+		return o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && o.first.comesAfter(other)
+	})
+}

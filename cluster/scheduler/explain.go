@@ -1,0 +1,265 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// Explain says why a resource, or the first member of a group, is where it is;
+// given the name of a node, why it is or is not there. The deciding sentence
+// comes first. It returns nothing about what does not exist.
+func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb.NodeScore) {
+	g := unpack(s, now)
+	g.decide()
+	g.plan()
+	members := g.membersOf(s, resource)
+	if len(members) == 0 {
+		return nil, nil
+	}
+	r := members[0]
+	sentences := []string{g.reason(r)}
+	for _, i := range g.ranking(r) {
+		n := g.nodes[i]
+		switch {
+		case n.Name == node && i != r.placed:
+			sentences = slices.Insert(sentences, 0, g.whyNot(r, i))
+		case node == "" && i != r.placed && r.placed >= 0:
+			sentences = append(sentences, g.whyNot(r, i))
+		}
+	}
+	if node == "" {
+		for _, m := range members[1:] {
+			sentences = append(sentences, g.reason(m))
+		}
+	}
+	return append(sentences, g.problems.blocking(r.Id)...), g.nodeScores(r)
+}
+
+// ranking returns the nodes by score, the best first.
+func (g *graph) ranking(r *resource) []int {
+	list := make([]int, len(g.nodes))
+	for i := range list {
+		list[i] = i
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return int(r.scores[b].score - r.scores[a].score) })
+	return list
+}
+
+func (g *graph) explainAll() []Placement {
+	var list []Placement
+	for _, r := range g.resources {
+		list = append(list, Placement{
+			Resource: r.Id, Node: g.id(r.placed), Current: g.id(r.current), Reason: g.reason(r),
+			Scores: g.nodeScores(r), Blocked: g.problems.blocking(r.Id),
+		})
+	}
+	return list
+}
+
+func (g *graph) id(i int) string {
+	if i < 0 {
+		return ""
+	}
+	return g.nodes[i].Id
+}
+
+func (g *graph) nodeScores(r *resource) []*pb.NodeScore {
+	var list []*pb.NodeScore
+	for i, n := range g.nodes {
+		list = append(list, &pb.NodeScore{Node: n.Name, Score: r.scores[i].score, Reasons: r.scores[i].reasons})
+	}
+	return list
+}
+
+// reason returns the sentence that says why a resource is placed as it is.
+func (g *graph) reason(r *resource) string {
+	switch {
+	case r.frozen() && r.current < 0:
+		return fmt.Sprintf("%s is left as it is, stopped: %s", r.Id, r.unmanaged)
+	case r.blocked >= 0:
+		return fmt.Sprintf("%s is blocked on %s: its stop failed there", r.Id, g.nodes[r.blocked].Name)
+	case r.unmanaged != "":
+		return fmt.Sprintf("%s is left alone on %s: %s", r.Id, g.nodes[r.current].Name, r.unmanaged)
+	case r.placed < 0:
+		return g.whyNowhere(r)
+	}
+	return fmt.Sprintf("%s %s %s: %s", r.Id, moving(r), g.nodes[r.placed].Name, g.whyThere(r))
+}
+
+// moving is the verb before the node's name.
+func moving(r *resource) string {
+	switch {
+	case r.current == r.placed:
+		return "runs on"
+	case r.current < 0:
+		return "starts on"
+	}
+	return "moves to"
+}
+
+// whyNowhere returns the sentence that says why a resource is to run nowhere.
+func (g *graph) whyNowhere(r *resource) string {
+	switch {
+	case r.unwanted != "":
+		return fmt.Sprintf("%s is to be stopped: %s", r.Id, r.unwanted)
+	case r.waitsFor != nil:
+		return fmt.Sprintf("%s runs nowhere: %s, which must start before it, runs nowhere (%s)", r.Id, r.waitsFor.first.Id, r.waitsFor.id)
+	case r.forbidden != nil:
+		return fmt.Sprintf("%s runs nowhere: %s, which it must run with, runs nowhere (%s)", r.Id, r.forbidden.primary.Id, r.forbidden.id)
+	}
+	for _, c := range r.with {
+		if c.mandatory() && c.primary.placed < 0 {
+			return fmt.Sprintf("%s runs nowhere: %s, which it must run with, runs nowhere (%s)", r.Id, c.primary.Id, c.id)
+		}
+	}
+	var causes []string
+	for i := range g.nodes {
+		causes = append(causes, g.obstacle(r, i))
+	}
+	if len(causes) == 0 {
+		return r.Id + " runs nowhere: the cluster has no nodes"
+	}
+	return fmt.Sprintf("%s runs nowhere: no node may run it (%s)", r.Id, strings.Join(causes, "; "))
+}
+
+// obstacle says why a node may not run a resource.
+func (g *graph) obstacle(r *resource, i int) string {
+	n := g.nodes[i]
+	if n.bar != nil {
+		return n.bar.Text
+	}
+	worst := slices.MinFunc(append(slices.Clone(r.scores[i].reasons), &pb.Reason{Text: "unknown"}), func(a, b *pb.Reason) int { return int(a.Score - b.Score) })
+	return fmt.Sprintf("%s: %s (%s, %s)", n.Name, worst.Text, scoreText(worst.Score), worst.Source)
+}
+
+// whyThere says what decided for the node that was chosen.
+func (g *graph) whyThere(r *resource) string {
+	at := r.placed
+	if r.moved == at {
+		return g.moveText(r)
+	}
+	if r.held != nil && at == r.stay() {
+		return g.whyHeld(r)
+	}
+	for _, c := range r.with {
+		if c.mandatory() && c.primary.placed == at {
+			return fmt.Sprintf("it is colocated with %s (INFINITY, %s)", c.primary.Id, c.id)
+		}
+	}
+	second := g.second(r)
+	if second < 0 {
+		return g.whyOnly(r)
+	}
+	if mine, other := r.scores[at], r.scores[second]; mine.score > other.score {
+		return fmt.Sprintf("%s, more than %s", g.weigh(r, at), g.weigh(r, second))
+	}
+	return g.whyTie(r, second)
+}
+
+// second returns the best of the other nodes that may run a resource; -1: none.
+func (g *graph) second(r *resource) int {
+	for _, i := range g.ranking(r) {
+		if i != r.placed && r.scores[i].score >= 0 && g.nodes[i].bar == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+func (g *graph) whyHeld(r *resource) string {
+	text := r.failback.String()
+	better := g.nodes[r.held.better].Name
+	if r.held.until.IsZero() {
+		return fmt.Sprintf("%s keeps it from %s", text, better)
+	}
+	return fmt.Sprintf("%s keeps it from %s until %s", text, better, g.clock(r.held.until))
+}
+
+func (g *graph) whyOnly(r *resource) string {
+	var causes []string
+	for i := range g.nodes {
+		if i != r.placed {
+			causes = append(causes, g.obstacle(r, i))
+		}
+	}
+	if len(causes) == 0 {
+		return "it is the only node"
+	}
+	return fmt.Sprintf("no other node may run it (%s)", strings.Join(causes, "; "))
+}
+
+func (g *graph) whyTie(r *resource, second int) string {
+	other := g.nodes[second].Name
+	switch {
+	case r.placed == r.current:
+		return fmt.Sprintf("it runs there, and no node scores higher (%s scores %s too)", other, scoreText(r.scores[second].score))
+	case r.placed == r.home:
+		return fmt.Sprintf("it ran there last, and no node scores higher (%s scores %s too)", other, scoreText(r.scores[second].score))
+	case r.lightest:
+		return fmt.Sprintf("it runs the fewest resources of the nodes that score %s", scoreText(r.scores[second].score))
+	}
+	return fmt.Sprintf("it comes first of the nodes that score %s", scoreText(r.scores[second].score))
+}
+
+// weigh says what a node scores, and the greatest part of that.
+func (g *graph) weigh(r *resource, i int) string {
+	t := r.scores[i]
+	text := fmt.Sprintf("%s scores %s", g.nodes[i].Name, scoreText(t.score))
+	var most *pb.Reason
+	for _, reason := range t.reasons {
+		if reason.Score != 0 && (most == nil || abs(reason.Score) > abs(most.Score)) {
+			most = reason
+		}
+	}
+	if most == nil {
+		return text
+	}
+	return fmt.Sprintf("%s (%s)", text, most.Source)
+}
+
+func abs(n int64) int64 { return max(n, -n) }
+
+// whyNot says why a resource is not on a node.
+func (g *graph) whyNot(r *resource, i int) string {
+	n := g.nodes[i]
+	var wishes []string
+	for _, reason := range r.scores[i].reasons {
+		if reason.Score > 0 {
+			wishes = append(wishes, fmt.Sprintf("+%s by %s", scoreText(reason.Score), reason.Source))
+		}
+	}
+	wish := ""
+	if len(wishes) > 0 {
+		wish = " would score " + strings.Join(wishes, ", ") + ", but"
+	}
+	cause := g.cause(r, i)
+	if wish == "" {
+		return fmt.Sprintf("%s is not for %s: %s", n.Name, r.Id, cause)
+	}
+	return n.Name + wish + " " + cause
+}
+
+// cause says what outweighs a node.
+func (g *graph) cause(r *resource, i int) string {
+	switch {
+	case r.frozen():
+		return g.reason(r)
+	case r.unwanted != "" || r.waitsFor != nil || r.forbidden != nil:
+		return g.whyNowhere(r)
+	case g.nodes[i].bar != nil:
+		return g.nodes[i].bar.Text
+	case r.scores[i].score < 0:
+		return g.obstacle(r, i)
+	case r.held != nil && r.placed == r.stay():
+		return g.whyHeld(r)
+	case r.placed < 0:
+		return g.whyNowhere(r)
+	case r.scores[i].score == r.scores[r.placed].score:
+		return fmt.Sprintf("%s scores the same, and %s", g.nodes[r.placed].Name, g.whyTie(r, i))
+	}
+	return g.weigh(r, r.placed)
+}

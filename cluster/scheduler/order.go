@@ -1,0 +1,211 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A task is a step that has no number yet.
+type task struct {
+	kind   pb.OperationKind
+	r      *resource
+	node   int
+	reason string
+	after  []*task
+	waits  []uint64
+	index  int // in the plan
+}
+
+// on makes a task wait for others and for operations under way.
+func (t *task) on(others ...*task) {
+	for _, o := range others {
+		if !slices.Contains(t.after, o) {
+			t.after = append(t.after, o)
+		}
+	}
+}
+
+func (t *task) onFlight(op *pb.Operation) {
+	if op != nil && !slices.Contains(t.waits, op.Id) {
+		t.waits = append(t.waits, op.Id)
+	}
+}
+
+// of returns the tasks of a kind.
+func (j *job) of(k pb.OperationKind) []*task {
+	return slices.DeleteFunc(slices.Clone(j.tasks), func(t *task) bool { return t.kind != k })
+}
+
+// steps makes steps of the jobs, each after those it waits for.
+func (g *graph) steps(jobs map[*resource]*job) []Step {
+	var tasks []*task
+	for _, r := range g.resources {
+		g.addTasks(jobs[r])
+		tasks = append(tasks, jobs[r].tasks...)
+	}
+	for _, o := range g.orders {
+		link(o, jobs[o.first], jobs[o.then])
+	}
+	for _, c := range g.colocations {
+		if c.score <= -infinity {
+			makeRoom(jobs[c.dependent], jobs[c.primary])
+			makeRoom(jobs[c.primary], jobs[c.dependent])
+		}
+	}
+	tasks = sorted(tasks)
+	for _, o := range g.orders {
+		if o.kind == pb.OrderKind_ORDER_KIND_SERIALIZE {
+			serialize(jobs[o.first], jobs[o.then])
+		}
+	}
+	return g.number(tasks)
+}
+
+// addTasks makes the tasks of one resource: look where it is not known, stop,
+// reload, start, in this order (S4).
+func (g *graph) addTasks(j *job) {
+	add := func(k pb.OperationKind, i int, reason string) *task {
+		t := &task{kind: k, r: j.resource, node: i, reason: reason}
+		j.tasks = append(j.tasks, t)
+		return t
+	}
+	for i, n := range g.nodes {
+		if v := &j.views[i]; n.reachable() && v.unknown() && v.flying == nil {
+			add(probe, i, fmt.Sprintf("it is not known yet whether %s runs on %s", j.Id, n.Name))
+		}
+	}
+	probes := j.of(probe)
+	for i, why := range j.whyStop {
+		if why != "" {
+			t := add(stop, i, why)
+			t.on(slices.DeleteFunc(slices.Clone(probes), func(p *task) bool { return p.node != i })...)
+			t.onFlight(j.views[i].flying)
+		}
+	}
+	if j.reloads() {
+		add(reload, j.placed, "its configuration changed")
+	}
+	if j.starts {
+		t := add(start, j.placed, g.whyStart(j))
+		t.on(probes...)
+		t.on(j.of(stop)...)
+		for i := range j.views {
+			t.onFlight(j.views[i].flying)
+		}
+	}
+}
+
+func (g *graph) whyStart(j *job) string {
+	if j.serves() {
+		return fmt.Sprintf("%s runs on %s already and is taken over", j.Id, g.nodes[j.placed].Name)
+	}
+	return g.reason(j.resource)
+}
+
+// link puts the starts of two resources in order, and their stops in reverse.
+func link(o *order, first, then *job) {
+	if o.kind == pb.OrderKind_ORDER_KIND_SERIALIZE {
+		return
+	}
+	for _, t := range then.of(start) {
+		t.on(first.of(start)...)
+		t.onFlights(first, start)
+	}
+	if o.asymmetrical {
+		return
+	}
+	for _, t := range first.of(stop) {
+		t.on(then.of(stop)...)
+		t.onFlights(then, stop)
+	}
+}
+
+// onFlights makes a task wait for another resource's operations of some kinds.
+func (t *task) onFlights(j *job, kinds ...pb.OperationKind) {
+	for i := range j.views {
+		if op := j.views[i].flying; op != nil && slices.Contains(kinds, op.Kind) {
+			t.onFlight(op)
+		}
+	}
+}
+
+// makeRoom lets a resource start on a node only after one that must not run
+// beside it has stopped there.
+func makeRoom(incoming, leaving *job) {
+	for _, t := range incoming.of(start) {
+		for _, s := range leaving.of(stop) {
+			if s.node == t.node {
+				t.on(s)
+			}
+		}
+		if v := &leaving.views[t.node]; v.flies(stop) {
+			t.onFlight(v.flying)
+		}
+	}
+}
+
+// sorted puts tasks in an order in which each comes after those it waits for,
+// and otherwise as they were. The tasks form no circle: stops wait for stops
+// and probes only, and the orders are free of circles.
+func sorted(tasks []*task) []*task {
+	done := make(map[*task]bool, len(tasks))
+	var list []*task
+	var visit func(t *task)
+	visit = func(t *task) {
+		if done[t] {
+			return
+		}
+		done[t] = true
+		for _, o := range t.after {
+			visit(o)
+		}
+		t.index = len(list)
+		list = append(list, t)
+	}
+	for _, t := range tasks {
+		visit(t)
+	}
+	return list
+}
+
+// serialize lets no two changes of two resources happen at the same time. The
+// tasks have their places in the plan.
+func serialize(a, b *job) {
+	changes := func(j *job) []*task {
+		return slices.DeleteFunc(slices.Clone(j.tasks), func(t *task) bool { return t.kind == probe })
+	}
+	for _, x := range changes(a) {
+		for _, y := range changes(b) {
+			earlier, later := x, y
+			if y.index < x.index {
+				earlier, later = y, x
+			}
+			later.on(earlier)
+		}
+	}
+	for _, x := range changes(a) {
+		x.onFlights(b, start, stop, reload)
+	}
+	for _, y := range changes(b) {
+		y.onFlights(a, start, stop, reload)
+	}
+}
+
+// number turns tasks, in the order of the plan, into steps.
+func (g *graph) number(tasks []*task) []Step {
+	var steps []Step
+	for _, t := range tasks {
+		s := Step{
+			Kind: t.kind, Resource: t.r.Id, Node: g.nodes[t.node].Id,
+			Waits: slices.Sorted(slices.Values(t.waits)), Reason: t.reason, Timeout: g.timeout(t.r, t.kind),
+		}
+		for _, o := range t.after {
+			s.After = append(s.After, o.index)
+		}
+		slices.Sort(s.After)
+		steps = append(steps, s)
+	}
+	return steps
+}
