@@ -1,0 +1,318 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// clusterService changes things.
+type clusterService struct {
+	*Server
+	pb.UnimplementedClusterServer
+}
+
+// Change validates a list of edits and commits it, all or none.
+func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.ChangeResponse, error) {
+	if err := c.enrolled(); err != nil {
+		return nil, err
+	}
+	if len(r.Edits) == 0 {
+		return nil, invalid("edits", "there are none", "")
+	}
+	d, err := c.rehearse(ctx, r.Edits)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := c.propose(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: d.edits}}})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ChangeResponse{Index: applied.Index, Notes: d.notes, Warnings: d.warnings()}, nil
+}
+
+// proposeTimeout bounds how long a change may wait for a leader and its commit.
+const proposeTimeout = 15 * time.Second
+
+// propose commits a command in the caller's name.
+func (s *Server) propose(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	cmd.Actor = callerOf(ctx).actor
+	return s.log.Propose(ctx, cmd)
+}
+
+// enrolled refuses while this node is in no cluster.
+func (s *Server) enrolled() error {
+	if s.state.Get().State.GetClusterId() == "" {
+		return errNoCluster
+	}
+	return nil
+}
+
+// A draft is a change on its way: the state after the edits so far, had they
+// been applied to the one this node knows.
+type draft struct {
+	*Server
+	base, state *pb.State
+	edits       []*pb.Edit // with what agents say filled in
+	notes       []string
+	checked     map[string]bool // resources whose parameters were asked about
+}
+
+// rehearse applies the edits to a copy of the state, one after the other, and
+// asks the agents about every resource they touch. The log decides in the end;
+// this finds bad input without it, also while there is no quorum (S8).
+func (s *Server) rehearse(ctx context.Context, edits []*pb.Edit) (*draft, error) {
+	now := s.state.Get().State
+	d := &draft{Server: s, base: now, state: now, checked: make(map[string]bool)}
+	for i, e := range edits {
+		if err := d.edit(ctx, proto.CloneOf(e)); err != nil {
+			if len(edits) > 1 {
+				return nil, fmt.Errorf("edit %d of %d: %w", i+1, len(edits), err)
+			}
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
+	if err := d.step(e); err != nil {
+		return err
+	}
+	for _, r := range d.touched(e) {
+		if err := d.check(ctx, r); err != nil {
+			return err
+		}
+	}
+	d.edits = append(d.edits, e)
+	return nil
+}
+
+// step applies one edit to the draft's state, after it filled in the traits of
+// the agents that it names.
+func (d *draft) step(e *pb.Edit) error {
+	if err := d.fillTraits(e); err != nil {
+		return err
+	}
+	cmd := &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}}}
+	next, _, err := state.Step(d.state, 0, cmd)
+	if err != nil {
+		return err
+	}
+	d.state = next
+	return nil
+}
+
+// fillTraits tells the state what it must know of the agents that an edit names.
+func (d *draft) fillTraits(e *pb.Edit) error {
+	switch k := e.Kind.(type) {
+	case *pb.Edit_CreateResource:
+		return d.fill(k.CreateResource.GetResource())
+	case *pb.Edit_ReplaceConfiguration:
+		for _, r := range k.ReplaceConfiguration.GetConfiguration().GetResources() {
+			if err := d.fill(r); err != nil {
+				return err
+			}
+		}
+	case *pb.Edit_UpdateResource:
+		u := k.UpdateResource
+		if r := state.ResourceByID(d.state, u.Id); r != nil && changesParameters(u) {
+			agent, err := d.find(r)
+			if err != nil {
+				return err
+			}
+			u.Traits = agent.Metadata().Traits
+		}
+	case nil:
+		return invalid("edit", "it says nothing that this version knows", "")
+	}
+	return nil
+}
+
+func (d *draft) fill(r *pb.Resource) error {
+	if r == nil {
+		return invalid("resource", "none is given", "")
+	}
+	agent, err := d.find(r)
+	if err != nil {
+		return err
+	}
+	r.Traits = agent.Metadata().Traits
+	return nil
+}
+
+func (d *draft) find(r *pb.Resource) (resources.Agent, error) {
+	agent, err := d.agents.Find(r.Agent)
+	if err != nil {
+		return nil, agentRefusal(err)
+	}
+	return agent, nil
+}
+
+// agentRefusal makes the state's kind of refusal of a name that no agent has.
+func agentRefusal(err error) error {
+	r := &state.Refusal{Code: state.NotFound, Field: "agent", Problem: err.Error()}
+	if unknown, ok := errors.AsType[*resources.UnknownAgentError](err); ok {
+		r.Problem, r.Fix = fmt.Sprintf("%q is unknown", unknown.Name), "known are "+strings.Join(unknown.Known, ", ")
+		if len(unknown.Nearest) > 0 {
+			r.Fix = "did you mean " + strings.Join(unknown.Nearest, " or ") + "?"
+		}
+	}
+	return r
+}
+
+func changesParameters(u *pb.UpdateResource) bool {
+	return len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations) > 0
+}
+
+// touched returns the resources, as they are after the edit, whose parameters
+// or operations it may have changed.
+func (d *draft) touched(e *pb.Edit) []*pb.Resource {
+	switch k := e.Kind.(type) {
+	case *pb.Edit_CreateResource:
+		return []*pb.Resource{state.ResourceByID(d.state, k.CreateResource.Resource.Id)}
+	case *pb.Edit_UpdateResource:
+		if r := state.ResourceByID(d.state, k.UpdateResource.Id); r != nil && changesParameters(k.UpdateResource) {
+			return []*pb.Resource{r}
+		}
+	case *pb.Edit_ReplaceConfiguration:
+		return slices.DeleteFunc(slices.Clone(d.state.Resources), d.unchanged)
+	}
+	return nil
+}
+
+// unchanged reports whether a resource is as the cluster has it already.
+func (d *draft) unchanged(r *pb.Resource) bool {
+	old := state.ResourceByID(d.base, r.Id)
+	return r.Deleting || (old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) &&
+		slices.EqualFunc(old.Operations, r.Operations, sameOperation))
+}
+
+func sameOperation(a, b *pb.OperationSpec) bool { return proto.Equal(a, b) }
+
+// check asks the resource's agent about it: first about its kind, then about
+// the machine it may run on.
+func (d *draft) check(ctx context.Context, r *pb.Resource) error {
+	agent, err := d.find(r)
+	if err != nil {
+		return err
+	}
+	if err := resources.Check(agent.Metadata(), r); err != nil {
+		return parameterRefusal(r, err)
+	}
+	if err := checkOperations(r.Operations); err != nil {
+		return err
+	}
+	notes, err := d.validate(ctx, agent, r)
+	if err != nil {
+		return parameterRefusal(r, err)
+	}
+	d.notes = append(d.notes, notes...)
+	return nil
+}
+
+// validate asks this machine or, when it hosts nothing, one that does.
+func (d *draft) validate(ctx context.Context, agent resources.Agent, r *pb.Resource) ([]string, error) {
+	self := state.NodeByID(d.base, d.self.Info().ID)
+	if self.GetRole() != pb.Role_ROLE_WITNESS {
+		return agent.Validate(ctx, r)
+	}
+	for _, n := range d.base.Nodes {
+		if n.Role == pb.Role_ROLE_WITNESS || n.Admission != pb.Admission_ADMISSION_ADMITTED {
+			continue
+		}
+		notes, err := d.validateOn(ctx, n, r)
+		if _, refused := errors.AsType[*resources.ParameterError](err); err == nil || refused {
+			return notes, err
+		}
+		d.logger.Info("node did not answer about a resource", "node", n.Name, "resource", r.Id, "err", err)
+	}
+	return nil, nil // nobody to ask: the start will tell
+}
+
+func (d *draft) validateOn(ctx context.Context, n *pb.Node, r *pb.Resource) ([]string, error) {
+	conn, err := d.dialer.ClientConn(n.Id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := pb.NewAgentClient(conn).Validate(ctx, &pb.ValidateRequest{Resource: r})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Error != "" {
+		return nil, &resources.ParameterError{Parameter: answer.Field, Problem: answer.Error}
+	}
+	return answer.Notes, nil
+}
+
+// answerTimeout is how long another machine may take over a short question.
+const answerTimeout = 5 * time.Second
+
+// parameterRefusal makes the state's kind of refusal of an agent's.
+func parameterRefusal(r *pb.Resource, err error) error {
+	wrong, ok := errors.AsType[*resources.ParameterError](err)
+	if !ok {
+		return precondition("resource "+r.Id, err.Error(), "")
+	}
+	return invalid(wrong.Parameter, wrong.Problem, wrong.Fix)
+}
+
+// warnings are what the user may want to know of a change that was made.
+func (d *draft) warnings() []string {
+	var list []string
+	if made := len(d.state.Resources) > len(d.base.Resources); made && !slices.ContainsFunc(d.state.Nodes, mayHost) {
+		list = append(list, "no node can host resources at the moment: use `quorate cluster start --all`")
+	}
+	return list
+}
+
+// mayHost is for words only; the scheduler decides.
+func mayHost(n *pb.Node) bool {
+	return n.Admission == pb.Admission_ADMISSION_ADMITTED && n.Role != pb.Role_ROLE_WITNESS && !n.Standby && !n.Stopped
+}
+
+// operations that people may configure, and their options.
+var (
+	operationNames = []string{
+		"demote", "meta-data", "migrate_from", "migrate_to", "monitor", "notify", "promote",
+		"reload", "reload-agent", "start", "status", "stop", "validate-all",
+	}
+	operationOptions = []string{
+		"description", "enabled", "id", "interval-origin", "name", "on-fail", "record-pending", "requires", "role", "start-delay",
+	}
+)
+
+// checkOperations refuses what no agent can mean.
+func checkOperations(specs []*pb.OperationSpec) error {
+	for _, o := range specs {
+		if !slices.Contains(operationNames, o.Name) {
+			return invalid("op", fmt.Sprintf("there is no operation %q", o.Name), "use one of "+strings.Join(operationNames, ", "))
+		}
+		if o.Interval.AsDuration() < 0 {
+			return invalid("op "+o.Name+" interval", "it is negative", "")
+		}
+		if o.Timeout.AsDuration() < 0 {
+			return invalid("op "+o.Name+" timeout", "it is negative", "")
+		}
+		for _, key := range slices.Sorted(maps.Keys(o.Options)) {
+			if !slices.Contains(operationOptions, key) {
+				return invalid("op "+o.Name+" "+key, "there is no such option", "use interval, timeout, "+strings.Join(operationOptions, ", "))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// DefaultPort is where agents listen, TCP and UDP, unless told otherwise.
+const DefaultPort = 7480
+
+// unreachable says which check of reaching a host failed: resolve, connect, tls
+// or answer.
+func unreachable(host, check string, err error) error {
+	fix := map[string]string{
+		"resolve": "give its address: " + host + " addr=ADDRESS",
+		"connect": "is the agent running there, and does a firewall let TCP and UDP through on that port?",
+	}[check]
+	return fail(codes.Unavailable, ReasonUnreachable, fmt.Sprintf("host %s: %s: %s", host, check, sentence(err.Error(), fix)),
+		keyField, host, keyHost, host, keyCheck, check, keyFix, fix)
+}
+
+// resolve returns where a host is reached, as host:port with numbers, the
+// preferred one first.
+func (s *Server) resolve(ctx context.Context, h *pb.HostSpec) ([]string, error) {
+	if h.Name == "" {
+		return nil, invalid("host", "a name is missing", "")
+	}
+	given := h.Addresses
+	if len(given) == 0 {
+		given = []string{h.Name}
+	}
+	var list []string
+	for _, text := range given {
+		host, port, err := splitAddress(text)
+		if err != nil {
+			return nil, invalid("host "+h.Name+" addr", err.Error(), "write ADDRESS or ADDRESS:PORT")
+		}
+		ip, err := s.lookup(ctx, host)
+		if err != nil {
+			return nil, unreachable(h.Name, "resolve", err)
+		}
+		list = append(list, net.JoinHostPort(ip.String(), port))
+	}
+	return list, nil
+}
+
+// splitAddress takes an address with or without a port.
+func splitAddress(text string) (host, port string, err error) {
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return ip.String(), strconv.Itoa(DefaultPort), nil
+	}
+	if !strings.Contains(text, ":") {
+		return text, strconv.Itoa(DefaultPort), nil
+	}
+	host, port, err = net.SplitHostPort(text)
+	if err != nil {
+		return "", "", fmt.Errorf("%q is not an address", text)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", "", fmt.Errorf("%q has no port between 1 and 65535", text)
+	}
+	return host, port, nil
+}
+
+// lookup finds the address of a name: the first of IPv4, else the first.
+func (s *Server) lookup(ctx context.Context, host string) (netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip, nil
+	}
+	found, err := s.resolver.LookupHost(ctx, host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	var list []netip.Addr
+	for _, text := range found {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			list = append(list, ip.Unmap())
+		}
+	}
+	if len(list) == 0 {
+		return netip.Addr{}, errors.New("the name has no address")
+	}
+	return slices.MinFunc(list, func(a, b netip.Addr) int { return cmp.Compare(rank(a), rank(b)) }), nil
+}
+
+// rank puts first what other machines can use: Debian's installer names the
+// machine itself 127.0.1.1.
+func rank(ip netip.Addr) int {
+	switch {
+	case ip.IsLoopback():
+		return 2
+	case ip.Is4():
+		return 0
+	default:
+		return 1
+	}
+}
+
+// A line is an open connection to a host's Join service.
+type line struct {
+	pb.JoinClient
+	conn    *grpc.ClientConn
+	state   tls.ConnectionState
+	address string // of the other end
+}
+
+func (l *line) close() { _ = l.conn.Close() }
+
+// dial opens a line to the first of the host's addresses that answers. The
+// caller closes it.
+func (s *Server) dial(ctx context.Context, host string, addresses []string, verify func(tls.ConnectionState) error) (*line, error) {
+	var failed []error
+	for _, address := range addresses {
+		conn, cs, err := s.dialer.JoinConn(ctx, address, verify)
+		if err == nil {
+			return &line{JoinClient: pb.NewJoinClient(conn), conn: conn, state: cs, address: address}, nil
+		}
+		failed = append(failed, err)
+	}
+	err := errors.Join(failed...)
+	return nil, unreachable(host, checkOf(err), err)
+}
+
+// checkOf tells a machine that is not reached from one that is not what it should be.
+func checkOf(err error) string {
+	if _, refused := errors.AsType[syscall.Errno](err); refused || errors.Is(err, context.DeadlineExceeded) {
+		return "connect"
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return "connect"
+	}
+	return "tls"
+}
+
+// towards returns this machine's address on the way to another, by the routes.
+// Nothing is sent.
+func towards(ctx context.Context, address string) (netip.Addr, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", address)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find the way to %s: %w", address, err)
+	}
+	defer conn.Close()
+	at, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	return at.Addr().Unmap(), err
+}
