@@ -28,9 +28,10 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func fingerprintOf(c *x509.Certificate) Fingerprint {
-	return sha256.Sum256(c.RawSubjectPublicKeyInfo)
-}
+// FingerprintOf is that of a public key (SubjectPublicKeyInfo, DER).
+func FingerprintOf(publicKey []byte) Fingerprint { return sha256.Sum256(publicKey) }
+
+func fingerprintOf(c *x509.Certificate) Fingerprint { return FingerprintOf(c.RawSubjectPublicKeyInfo) }
 
 // A Peer is who is at the other end of a TLS connection. At most one of Node
 // and User is set; none is for a key that our cluster did not sign.

@@ -148,17 +148,20 @@ func TestHintRenewsASessionThatThePeerForgot(t *testing.T) {
 	}
 }
 
-func TestLinks(t *testing.T) {
+func TestLink(t *testing.T) {
 	ids := cluster(t, 2)
 	l := newLab(t)
 	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
+	if got := a.Link(b.id.ID()); got.Up || got.LastHeard >= 0 {
+		t.Errorf("link before anything was sent: %+v", got)
+	}
 	exchangeDatagrams(t, a, b)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for ctx := soon(t); ; {
-		links := a.Links()
-		if len(links) == 1 && links[0].Up && links[0].RTT > 0 {
-			if got := links[0]; got.Node != b.id.ID() || got.Address != b.addr || got.LastHeard < 0 {
+		got := a.Link(b.id.ID())
+		if got.Up && got.RTT > 0 {
+			if got.Node != b.id.ID() || got.Address != b.addr || got.LastHeard < 0 {
 				t.Errorf("link %+v", got)
 			}
 			return
@@ -166,7 +169,7 @@ func TestLinks(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("links: %+v", links)
+			t.Fatalf("link: %+v", got)
 		}
 	}
 }

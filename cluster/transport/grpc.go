@@ -6,17 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 )
-
-// errOneConnection ends a JoinConn whose connection is lost: another one would
-// be another channel, which nobody has proven.
-var errOneConnection = errors.New("the connection was lost; begin again")
 
 // ServerCredentials tell gRPC servers who calls: handlers find
 // credentials.TLSInfo in the peer of their context. The connections are those of
@@ -42,29 +37,6 @@ func (t *Transport) ClientConn(id string) (*grpc.ClientConn, error) {
 	}
 	t.clients[id] = c
 	return c, nil
-}
-
-// JoinConn connects to the Join service at an address and returns the TLS state
-// with it, which a password exchange is bound to. The caller closes it.
-func (t *Transport) JoinConn(ctx context.Context, address string, verify func(tls.ConnectionState) error) (*grpc.ClientConn, tls.ConnectionState, error) {
-	c, err := t.dialHost(ctx, address, ALPNJoin, verify)
-	if err != nil {
-		return nil, tls.ConnectionState{}, err
-	}
-	var only atomic.Pointer[tls.Conn]
-	only.Store(c)
-	client, err := newClient(address, func(context.Context, string) (net.Conn, error) {
-		if c := only.Swap(nil); c != nil {
-			return c, nil
-		}
-		return nil, errOneConnection
-	})
-	if err != nil {
-		c.Close()
-		return nil, tls.ConnectionState{}, err
-	}
-	client.Connect()
-	return client, c.ConnectionState(), nil
 }
 
 // newClient leaves the finding of dead hosts to TCP (socket.go: 2 s, or 4 s when

@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // linkUp is how lately a peer was heard on a link that is up: two pings may be lost.
 const linkUp = 1600 * time.Millisecond
@@ -18,18 +14,14 @@ type Link struct {
 	LastHeard time.Duration // ago; negative: never
 }
 
-// Links lists the links to all peers that datagrams were sent to, by node id.
-func (t *Transport) Links() []Link {
-	var links []Link
-	for _, p := range *t.peers.Load() {
-		links = append(links, t.link(p))
+// Link is the way to a node, as far as datagrams have gone it.
+func (t *Transport) Link(id string) Link {
+	l := Link{Node: id, LastHeard: -1}
+	p := (*t.peers.Load())[id]
+	if p == nil {
+		return l
 	}
-	slices.SortFunc(links, func(a, b Link) int { return strings.Compare(a.Node, b.Node) })
-	return links
-}
-
-func (t *Transport) link(p *peer) Link {
-	l := Link{Node: p.id, RTT: time.Duration(p.rtt.Load()), LastHeard: -1}
+	l.RTT = time.Duration(p.rtt.Load())
 	if heard := time.Duration(p.heard.Load()); heard != 0 {
 		l.LastHeard = t.elapsed() - heard
 		l.Up = l.LastHeard < linkUp
