@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,6 +109,8 @@ func (s *Server) memberDoor(info credentials.AuthInfo, method string) (caller, e
 		return caller{}, err
 	}
 	switch {
+	case slices.Contains(s.state.Get().State.GetRemoved(), p.Node): // on a connection from before (lease protocol, rule 3)
+		return caller{}, denied("node " + p.Node + " was removed from the cluster")
 	case p.Node != "":
 		c.node, c.actor = p.Node, s.nodeName(p.Node)
 	case p.User != "" && !serves(method, pb.Agent_ServiceDesc.ServiceName):

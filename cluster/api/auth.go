@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -46,41 +45,10 @@ func (c clusterService) Auth(ctx context.Context, r *pb.AuthRequest) (*pb.AuthRe
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if err := worst(errs); err != nil {
-		return nil, withDetails(err, errs, resp)
+	if err := joined(errs, resp); err != nil {
+		return nil, err
 	}
 	return resp, nil
-}
-
-// worst picks the error that decides the code: bad input before what may heal.
-func worst(errs []error) error {
-	var found error
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		if found == nil || status.Code(toStatus(found)) == codes.Unavailable {
-			found = err
-		}
-	}
-	return found
-}
-
-// withDetails returns the status of err, with the text of all and the response.
-func withDetails(err error, errs []error, resp *pb.AuthResponse) error {
-	var texts []string
-	for _, e := range errs {
-		if e != nil {
-			texts = append(texts, status.Convert(toStatus(e)).Message())
-		}
-	}
-	reason, metadata := Reason(toStatus(err))
-	s, detailErr := status.New(status.Code(toStatus(err)), strings.Join(texts, "\n")).
-		WithDetails(&errdetails.ErrorInfo{Domain: Domain, Reason: reason, Metadata: metadata}, resp)
-	if detailErr != nil {
-		return err
-	}
-	return s.Err()
 }
 
 // authHost exchanges proofs of the password with one host and trusts its key.
@@ -91,7 +59,7 @@ func (s *Server) authHost(ctx context.Context, h *pb.HostSpec, user, password st
 		err = s.identity.Trust(key)
 	}
 	if err != nil {
-		result.Error = status.Convert(toStatus(err)).Message()
+		result.Error = strings.TrimPrefix(status.Convert(toStatus(err)).Message(), "host "+h.Name+": ")
 		return result, err
 	}
 	result.Fingerprint = key.Fingerprint.String()

@@ -44,12 +44,28 @@ func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.Ch
 // proposeTimeout bounds how long a change may wait for a leader and its commit.
 const proposeTimeout = 15 * time.Second
 
-// propose commits a command in the caller's name.
+// propose commits a command in the caller's name and waits until this node has
+// applied it too.
 func (s *Server) propose(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
 	cmd.Actor = callerOf(ctx).actor
-	return s.log.Propose(ctx, cmd)
+	applied, err := s.log.Propose(ctx, cmd)
+	if err == nil {
+		s.catchUp(ctx, applied.Index)
+	}
+	return applied, err
+}
+
+// catchUp waits until this node has learned of what it proposed, so that its
+// next answer tells of it. A node that lags far behind is not waited for.
+func (s *Server) catchUp(ctx context.Context, index uint64) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := s.until(ctx, func(*pb.State) bool { return s.state.Get().Index >= index })
+	if err != nil {
+		s.logger.Info("this node lags behind the log", "index", index)
+	}
 }
 
 // enrolled refuses while this node is in no cluster.
@@ -67,7 +83,6 @@ type draft struct {
 	base, state *pb.State
 	edits       []*pb.Edit // with what agents say filled in
 	notes       []string
-	checked     map[string]bool // resources whose parameters were asked about
 }
 
 // rehearse applies the edits to a copy of the state, one after the other, and
@@ -75,7 +90,7 @@ type draft struct {
 // this finds bad input without it, also while there is no quorum (S8).
 func (s *Server) rehearse(ctx context.Context, edits []*pb.Edit) (*draft, error) {
 	now := s.state.Get().State
-	d := &draft{Server: s, base: now, state: now, checked: make(map[string]bool)}
+	d := &draft{Server: s, base: now, state: now}
 	for i, e := range edits {
 		if err := d.edit(ctx, proto.CloneOf(e)); err != nil {
 			if len(edits) > 1 {
@@ -128,7 +143,7 @@ func (d *draft) fillTraits(e *pb.Edit) error {
 		}
 	case *pb.Edit_UpdateResource:
 		u := k.UpdateResource
-		if r := state.ResourceByID(d.state, u.Id); r != nil && changesParameters(u) {
+		if r := state.ResourceByID(d.state, u.Id); r != nil && concernsAgent(u) {
 			agent, err := d.find(r)
 			if err != nil {
 				return err
@@ -173,7 +188,9 @@ func agentRefusal(err error) error {
 	return r
 }
 
-func changesParameters(u *pb.UpdateResource) bool {
+// concernsAgent tells an update that the agent is asked about from one of meta
+// attributes, which are the scheduler's.
+func concernsAgent(u *pb.UpdateResource) bool {
 	return len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations) > 0
 }
 
@@ -184,7 +201,7 @@ func (d *draft) touched(e *pb.Edit) []*pb.Resource {
 	case *pb.Edit_CreateResource:
 		return []*pb.Resource{state.ResourceByID(d.state, k.CreateResource.Resource.Id)}
 	case *pb.Edit_UpdateResource:
-		if r := state.ResourceByID(d.state, k.UpdateResource.Id); r != nil && changesParameters(k.UpdateResource) {
+		if r := state.ResourceByID(d.state, k.UpdateResource.Id); r != nil && concernsAgent(k.UpdateResource) {
 			return []*pb.Resource{r}
 		}
 	case *pb.Edit_ReplaceConfiguration:
@@ -214,6 +231,9 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	}
 	if err := checkOperations(r.Operations); err != nil {
 		return err
+	}
+	if old := state.ResourceByID(d.base, r.Id); old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) {
+		return nil // the machine was asked when it was made, and may be in trouble now
 	}
 	notes, err := d.validate(ctx, agent, r)
 	if err != nil {

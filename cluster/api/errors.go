@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
 
 	"quorate/cluster/consensus"
 	"quorate/cluster/state"
@@ -157,3 +159,34 @@ func unfinished(field, problem, fix string) error {
 // errNoCluster is the answer of a node that is in no cluster.
 var errNoCluster = fail(codes.FailedPrecondition, ReasonNoCluster,
 	"this node is in no cluster: use `quorate cluster setup` or `quorate cluster join`")
+
+// joined makes one status of what failed on several hosts: with the text of
+// all, and the code and reason of the worst, which is bad input before what may
+// heal. Nil if nothing failed.
+func joined(errs []error, details ...protoadapt.MessageV1) error {
+	var worst *status.Status
+	var texts []string
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		s := status.Convert(toStatus(err))
+		texts = append(texts, s.Message())
+		if worst == nil || worst.Code() == codes.Unavailable {
+			worst = s
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	for _, d := range worst.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			details = append(details, info)
+		}
+	}
+	s, err := status.New(worst.Code(), strings.Join(texts, "\n")).WithDetails(details...)
+	if err != nil {
+		return worst.Err()
+	}
+	return s.Err()
+}

@@ -132,6 +132,9 @@ func (s *Server) dial(ctx context.Context, host string, addresses []string, veri
 		failed = append(failed, err)
 	}
 	err := errors.Join(failed...)
+	if errors.Is(err, errNotTrusted) {
+		return nil, notAuthenticated(host)
+	}
 	return nil, unreachable(host, checkOf(err), err)
 }
 

@@ -148,10 +148,7 @@ func (s *Server) remove(ctx context.Context, n *pb.Node, force bool, p progress)
 		return 0, err
 	}
 	p.say(n.Name, "votes no more")
-	if err := s.dismiss(ctx, n.Id, force); err != nil {
-		return 0, err
-	}
-	return s.state.Get().Index, nil
+	return s.dismiss(ctx, n.Id, force)
 }
 
 // unvote makes a node a replica and waits until the electorate follows.
@@ -171,9 +168,12 @@ func (s *Server) unvote(ctx context.Context, n *pb.Node) error {
 	return err
 }
 
-func (s *Server) dismiss(ctx context.Context, id string, force bool) error {
-	_, err := s.propose(ctx, &pb.Command{Body: &pb.Command_RemoveNode{RemoveNode: &pb.RemoveNode{Node: id, Force: force}}})
-	return err
+func (s *Server) dismiss(ctx context.Context, id string, force bool) (index uint64, err error) {
+	applied, err := s.propose(ctx, &pb.Command{Body: &pb.Command_RemoveNode{RemoveNode: &pb.RemoveNode{Node: id, Force: force}}})
+	if err != nil {
+		return 0, err
+	}
+	return applied.Index, nil
 }
 
 // Destroy makes this node, or every member, forget the cluster.

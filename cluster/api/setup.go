@@ -156,7 +156,7 @@ func (s *Server) enrol(ctx context.Context, e identity.Enrolment, m *machine, p 
 
 // unput takes back a node that did not learn of its membership, and returns why.
 func (s *Server) unput(ctx context.Context, m *machine, why error) error {
-	if err := s.dismiss(ctx, m.node.Id, true); err != nil {
+	if _, err := s.dismiss(ctx, m.node.Id, true); err != nil {
 		s.logger.Warn("node not taken back", "node", m.node.Name, "err", err)
 		return fmt.Errorf("use `quorate cluster node remove --force %s` too: %w", m.node.Name, why)
 	}

@@ -96,10 +96,15 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 	return r
 }
 
+// never is longer than any leader was silent: none was heard at all.
+const never = time.Duration(1<<63 - 1)
+
 // observe fills in what this node sees beside the state.
 func (s *Server) observe(r *pb.GetResponse) *pb.GetResponse {
 	r.Leader, r.Quorate = s.sight.Leader()
-	r.AsOf = durationpb.New(s.sight.LastContact())
+	if d := s.sight.LastContact(); d < never {
+		r.AsOf = durationpb.New(d)
+	}
 	r.Links = s.sight.Links()
 	r.Lease = s.sight.Lease()
 	return r

@@ -69,30 +69,6 @@ func (s *Server) survey(ctx context.Context, hosts []*pb.HostSpec) (machines []*
 	return machines, distinct(machines)
 }
 
-// joined makes one refusal of several: the worst code, all the texts.
-func joined(errs []error) error {
-	err := worst(errs)
-	if err == nil || len(errs) == 1 {
-		return err
-	}
-	text := ""
-	for _, e := range errs {
-		if e != nil {
-			text += "\n" + status.Convert(toStatus(e)).Message()
-		}
-	}
-	reason, metadata := Reason(toStatus(err))
-	return fail(status.Code(toStatus(err)), reason, text[1:], pairs(metadata)...)
-}
-
-func pairs(m map[string]string) []string {
-	list := make([]string, 0, 2*len(m))
-	for k, v := range m {
-		list = append(list, k, v)
-	}
-	return list
-}
-
 // distinct refuses two names for one thing, and addresses that the machines
 // cannot use among each other.
 func distinct(machines []*machine) error {

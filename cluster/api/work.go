@@ -41,7 +41,7 @@ func (c clusterService) Start(r *pb.StartRequest, stream grpc.ServerStreamingSer
 func (s *Server) start(ctx context.Context, nodes []*pb.Node, p progress) (index uint64, err error) {
 	edits := make([]*pb.Edit, 0, len(nodes))
 	for _, n := range nodes {
-		edits = append(edits, updateNode(&pb.UpdateNode{Name: n.Name, Stopped: proto.Bool(false), Disabled: proto.Bool(false)}))
+		edits = append(edits, updateNode(&pb.UpdateNode{Name: n.Name, Stopped: proto.Bool(false)}))
 	}
 	applied, err := s.edit(ctx, edits...)
 	if err != nil {
