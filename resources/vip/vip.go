@@ -1,0 +1,254 @@
+// Package vip keeps a floating IP address on one node: kind quorate:vip, known
+// to tutorials as ocf:heartbeat:IPaddr2.
+//
+// The address is on an interface or it is not; there is no process behind it.
+// So the agent reads and changes the kernel over netlink, announces the address
+// to the neighbours (gratuitous ARP, unsolicited neighbour advertisement) in
+// the instant in which it is added, and, while it is watched, from time to time
+// and whenever another host claims it. It touches no address but the
+// resource's own, on whichever interface and with whichever prefix that is.
+//
+// Who may hold the address is not decided here. A [Guard], where there is one,
+// makes the kernel silence it when the node's lease ends.
+package vip
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+var (
+	_ resources.Agent    = (*Agent)(nil)
+	_ resources.Watcher  = (*Agent)(nil)
+	_ resources.Halter   = (*Agent)(nil)
+	_ resources.Detailer = (*Agent)(nil)
+)
+
+// A Guard silences addresses in the kernel while the node holds no lease.
+type Guard interface {
+	// Add admits an address under the present lease, or fails. It is called
+	// before the address is added to an interface.
+	Add(addr netip.Addr) error
+	// Revoke silences an address at once; Remove forgets it, once it is on no
+	// interface. Both do nothing for an address that was not added.
+	Revoke(addr netip.Addr) error
+	Remove(addr netip.Addr) error
+}
+
+// Config is what the agent is given.
+type Config struct {
+	Log   *slog.Logger // nil: none
+	Guard Guard        // nil: the address is as safe as the agent is alive
+}
+
+// An Agent runs all addresses of one node. Its methods may be called at the
+// same time, for one resource too: a halt does not wait for a start.
+type Agent struct {
+	log   *slog.Logger
+	guard Guard
+
+	mu    sync.Mutex
+	holds map[string]*hold // by resource id
+}
+
+// A hold is what the agent knows of one resource's address. It outlives a stop.
+type hold struct {
+	started chan struct{} // holds a token when Start has announced the address
+	limit   limiter       // of its announcements
+
+	mu     sync.Mutex
+	active bool   // between the end of Start and the beginning of Stop
+	link   string // where Start or Monitor last saw it; "" before the first
+}
+
+// New returns an agent that has done nothing yet.
+func New(c Config) *Agent {
+	a := &Agent{log: c.Log, guard: c.Guard, holds: make(map[string]*hold)}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	return a
+}
+
+// Metadata implements [resources.Agent].
+func (a *Agent) Metadata() *pb.AgentMetadata { return metadata }
+
+// Validate implements [resources.Agent]. It finds out the interface and the
+// prefix that Start would use on this node.
+func (a *Agent) Validate(_ context.Context, r *pb.Resource) ([]string, error) {
+	w, err := parse(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pick(w)
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{p.note()}, w.notes...), nil
+}
+
+// Start implements [resources.Agent]. The first announcement leaves before it
+// returns; the others are Watch's.
+func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
+	w, err := parse(r)
+	if err != nil {
+		return err
+	}
+	p, err := pick(w)
+	if err != nil {
+		return err
+	}
+	if err := p.usable(); err != nil {
+		return err
+	}
+	if a.guard != nil {
+		if err := a.guard.Add(w.addr); err != nil {
+			return fmt.Errorf("start %s: %w", w.addr, err)
+		}
+	}
+	if err := p.assign(); err != nil {
+		return fmt.Errorf("add %s to %s: %w", w.addr, p.link.Attrs().Name, err)
+	}
+	h := a.hold(r)
+	h.limit.force(time.Now())
+	if err := announce(p.link, w.addr); err != nil {
+		a.log.Warn("announcement not sent", "resource", r.GetId(), "err", err)
+	}
+	h.begin(p.link.Attrs().Name)
+	return nil
+}
+
+// Stop implements [resources.Agent].
+func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
+	return a.remove(r)
+}
+
+// Halt implements [resources.Halter]: an address has no grace to be given.
+func (a *Agent) Halt(_ context.Context, r *pb.Resource) error {
+	return a.remove(r)
+}
+
+// remove takes the address away from wherever it is. The guard is off before
+// that (lease protocol, rule 22), so that the address is silent even when it
+// cannot be removed.
+func (a *Agent) remove(r *pb.Resource) error {
+	w, err := parse(r)
+	if err != nil {
+		return err
+	}
+	a.hold(r).end()
+	if a.guard != nil {
+		if err := a.guard.Revoke(w.addr); err != nil {
+			a.log.Warn("guard not withdrawn", "resource", r.GetId(), "err", err)
+		}
+	}
+	if err := withdraw(w); err != nil {
+		return fmt.Errorf("remove %s: %w", w.addr, err)
+	}
+	if a.guard != nil {
+		if err := a.guard.Remove(w.addr); err != nil {
+			a.log.Warn("guard not removed", "resource", r.GetId(), "err", err)
+		}
+	}
+	return nil
+}
+
+// Monitor implements [resources.Agent]. An address on an interface that is
+// down or has no carrier is Failed, and the error says so.
+func (a *Agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
+	w, err := parse(r)
+	if err != nil {
+		return resources.Unknown, err
+	}
+	p, err := locate(w)
+	switch {
+	case err != nil:
+		return resources.Unknown, fmt.Errorf("look for %s: %w", w.addr, err)
+	case p.link == "":
+		return resources.Stopped, nil
+	case p.fault != nil:
+		return resources.Failed, p.fault
+	}
+	a.hold(r).seen(p.link)
+	return resources.Running, nil
+}
+
+// Detail implements [resources.Detailer]: "eth0, guard: kernel".
+func (a *Agent) Detail(r *pb.Resource) string {
+	h := a.hold(r)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	guard := "agent"
+	if a.guard != nil {
+		guard = "kernel"
+	}
+	if h.link == "" {
+		return "guard: " + guard
+	}
+	return h.link + ", guard: " + guard
+}
+
+func (a *Agent) hold(r *pb.Resource) *hold {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h, ok := a.holds[r.GetId()]
+	if !ok {
+		h = &hold{started: make(chan struct{}, 1)}
+		a.holds[r.GetId()] = h
+	}
+	return h
+}
+
+// begin notes that the address is held and wakes its watch.
+func (h *hold) begin(link string) {
+	h.mu.Lock()
+	h.active, h.link = true, link
+	h.mu.Unlock()
+	select {
+	case h.started <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hold) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.active = false
+}
+
+func (h *hold) seen(link string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.link = link
+}
+
+// place is where Start has put the address, if it is to be held.
+func (h *hold) place() place {
+	h.mu.Lock()
+	active, name := h.active, h.link
+	h.mu.Unlock()
+	if !active {
+		return place{}
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return place{link: name}
+	}
+	return place{link: name, index: link.Attrs().Index}
+}
+
+// ended reports whether Stop or Halt has begun since the last Start.
+func (h *hold) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.active
+}
