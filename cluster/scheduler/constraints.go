@@ -88,7 +88,7 @@ func (g *graph) colocate(c *colocation) {
 // first member after others.
 func (g *graph) unpackOrder(s *pb.State, id string, o *pb.Order) {
 	firsts, thens := g.membersOf(s, o.First), g.membersOf(s, o.Then)
-	if len(firsts) == 0 || len(thens) == 0 {
+	if len(firsts) == 0 || len(thens) == 0 || firsts[len(firsts)-1] == thens[0] {
 		return
 	}
 	g.order(&order{id: id, first: firsts[len(firsts)-1], then: thens[0], kind: o.Kind, asymmetrical: o.Asymmetrical})
@@ -106,7 +106,19 @@ func (g *graph) order(o *order) {
 
 // comesAfter reports whether r is, or starts after, another.
 func (r *resource) comesAfter(other *resource) bool {
-	return r == other || slices.ContainsFunc(r.after, func(o *order) bool {
-		return o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && o.first.comesAfter(other)
-	})
+	seen := make(map[*resource]bool)
+	var search func(r *resource) bool
+	search = func(r *resource) bool {
+		if r == other {
+			return true
+		}
+		if seen[r] {
+			return false
+		}
+		seen[r] = true
+		return slices.ContainsFunc(r.after, func(o *order) bool {
+			return o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && search(o.first)
+		})
+	}
+	return search(r)
 }

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -101,8 +100,6 @@ func (f *Failback) readWindow(words []string) error {
 	return nil
 }
 
-var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-
 // readDays reads one day or one range of days.
 func (f *Failback) readDays(s string) error {
 	from, to, isRange := strings.Cut(s, "-")
@@ -121,10 +118,14 @@ func (f *Failback) readDays(s string) error {
 	}
 }
 
+// readDay reads a day's name or its first three letters; -1: it is none.
 func readDay(s string) int {
-	return slices.IndexFunc(weekdays, func(d string) bool {
-		return len(s) >= 3 && strings.HasPrefix(strings.ToLower((time.Sunday+time.Weekday(slices.Index(weekdays, d))).String()), s)
-	})
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if name := strings.ToLower(d.String()); s == name || s == name[:3] {
+			return int(d)
+		}
+	}
+	return -1
 }
 
 // readClock reads HH:MM as minutes after midnight; 24:00 ends a day.

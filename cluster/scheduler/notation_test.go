@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"pgregory.net/rapid"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -35,7 +36,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // configuration or before a restart was asked for), starting, stopping,
 // probing, and fails=n1:3:5m (three times, last 5m ago). And without: deleting,
 // reloadable, move=n1. Where nothing is said, a resource is stopped.
-func parse(t testing.TB, text string) *pb.State {
+func parse(t rapid.TB, text string) *pb.State {
 	t.Helper()
 	s := &pb.State{Properties: map[string]string{}, ResourceDefaults: map[string]string{}}
 	for statement := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ';' || r == '\n' }) {
@@ -280,7 +281,7 @@ func place(s *pb.State, r *pb.Resource, i *pb.Instance, word string) error {
 	case "lost":
 		own()
 	case "unknown":
-		i.State = pb.InstanceState_INSTANCE_STATE_UNKNOWN
+		i.State, i.Revision = pb.InstanceState_INSTANCE_STATE_UNKNOWN, 0
 	case "owned":
 		own()
 		i.State = pb.InstanceState_INSTANCE_STATE_UNKNOWN

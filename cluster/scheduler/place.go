@@ -51,12 +51,14 @@ func (g *graph) placeAll() {
 // place chooses a node for one resource, after those it is to run with.
 func (g *graph) place(r *resource) {
 	if r.phase != unplaced {
-		return // placed, or the constraints form a circle
+		return
 	}
 	r.phase = placing
 	for _, c := range r.with {
 		g.place(c.primary)
-		g.follow(r, c)
+		if c.primary.phase == placed { // else the constraints form a circle, and r comes first
+			g.follow(r, c)
+		}
 	}
 	for _, c := range r.dependents {
 		r.scores = g.draw(r.scores, c, float64(c.score)/infinity, []*resource{r})
@@ -119,7 +121,7 @@ func (g *graph) draw(scores []tally, c *colocation, weight float64, seen []*reso
 }
 
 // choose returns the node of the highest score that is not negative. Equals
-// are preferred for running it now, few resources, and name.
+// are preferred for an operator's move, running it now, few resources, and name.
 func (g *graph) choose(r *resource) int {
 	if r.frozen() {
 		return r.current
@@ -147,8 +149,10 @@ func (g *graph) better(r *resource, i, j int) bool {
 	if a, b := r.scores[i].score, r.scores[j].score; a != b {
 		return a > b
 	}
-	if stay := r.stay(); i == stay || j == stay {
-		return i == stay
+	for _, favourite := range []int{r.moved, r.stay()} {
+		if i == favourite || j == favourite {
+			return i == favourite
+		}
 	}
 	return g.nodes[i].load < g.nodes[j].load
 }

@@ -229,34 +229,46 @@ func (g *graph) failsOf(r *resource, inst *pb.Instance) int64 {
 // findCurrent finds where a resource is. Found on several nodes and owned by
 // none, it is nowhere in particular.
 func (g *graph) findCurrent(r *resource) {
-	active, last := 0, time.Time{}
+	active := 0
 	for i, n := range g.nodes {
-		v := &r.views[i]
-		if !n.reachable() {
-			continue
-		}
-		switch {
+		switch v := &r.views[i]; {
+		case !n.reachable():
 		case v.state == pb.InstanceState_INSTANCE_STATE_BLOCKED:
 			r.blocked = i
 		case v.active() || v.flies(pb.OperationKind_OPERATION_KIND_START):
 			r.current = i
 			active++
-		case v.Revision != 0 && (r.home < 0 || v.Since.AsTime().After(last)):
-			r.home, last = i, v.Since.AsTime()
 		}
 	}
 	if active > 1 {
 		r.current = -1
 	}
-	if r.owner >= 0 && !r.assignment.Orphaned && g.nodes[r.owner].reachable() {
+	if r.owner >= 0 && r.owns(r.owner) && g.nodes[r.owner].reachable() {
 		r.current = r.owner
 	}
 	if r.blocked >= 0 {
 		r.current = r.blocked
 	}
-	if r.current >= 0 || active > 1 {
-		r.home = -1
+	if r.current < 0 && active == 0 {
+		r.home = g.findHome(r)
 	}
+}
+
+// findHome finds the node that ran a resource last, so that one that is between
+// its stop and its start is treated as if it still ran there. If that node is
+// gone, there is none.
+func (g *graph) findHome(r *resource) int {
+	home, last := -1, time.Time{}
+	for i := range g.nodes {
+		v := &r.views[i]
+		if since := v.Since.AsTime(); v.Revision != 0 && (home < 0 || since.After(last)) {
+			home, last = i, since
+		}
+	}
+	if home >= 0 && !g.nodes[home].reachable() {
+		return -1
+	}
+	return home
 }
 
 // freeze leaves a resource alone that runs on a node in maintenance.

@@ -1,0 +1,201 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"pgregory.net/rapid"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A model carries out plans as cluster/state and an executor would, and checks
+// S4 on what really runs.
+type model struct {
+	t   rapid.TB
+	s   *pb.State
+	now time.Time
+	// really says on which nodes a resource runs, whatever the state knows.
+	really map[string]map[string]bool
+	// forgets lets the state forget at a stop which node ran a resource last.
+	forgets bool
+}
+
+// newModel takes a state as it is: what it says runs, runs.
+func newModel(t rapid.TB, s *pb.State) *model {
+	m := &model{t: t, s: proto.CloneOf(s), now: noon, really: make(map[string]map[string]bool)}
+	for _, r := range s.Resources {
+		m.really[r.Id] = make(map[string]bool)
+	}
+	for _, i := range s.Instances {
+		if i.State == running || i.State == failed {
+			m.really[i.Resource][i.Node] = true
+		}
+	}
+	return m
+}
+
+func (m *model) node(name string) *pb.Node {
+	m.t.Helper()
+	for _, n := range m.s.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	m.t.Fatalf("there is no node %s", name)
+	return nil
+}
+
+func (m *model) instance(resource, node string) *pb.Instance {
+	for _, i := range m.s.Instances {
+		if i.Resource == resource && i.Node == node {
+			return i
+		}
+	}
+	i := &pb.Instance{Resource: resource, Node: node}
+	m.s.Instances = append(m.s.Instances, i)
+	return i
+}
+
+// dispatch commits an intent.
+func (m *model) dispatch(s Step) {
+	n := m.s.Nodes[slices.IndexFunc(m.s.Nodes, func(n *pb.Node) bool { return n.Id == s.Node })]
+	if slices.ContainsFunc(m.s.Operations, func(o *pb.Operation) bool { return o.Resource == s.Resource && o.Node == s.Node }) {
+		m.t.Fatalf("%s %s on %s, where an operation is under way", verb(s.Kind), s.Resource, n.Name)
+	}
+	owner := slices.IndexFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Resource == s.Resource })
+	switch {
+	case s.Kind == start:
+		if owner >= 0 {
+			m.t.Fatalf("S4: start %s on %s while %s owns it", s.Resource, n.Name, m.s.Assignments[owner].Node)
+		}
+		for node := range m.really[s.Resource] {
+			if node != s.Node && m.really[s.Resource][node] {
+				m.t.Fatalf("S4: start %s on %s while it runs on %s", s.Resource, n.Name, node)
+			}
+		}
+		m.s.LastAssignment++
+		m.s.Assignments = append(m.s.Assignments, &pb.Assignment{Resource: s.Resource, Node: s.Node, Epoch: n.Epoch, Number: m.s.LastAssignment})
+	case s.Kind == stop && owner >= 0 && m.s.Assignments[owner].Node == s.Node:
+		m.s.Assignments[owner].Revoking = true
+	}
+	m.s.LastOperation++
+	m.s.Operations = append(m.s.Operations, &pb.Operation{Id: m.s.LastOperation, Kind: s.Kind, Resource: s.Resource, Node: s.Node, Epoch: n.Epoch})
+}
+
+// finish commits the success of the i-th operation under way.
+func (m *model) finish(i int) {
+	op := m.s.Operations[i]
+	m.s.Operations = slices.Delete(m.s.Operations, i, i+1)
+	m.now = m.now.Add(time.Millisecond)
+	inst := m.instance(op.Resource, op.Node)
+	r := m.s.Resources[slices.IndexFunc(m.s.Resources, func(r *pb.Resource) bool { return r.Id == op.Resource })]
+	inst.Epoch, inst.Since = op.Epoch, timestamppb.New(m.now)
+	switch op.Kind {
+	case start, reload:
+		m.really[op.Resource][op.Node] = true
+		inst.State, inst.Revision, inst.Restart = running, r.Revision, r.Restart
+	case stop:
+		delete(m.really[op.Resource], op.Node)
+		inst.State = stopped
+		if m.forgets {
+			inst.Revision = 0
+		}
+		m.s.Assignments = slices.DeleteFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Resource == op.Resource && a.Node == op.Node })
+	case probe:
+		inst.State = stopped
+		if m.really[op.Resource][op.Node] {
+			inst.State = running
+		}
+	default:
+		m.t.Fatalf("the model knows no %v", op.Kind)
+	}
+}
+
+// settle carries out plans until nothing is left to be done, ending operations
+// in the order that pick chooses.
+func (m *model) settle(pick func(n int) int) *Plan {
+	for range 500 {
+		p := Schedule(m.s, m.now)
+		for _, s := range p.Ready() {
+			m.dispatch(s)
+		}
+		if len(m.s.Operations) == 0 {
+			if len(p.Steps) > 0 {
+				m.t.Fatalf("S7: nothing is under way, and these steps wait for ever:\n%s", p)
+			}
+			return p
+		}
+		m.finish(pick(len(m.s.Operations)))
+	}
+	m.t.Fatalf("no end in sight; the plan is now:\n%s", Schedule(m.s, m.now))
+	return nil
+}
+
+func first(int) int { return 0 }
+
+// places prints where resources really run: "db n1, web n2 n3".
+func (m *model) places() string {
+	text := ""
+	for _, r := range m.s.Resources {
+		if text != "" {
+			text += ", "
+		}
+		text += r.Id
+		for _, n := range m.s.Nodes {
+			if m.really[r.Id][n.Id] {
+				text += " " + n.Name
+			}
+		}
+	}
+	return text
+}
+
+// stop is `cluster stop`: the node hands its work over.
+func (m *model) stop(name string) { m.node(name).Stopped = true }
+
+// start is `cluster start`.
+func (m *model) start(name string) {
+	n := m.node(name)
+	n.Stopped, n.AdmittedAt = false, timestamppb.New(m.now)
+}
+
+// lose takes a node's power away: all it owned is free.
+func (m *model) lose(name string) {
+	n := m.node(name)
+	n.Admission = pb.Admission_ADMISSION_GONE
+	m.s.Operations = slices.DeleteFunc(m.s.Operations, func(o *pb.Operation) bool { return o.Node == n.Id })
+	m.s.Assignments = slices.DeleteFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Node == n.Id })
+	for r := range m.really {
+		delete(m.really[r], n.Id)
+	}
+	for _, i := range m.s.Instances {
+		if i.Node == n.Id {
+			i.State, i.Since = stopped, timestamppb.New(m.now)
+		}
+	}
+}
+
+// rejoin begins a new epoch of a node.
+func (m *model) rejoin(name string) {
+	n := m.node(name)
+	n.Admission, n.Epoch, n.AdmittedAt = pb.Admission_ADMISSION_ADMITTED, n.Epoch+1, timestamppb.New(m.now)
+}
+
+// add adds a statement of the notation.
+func (m *model) add(statement string) {
+	m.t.Helper()
+	before := len(m.s.Resources)
+	extra := parse(m.t, "x online\n"+statement)
+	m.s.Constraints = append(m.s.Constraints, extra.Constraints...)
+	for k, v := range extra.ResourceDefaults {
+		m.s.ResourceDefaults[k] = v
+	}
+	if before != len(m.s.Resources) {
+		panic(fmt.Sprintf("%q adds a resource", statement))
+	}
+}

@@ -1,0 +1,244 @@
+package scheduler
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// drawState draws a state in the notation of parse.
+func drawState(t *rapid.T) string {
+	b := &strings.Builder{}
+	var nodes, resources []string
+	for i := range rapid.IntRange(1, 4).Draw(t, "nodes") {
+		name := fmt.Sprintf("n%d", i+1)
+		nodes = append(nodes, name)
+		word := rapid.SampledFrom([]string{"online", "online", "online", "standby", "stopped", "gone", "new", "witness", "maintenance", "up=1m"}).Draw(t, "node")
+		fmt.Fprintf(b, "%s %s,", name, word)
+	}
+	state := strings.TrimSuffix(b.String(), ",")
+	b.Reset()
+	for i := range rapid.IntRange(1, 6).Draw(t, "resources") {
+		name := fmt.Sprintf("r%d", i+1)
+		resources = append(resources, name)
+		fmt.Fprintf(b, "\n%s %s", name, drawWords(t, nodes))
+	}
+	if rapid.Bool().Draw(t, "grouped") && len(resources) > 2 {
+		fmt.Fprintf(b, "\ngroup g r1 r2 r3")
+		resources = append(resources, "g")
+	}
+	for range rapid.IntRange(0, 5).Draw(t, "constraints") {
+		fmt.Fprintf(b, "\n%s", drawConstraint(t, nodes, resources))
+	}
+	if rapid.Bool().Draw(t, "sticky") {
+		fmt.Fprint(b, "\ndefault resource-stickiness=1")
+	}
+	fmt.Fprintf(b, "\ndefault failback=%s", rapid.SampledFrom([]string{"score", "score", "manual", "auto", "delay 10m"}).Draw(t, "failback"))
+	return state + b.String()
+}
+
+func drawWords(t *rapid.T, nodes []string) string {
+	words := []string{}
+	used := map[string]bool{}
+	for _, w := range []string{
+		rapid.SampledFrom([]string{"", "on", "on", "found", "failed", "blocked", "lost", "owned", "ran", "changed", "restart", "starting", "stopping"}).Draw(t, "where"),
+		rapid.SampledFrom([]string{"", "", "found", "broken", "unknown", "probing"}).Draw(t, "also"),
+	} {
+		n := rapid.SampledFrom(nodes).Draw(t, "at")
+		if w != "" && !used[n] {
+			used[n] = true
+			words = append(words, w, n)
+		}
+	}
+	extra := rapid.SampledFrom([]string{
+		"", "", "", "reloadable", "priority=5", "resource-stickiness=100", "resource-stickiness=INFINITY",
+		"target-role=Stopped", "is-managed=false", "deleting", "move=n1", "migration-threshold=2 fails=n1:2",
+	}).Draw(t, "extra")
+	return strings.Join(append(words, extra), " ")
+}
+
+func drawConstraint(t *rapid.T, nodes, resources []string) string {
+	pick := func(label string) string { return rapid.SampledFrom(resources).Draw(t, label) }
+	score := rapid.SampledFrom([]string{"INFINITY", "INFINITY", "100", "1", "-1", "-100", "-INFINITY"}).Draw(t, "score")
+	switch rapid.IntRange(0, 2).Draw(t, "kind") {
+	case 0:
+		return fmt.Sprintf("%s prefers %s=%s", pick("resource"), rapid.SampledFrom(nodes).Draw(t, "node"), score)
+	case 1:
+		return fmt.Sprintf("%s with %s %s", pick("dependent"), pick("primary"), score)
+	default:
+		return fmt.Sprintf("%s then %s %s", pick("first"), pick("then"), rapid.SampledFrom([]string{"", "optional", "serialize", "asymmetrical"}).Draw(t, "order"))
+	}
+}
+
+// legal takes from a drawn state what no cluster can come to: what nodes that
+// are not admitted own, do, or are known to run.
+func legal(s *pb.State) *pb.State {
+	reachable := make(map[string]bool)
+	for _, n := range s.Nodes {
+		reachable[n.Id] = (&node{Node: n}).reachable()
+	}
+	s.Assignments = slices.DeleteFunc(s.Assignments, func(a *pb.Assignment) bool { return !reachable[a.Node] })
+	s.Operations = slices.DeleteFunc(s.Operations, func(o *pb.Operation) bool { return !reachable[o.Node] })
+	for _, i := range s.Instances {
+		if !reachable[i.Node] {
+			i.State = stopped
+		}
+	}
+	return s
+}
+
+// describe prints everything a plan says.
+func describe(p *Plan) string {
+	b := &strings.Builder{}
+	for _, s := range p.Steps {
+		fmt.Fprintf(b, "%+v\n", s)
+	}
+	for _, pl := range p.Placements {
+		fmt.Fprintf(b, "%s on %q, is on %q: %s %q\n", pl.Resource, pl.Node, pl.Current, pl.Reason, pl.Blocked)
+		for _, n := range pl.Scores {
+			fmt.Fprintf(b, "  %s %d", n.Node, n.Score)
+			for _, r := range n.Reasons {
+				fmt.Fprintf(b, " %d %s %q;", r.Score, r.Source, r.Text)
+			}
+			fmt.Fprintln(b)
+		}
+	}
+	fmt.Fprintf(b, "%v %q", p.Next, p.Problems)
+	return b.String()
+}
+
+func TestSameInputSamePlan(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := drawState(rt)
+		s := legal(parse(t, text))
+		before := proto.CloneOf(s)
+		want := describe(Schedule(s, noon))
+		if !proto.Equal(s, before) {
+			rt.Fatalf("Schedule changed the state\n%s", text)
+		}
+		shuffle(s, rand.New(rand.NewSource(rapid.Int64().Draw(rt, "seed"))))
+		if got := describe(Schedule(s, noon)); got != want {
+			rt.Errorf("%s\nshuffled, got\n%s\nwant\n%s", text, got, want)
+		}
+	})
+}
+
+func shuffle(s *pb.State, r *rand.Rand) {
+	mix(r, s.Nodes)
+	mix(r, s.Resources)
+	mix(r, s.Groups)
+	mix(r, s.Constraints)
+	mix(r, s.Assignments)
+	mix(r, s.Instances)
+	mix(r, s.Operations)
+}
+
+func mix[E any](r *rand.Rand, list []E) {
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+}
+
+// S4 by a second, naive reading of the state: what is dispatched at once.
+func TestS4OfEveryReadyStart(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := drawState(rt)
+		s := legal(parse(t, text))
+		for _, step := range Schedule(s, noon).Ready() {
+			if step.Kind == start {
+				mayStart(rt, s, step, text)
+			}
+		}
+	})
+}
+
+func mayStart(t *rapid.T, s *pb.State, step Step, text string) {
+	for _, a := range s.Assignments {
+		if a.Resource == step.Resource {
+			t.Errorf("%s\nstart %s on %s, which %s owns", text, step.Resource, step.Node, a.Node)
+		}
+	}
+	for _, o := range s.Operations {
+		if o.Resource == step.Resource {
+			t.Errorf("%s\nstart %s on %s while a %v is under way on %s", text, step.Resource, step.Node, o.Kind, o.Node)
+		}
+	}
+	for _, n := range s.Nodes {
+		if n.Id == step.Node || n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Role == pb.Role_ROLE_WITNESS {
+			continue
+		}
+		known := slices.ContainsFunc(s.Instances, func(i *pb.Instance) bool {
+			return i.Resource == step.Resource && i.Node == n.Id && i.Epoch == n.Epoch && i.State == stopped
+		})
+		if !known {
+			t.Errorf("%s\nstart %s on %s, although it may run on %s", text, step.Resource, step.Node, n.Name)
+		}
+	}
+}
+
+func TestStepsComeAfterWhatTheyWaitFor(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := drawState(rt)
+		p := Schedule(legal(parse(t, text)), noon)
+		for i, s := range p.Steps {
+			if len(s.After) > 0 && slices.Max(s.After) >= i {
+				rt.Errorf("%s\nstep %d waits for %v", text, i, s.After)
+			}
+			if s.Reason == "" {
+				rt.Errorf("S6: %s\nstep %d has no reason", text, i)
+			}
+		}
+	})
+}
+
+// S7: plans come to an end, and then everything is where it belongs.
+func TestAFinishedPlanIsFollowedByNone(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := drawState(rt)
+		m := newModel(rt, legal(parse(t, text)))
+		m.forgets = rapid.Bool().Draw(rt, "forgets")
+		p := m.settle(func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "next") })
+		if len(p.Steps) > 0 {
+			rt.Fatalf("%s\nfinished, and yet to do:\n%s", text, p)
+		}
+		for _, pl := range p.Placements {
+			checkSettled(rt, m, pl, text)
+		}
+	})
+}
+
+func checkSettled(t *rapid.T, m *model, pl Placement, text string) {
+	if len(pl.Blocked) > 0 || strings.Contains(pl.Reason, " is left ") {
+		return
+	}
+	var at []string
+	for n := range m.really[pl.Resource] {
+		at = append(at, n)
+	}
+	if pl.Node == "" && len(at) > 0 || pl.Node != "" && !slices.Equal(at, []string{pl.Node}) {
+		t.Errorf("%s\n%s belongs on %q and runs on %q: %s", text, pl.Resource, pl.Node, at, pl.Reason)
+	}
+}
+
+func TestScoresSaturate(t *testing.T) {
+	score := rapid.OneOf(rapid.Int64Range(-infinity, infinity), rapid.SampledFrom([]int64{-infinity, infinity, 0}))
+	rapid.Check(t, func(rt *rapid.T) {
+		a, b := score.Draw(rt, "a"), score.Draw(rt, "b")
+		got := sum(a, b)
+		switch {
+		case got != sum(b, a):
+			rt.Errorf("sum(%d, %d) depends on their order", a, b)
+		case a == -infinity && got != -infinity:
+			rt.Errorf("sum(%d, %d) = %d, want -INFINITY", a, b, got)
+		case a == infinity && b != -infinity && got != infinity:
+			rt.Errorf("sum(%d, %d) = %d, want INFINITY", a, b, got)
+		case a > -infinity && a < infinity && b > -infinity && b < infinity && got != min(max(a+b, -infinity), infinity):
+			rt.Errorf("sum(%d, %d) = %d", a, b, got)
+		}
+	})
+}
