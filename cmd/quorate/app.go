@@ -1,0 +1,81 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"quorate/cmd/quorate/grammar"
+	"quorate/cmd/quorate/render"
+)
+
+const defaultSocket = "/run/quorate/agent.sock"
+
+// An app is one run of the program: what it was called, where it reads and
+// writes, and the flags that every command has.
+type app struct {
+	name     string // quorate or pcs
+	in       io.Reader
+	out, err io.Writer
+	now      func() time.Time
+
+	socket                string
+	server, ca, cert, key string
+	output                string
+	wait                  waitFlag
+	noColor               bool
+}
+
+func newApp(name string, in io.Reader, out, err io.Writer, getenv func(string) string) *app {
+	if name != "pcs" {
+		name = "quorate"
+	}
+	a := &app{name: name, in: in, out: out, err: err, now: time.Now}
+	a.socket = cmp.Or(getenv("QUORATE_SOCKET"), defaultSocket)
+	a.server = getenv("QUORATE_SERVER")
+	a.ca, a.cert, a.key = getenv("QUORATE_CA"), getenv("QUORATE_CERT"), getenv("QUORATE_KEY")
+	a.noColor = getenv("NO_COLOR") != "" || getenv("TERM") == "dumb"
+	return a
+}
+
+// run runs one command line and returns the exit status. Every error is one
+// line on stderr.
+func (a *app) run(ctx context.Context, words []string) int {
+	root := newRootCommand(a)
+	root.SetArgs(grammar.ProtectScores(words))
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if text := a.explain(err); text != "" {
+		fmt.Fprintf(a.err, "%s: %s\n", a.name, text)
+	}
+	return exitStatus(err)
+}
+
+// palette colours what goes to a terminal, unless NO_COLOR is set.
+func (a *app) palette() render.Palette {
+	return render.Palette{Colour: !a.noColor && isTerminal(a.out)}
+}
+
+func (a *app) options() render.Options {
+	return render.Options{Palette: a.palette(), Program: a.name}
+}
+
+// warn prints a line that is not part of the answer.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.err, "warning: "+format+"\n", args...)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// ask calls f with a client and a deadline.
+func (a *app) ask(ctx context.Context, timeout time.Duration, f func(context.Context, *client) error) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return f(ctx, c)
+}
+
+// get reads what the agent knows.
+func (a *app) get(ctx context.Context) (resp *pb.GetResponse, err error) {
+	err = a.ask(ctx, readTimeout, func(ctx context.Context, c *client) error {
+		resp, err = c.StatusClient.Get(ctx, &pb.GetRequest{})
+		return err
+	})
+	return resp, err
+}
+
+// change asks for edits, prints what the cluster says of them, and waits if
+// --wait was given.
+func (a *app) change(c *cobra.Command, edits ...*pb.Edit) error {
+	var resp *pb.ChangeResponse
+	err := a.ask(c.Context(), changeTimeout, func(ctx context.Context, cl *client) (err error) {
+		resp, err = cl.Change(ctx, &pb.ChangeRequest{Edits: edits})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.printChange(resp); err != nil {
+		return err
+	}
+	return a.waitFor(c.Context(), resp.GetIndex())
+}
+
+func (a *app) printChange(resp *pb.ChangeResponse) error {
+	return a.print(resp, func(w io.Writer) error {
+		for _, text := range resp.GetWarnings() {
+			a.warn("%s", text)
+		}
+		for _, text := range resp.GetNotes() {
+			fmt.Fprintln(w, text)
+		}
+		return nil
+	})
+}
+
+// work prints the lines of a long work as they come, and waits for what it led
+// to if --wait was given. It fails if a line says so.
+func (a *app) work(ctx context.Context, start func(context.Context, *client) (grpc.ServerStreamingClient[pb.Progress], error)) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(lineTimeout, func() { cancel(errSilent) })
+	defer silent.Stop()
+	s, err := start(ctx, c)
+	if err != nil {
+		return err
+	}
+	failed, index, err := a.lines(s, func() { silent.Reset(lineTimeout) })
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent):
+		return errSilent
+	case err != nil && failed:
+		return failedError{c.cause(a, err)}
+	case err != nil:
+		return c.cause(a, err)
+	case failed:
+		return errSaid
+	}
+	return a.waitFor(ctx, index)
+}
+
+var errSilent = fmt.Errorf("the agent has said nothing for %s; what was asked may or may not be done", lineTimeout)
+
+// lines prints a stream of progress; got is called for each line.
+func (a *app) lines(s grpc.ServerStreamingClient[pb.Progress], got func()) (failed bool, index uint64, err error) {
+	for {
+		p, err := s.Recv()
+		if errors.Is(err, io.EOF) {
+			return failed, index, nil
+		}
+		if err != nil {
+			return failed, index, err
+		}
+		got()
+		failed = failed || p.GetFailed()
+		index = max(index, p.GetIndex())
+		if err := a.printProgress(p); err != nil {
+			return failed, index, err
+		}
+	}
+}
+
+func (a *app) printProgress(p *pb.Progress) error {
+	return a.printEach(p, func(w io.Writer) error {
+		text := p.GetText()
+		if p.GetNode() != "" {
+			text = p.GetNode() + ": " + text
+		}
+		if p.GetFailed() {
+			_, err := fmt.Fprintf(a.err, "%s: %s\n", a.name, text)
+			return err
+		}
+		if text == "" {
+			return nil
+		}
+		_, err := fmt.Fprintln(w, text)
+		return err
+	})
+}
+
+// notFound is the client's own NOT_FOUND, for what it looked up itself.
+func notFound(format string, args ...any) error {
+	return status.Errorf(codes.NotFound, format, args...)
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"quorate/cmd/quorate/grammar"
+	"quorate/cmd/quorate/render"
+	pb "quorate/proto/quorate/v1"
+)
+
+func newClusterCommand(a *app) *cobra.Command {
+	return noun("cluster", "Make a cluster, and start and stop it", "cluster status", nil,
+		newAuthCommand(a), newSetupCommand(a), newStartCommand(a), newStopCommand(a),
+		newClusterStatusCommand(a), newDestroyCommand(a),
+		newEnableCommand(a, "enable", "Let nodes take work again after a boot", false),
+		newEnableCommand(a, "disable", "Let nodes wait for \"cluster start\" after a boot", true),
+		newTokenCommand(a), newJoinCommand(a), newCertificateCommand(a), newPasswordCommand(a),
+		newClusterNodeCommand(a),
+		hidden(newModeCommand(a, standby)), hidden(newModeCommand(a, unstandby)),
+	)
+}
+
+func newSetupCommand(a *app) *cobra.Command {
+	var name, transport string
+	var start, enable, force bool
+	c := &cobra.Command{
+		Use:   "setup NAME NODE [addr=ADDRESS]...",
+		Short: "Make a cluster of nodes, this one among them",
+		Long: "Make a cluster of nodes, this one among them. They must trust each other first:\n" +
+			"see \"cluster auth\". The old spelling, with --name, works too.",
+		Example: "cluster setup web lvsm lvss web1\ncluster setup web lvsm addr=10.0.0.1 addr=10.1.0.1 lvss addr=10.0.0.2 --start --wait\ncluster setup --name web lvsm lvss",
+		RunE: func(c *cobra.Command, words []string) error {
+			if force {
+				return grammar.Errorf("--force: a node that is in a cluster is never taken out of it by another's setup").
+					With("run %q on that node first", a.name+" cluster destroy")
+			}
+			r, skipped, err := grammar.Setup(name, words)
+			if err != nil {
+				return err
+			}
+			if transport != "" {
+				skipped = append(skipped, "--transport")
+			}
+			if len(skipped) > 0 {
+				a.warn("%s: these are corosync's and mean nothing here; skipped", strings.Join(skipped, ", "))
+			}
+			r.Start = start
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.Setup(ctx, r)
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&name, "name", "", "`NAME` of the cluster, if it is not the first word")
+	f.BoolVar(&start, "start", false, "start all nodes afterwards")
+	f.BoolVar(&enable, "enable", false, "take work after a boot; this is the default")
+	f.StringVar(&transport, "transport", "", "corosync's; skipped")
+	f.BoolVar(&force, "force", false, "refused: says what to do instead")
+	_ = f.MarkHidden("transport")
+	_ = f.MarkHidden("force")
+	return a.waits(c)
+}
+
+// someNodes adds --all to a command that acts on nodes, and refuses it beside names.
+func someNodes(a *app, c *cobra.Command, all *bool) *cobra.Command {
+	c.Flags().BoolVar(all, "all", false, "every node")
+	c.ValidArgsFunction = a.completes(nodeNames)
+	c.Args = func(_ *cobra.Command, words []string) error {
+		if *all && len(words) > 0 {
+			return grammar.Errorf("--all and the name %q exclude each other", words[0])
+		}
+		return nil
+	}
+	return c
+}
+
+func newStartCommand(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:     "start [--all | NODE...]",
+		Short:   "Let nodes take work: this one, the named ones or all",
+		Example: "cluster start --all\ncluster start lvsm",
+		RunE: func(c *cobra.Command, nodes []string) error {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.Start(ctx, &pb.StartRequest{Nodes: nodes, All: all})
+			})
+		},
+	}
+	return a.waits(someNodes(a, c, &all))
+}
+
+func newStopCommand(a *app) *cobra.Command {
+	var all, force bool
+	timeout := waitFlag{}
+	c := &cobra.Command{
+		Use:     "stop [--all | NODE...]",
+		Short:   "Let nodes hand their work over and idle: this one, the named ones or all",
+		Example: "cluster stop lvsm\ncluster stop --all --timeout 2m",
+		RunE: func(c *cobra.Command, nodes []string) error {
+			r := &pb.StopRequest{Nodes: nodes, All: all}
+			if timeout.d > 0 {
+				r.Timeout = durationpb.New(timeout.d)
+			}
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.Stop(ctx, r)
+			})
+		},
+	}
+	c.Flags().Var(&timeout, "timeout", "for handing work over, at most `TIME` (default 1m)")
+	c.Flags().BoolVar(&force, "force", false, "accepted from pcs; a stop always hands work over first")
+	_ = c.Flags().MarkHidden("force")
+	return a.waits(someNodes(a, c, &all))
+}
+
+func newEnableCommand(a *app, verb, short string, disabled bool) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:     verb + " [--all | NODE...]",
+		Short:   short,
+		Example: "cluster " + verb + " --all\ncluster " + verb + " lvsm",
+		RunE: func(c *cobra.Command, names []string) error {
+			return a.updateNodes(c, names, all, func(u *pb.UpdateNode) { u.Disabled = &disabled })
+		},
+	}
+	return someNodes(a, c, &all)
+}
+
+func newClusterStatusCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show the quorum and the nodes",
+		Example: "cluster status",
+		Args:    words(0, 0),
+		RunE:    func(c *cobra.Command, _ []string) error { return a.status(c, render.Nodes) },
+	}
+}
+
+func newDestroyCommand(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "destroy [--all]",
+		Short: "Make this node, or all, forget the cluster",
+		Long: "Make this node, or with --all every node, stop what it runs, leave the cluster and\n" +
+			"delete the cluster's data. Nothing of it can be brought back.",
+		Example: "cluster destroy\ncluster destroy --all",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.Destroy(ctx, &pb.DestroyRequest{All: all})
+			})
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "every node of the cluster")
+	return c
+}
+
+func newClusterNodeCommand(a *app) *cobra.Command {
+	return noun("node", "Add nodes to the cluster and remove them", "cluster node add web2 addr=10.0.0.4", nil,
+		newNodeAddCommand(a), newNodeRemoveCommand(a))
+}
+
+func newNodeAddCommand(a *app) *cobra.Command {
+	var role string
+	var start, enable bool
+	c := &cobra.Command{
+		Use:     "add NODE [addr=ADDRESS]...",
+		Short:   "Add a node; see \"cluster auth\"",
+		Example: "cluster node add web2\ncluster node add tiny addr=10.0.0.9 --role witness --start",
+		Args:    words(1, -1),
+		RunE: func(c *cobra.Command, words []string) error {
+			hosts, err := grammar.Hosts(words)
+			if err != nil {
+				return err
+			}
+			if len(hosts) != 1 {
+				return grammar.Errorf("%d nodes are named", len(hosts)).With("add one at a time")
+			}
+			r, err := grammar.ParseRole(role)
+			if err != nil {
+				return err
+			}
+			err = a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.AddNode(ctx, &pb.AddNodeRequest{Host: hosts[0], Role: r})
+			})
+			if err != nil || !start {
+				return err
+			}
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				return cl.Start(ctx, &pb.StartRequest{Nodes: []string{hosts[0].GetName()}})
+			})
+		},
+	}
+	c.Flags().StringVar(&role, "role", "voter", "`ROLE`: voter, witness (votes, hosts nothing) or replica (hosts, does not vote)")
+	c.Flags().BoolVar(&start, "start", false, "start the node afterwards")
+	c.Flags().BoolVar(&enable, "enable", false, "take work after a boot; this is the default")
+	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"voter", "witness", "replica"}, cobra.ShellCompDirectiveNoFileComp))
+	return a.waits(c)
+}
+
+func newNodeRemoveCommand(a *app) *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:               "remove NODE...",
+		Aliases:           []string{"delete"},
+		Short:             "Remove nodes from the cluster",
+		Example:           "cluster node remove web2\ncluster node remove web2 --force",
+		Args:              words(1, -1),
+		ValidArgsFunction: a.completes(nodeNames),
+		RunE: func(c *cobra.Command, names []string) error {
+			for _, name := range names {
+				err := a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+					return cl.RemoveNode(ctx, &pb.RemoveNodeRequest{Name: name, Force: force})
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "although it does not answer")
+	return a.waits(c)
+}
+
+func newTokenCommand(a *app) *cobra.Command {
+	var role string
+	lifetime := waitFlag{time.Hour}
+	c := &cobra.Command{
+		Use:     "token",
+		Short:   "Make a one-time token with which a node joins",
+		Example: "cluster token\ncluster token --role witness --lifetime 10m",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := grammar.ParseRole(role)
+			if err != nil {
+				return err
+			}
+			var resp *pb.CreateTokenResponse
+			err = a.ask(c.Context(), changeTimeout, func(ctx context.Context, cl *client) (err error) {
+				resp, err = cl.CreateToken(ctx, &pb.CreateTokenRequest{Lifetime: durationpb.New(lifetime.d), Role: r})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return a.print(resp, func(w io.Writer) error {
+				fmt.Fprintln(w, resp.GetToken())
+				fmt.Fprintf(a.err, "It works once, until %s, with \"%s cluster join TOKEN\" on the new node.\n",
+					resp.GetExpiresAt().AsTime().Local().Format("15:04:05"), a.name)
+				return nil
+			})
+		},
+	}
+	c.Flags().Var(&lifetime, "lifetime", "for which `TIME` it works")
+	c.Flags().StringVar(&role, "role", "voter", "`ROLE` of the node: voter, witness or replica")
+	return c
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"quorate/cmd/quorate/document"
+	"quorate/cmd/quorate/grammar"
+	pb "quorate/proto/quorate/v1"
+)
+
+func newConfigCommand(a *app) *cobra.Command {
+	export := newExportCommand(a)
+	show := hidden(newExportCommand(a))
+	show.Use = "show"
+	return noun("config", "Keep the configuration in a file, and bring it back",
+		"config export > web.yaml\nconfig import web.yaml", export.RunE,
+		export, show, newImportCommand(a))
+}
+
+func newExportCommand(a *app) *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Print the configuration: all that people wrote",
+		Long: "Print the configuration: all that people wrote, as a document that \"config import\"\n" +
+			"reads, or with --format commands as the commands that build it.",
+		Example: "config export > web.yaml\nconfig export -o json\nconfig export --format commands",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			resp, err := a.member(c.Context())
+			if err != nil {
+				return err
+			}
+			return a.export(configurationOf(resp.GetState()), format)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "", "`FORMAT`: yaml (the default), json or commands")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "commands"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// export prints a configuration; -o says the format where --format does not.
+func (a *app) export(cfg *pb.Configuration, format string) error {
+	if format == "" {
+		format = a.output
+	}
+	switch format {
+	case "table", "text", "yaml", "":
+		return document.YAML(a.out, cfg)
+	case "json":
+		return document.JSON(a.out, cfg)
+	case "commands", "cmd":
+		for _, words := range grammar.Commands(cfg) {
+			if _, err := fmt.Fprintf(a.out, "%s %s\n", a.name, grammar.Shell(words)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json or commands")
+}
+
+func newImportCommand(a *app) *cobra.Command {
+	var dry bool
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Replace the configuration by that of a file",
+		Long: "Replace the configuration by that of a file, as a whole: what is not in it is removed.\n" +
+			"An error changes nothing. \"-\" reads standard input.",
+		Example: "config import web.yaml --dry-run\nconfig import web.yaml --wait",
+		Args:    words(1, 1),
+		RunE: func(c *cobra.Command, files []string) error {
+			cfg, err := a.readConfiguration(files[0])
+			if err != nil {
+				return err
+			}
+			if dry {
+				return a.compare(c, cfg)
+			}
+			return a.change(c, &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{
+				ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg},
+			}})
+		},
+	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "only read it and print what would change")
+	return a.waits(c)
+}
+
+// readConfiguration reads a document strictly: an error names the line.
+func (a *app) readConfiguration(file string) (*pb.Configuration, error) {
+	read := func() ([]byte, error) { return os.ReadFile(file) }
+	if file == "-" {
+		file, read = "standard input", func() ([]byte, error) { return io.ReadAll(a.in) }
+	}
+	data, err := read()
+	if err != nil {
+		return nil, grammar.Errorf("%v", err)
+	}
+	cfg := new(pb.Configuration)
+	if err := document.Read(data, cfg); err != nil {
+		if at, ok := errors.AsType[*document.LineError](err); ok {
+			return nil, grammar.Errorf("%s:%d: %s", file, at.Line, at.Problem)
+		}
+		return nil, grammar.Errorf("%s: %v", file, err)
+	}
+	return cfg, nil
+}
+
+// compare prints the commands that only one of the two configurations has: a
+// line with - goes, a line with + comes.
+func (a *app) compare(c *cobra.Command, cfg *pb.Configuration) error {
+	resp, err := a.member(c.Context())
+	if err != nil {
+		return err
+	}
+	old, now := lines(configurationOf(resp.GetState())), lines(cfg)
+	for _, line := range old.list {
+		if !now.has[line] {
+			fmt.Fprintln(a.out, "- "+line)
+		}
+	}
+	for _, line := range now.list {
+		if !old.has[line] {
+			fmt.Fprintln(a.out, "+ "+line)
+		}
+	}
+	return nil
+}
+
+// lineSet is a list of lines that can be asked what is in it.
+type lineSet struct {
+	list []string
+	has  map[string]bool
+}
+
+func lines(cfg *pb.Configuration) lineSet {
+	s := lineSet{has: make(map[string]bool)}
+	for _, words := range grammar.Commands(cfg) {
+		line := grammar.Shell(words)
+		s.list = append(s.list, line)
+		s.has[line] = true
+	}
+	return s
+}

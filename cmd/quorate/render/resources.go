@@ -1,0 +1,160 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// resources draws the listed resources, those of a group under its name.
+func (v *View) resources(b *strings.Builder, o Options, list []*pb.Resource) {
+	section(b, o, "Resources")
+	if len(list) == 0 {
+		fmt.Fprintln(b, "  none")
+		return
+	}
+	t := Table{Indent: "  "}
+	grouped := make(map[string]bool)
+	for _, g := range v.resp.GetState().GetGroups() {
+		v.group(&t, g, list, grouped)
+	}
+	for _, r := range list {
+		if !grouped[r.GetId()] {
+			v.resource(&t, r, "")
+		}
+	}
+	_ = t.Write(b, o.Palette) // a strings.Builder takes everything
+}
+
+func (v *View) group(t *Table, g *pb.Group, list []*pb.Resource, grouped map[string]bool) {
+	first := true
+	for _, id := range g.GetMembers() {
+		r := find(list, func(r *pb.Resource) bool { return r.GetId() == id })
+		if r == nil {
+			continue
+		}
+		if first {
+			t.Line(Plain, "group "+g.GetId())
+			first = false
+		}
+		grouped[id] = true
+		v.resource(t, r, "  ")
+	}
+}
+
+func (v *View) resource(t *Table, r *pb.Resource, indent string) {
+	l := v.look(r)
+	t.Row(Cell{Text: indent + r.GetId()}, Cell{r.GetAgent(), Faint}, l.state, Cell{l.node, Strong},
+		Cell{Text: l.since}, Cell{l.detail, Faint})
+	for _, n := range l.notes {
+		t.Line(n.Style, indent+"  "+n.Text)
+	}
+}
+
+// A look is how a resource stands now.
+type look struct {
+	state               Cell
+	node, since, detail string
+	notes               []Cell
+}
+
+func (v *View) look(r *pb.Resource) look {
+	a := v.assignment(r.GetId())
+	l := v.owned(r, a)
+	if op := v.operation(r.GetId()); op != nil {
+		l.state = Cell{map[pb.OperationKind]string{
+			pb.OperationKind_OPERATION_KIND_START:  "starting",
+			pb.OperationKind_OPERATION_KIND_STOP:   "stopping",
+			pb.OperationKind_OPERATION_KIND_RELOAD: "reloading",
+		}[op.GetKind()], Warn}
+		l.node, l.since = v.Node(op.GetNode()), since(v.now, op.GetSince())
+		l.note(Faint, op.GetReason())
+	}
+	v.strays(&l, r, a)
+	v.explain(&l, r)
+	return l
+}
+
+// owned looks at the instance on the owner.
+func (v *View) owned(r *pb.Resource, a *pb.Assignment) look {
+	if a == nil {
+		return v.unowned(r)
+	}
+	l := look{node: v.Node(a.GetNode())}
+	if a.GetOrphaned() {
+		l.state = Cell{"waiting", Warn}
+		l.note(Warn, fmt.Sprintf("%s is gone, but what it started may still be active for a while.", l.node))
+		return l
+	}
+	i := v.instance(r.GetId(), a.GetNode())
+	l.since, l.detail = since(v.now, i.GetSince()), i.GetDetail()
+	switch i.GetState() {
+	case pb.InstanceState_INSTANCE_STATE_RUNNING:
+		l.state = Cell{"running", Good}
+	case pb.InstanceState_INSTANCE_STATE_FAILED:
+		l.state = Cell{"failed", Bad}
+		l.note(Bad, i.GetLastError())
+	case pb.InstanceState_INSTANCE_STATE_BLOCKED:
+		l.state = Cell{"blocked", Bad}
+		l.note(Bad, "Its stop failed, so it may still be active there: "+i.GetLastError())
+	default:
+		l.state = Cell{"starting", Warn}
+	}
+	return l
+}
+
+func (v *View) unowned(r *pb.Resource) look {
+	switch {
+	case r.GetDeleting():
+		return look{state: Cell{"being deleted", Faint}}
+	case strings.EqualFold(v.option(r, "target-role"), "stopped"):
+		return look{state: Cell{"disabled", Faint}}
+	}
+	return look{state: Cell{"stopped", Bad}}
+}
+
+// strays notes what is active, or may be, on nodes that do not own it.
+func (v *View) strays(l *look, r *pb.Resource, a *pb.Assignment) {
+	for _, i := range v.resp.GetState().GetInstances() {
+		if i.GetResource() != r.GetId() || i.GetNode() == a.GetNode() {
+			continue
+		}
+		node := v.Node(i.GetNode())
+		switch i.GetState() {
+		case pb.InstanceState_INSTANCE_STATE_RUNNING:
+			l.note(Warn, fmt.Sprintf("It was found running on %s, which does not own it.", node))
+		case pb.InstanceState_INSTANCE_STATE_FAILED:
+			l.note(Bad, fmt.Sprintf("It was found on %s, failed: %s", node, i.GetLastError()))
+		case pb.InstanceState_INSTANCE_STATE_BLOCKED:
+			l.note(Bad, fmt.Sprintf("Its stop on %s failed, so it may still be active there: %s", node, i.GetLastError()))
+		default:
+		}
+	}
+}
+
+// explain notes what keeps the resource from running or being moved.
+func (v *View) explain(l *look, r *pb.Resource) {
+	p := v.placement(r.GetId())
+	for _, why := range p.GetBlocked() {
+		l.note(Bad, why)
+	}
+	if l.state.Text == "stopped" && len(p.GetBlocked()) == 0 {
+		l.note(Plain, p.GetReason())
+	}
+	if strings.EqualFold(v.option(r, "is-managed"), "false") {
+		l.note(Warn, "Unmanaged: it is left as it is.")
+	}
+	if r.GetDeleting() && l.node != "" {
+		l.note(Plain, "It is being deleted.")
+	}
+}
+
+// note adds a line unless it is empty or there already.
+func (l *look) note(style Style, text string) {
+	if text == "" || slices.ContainsFunc(l.notes, func(c Cell) bool { return c.Text == text }) {
+		return
+	}
+	l.notes = append(l.notes, Cell{text, style})
+}

@@ -1,0 +1,161 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// banPrefix begins the ids of the constraints that `resource ban` makes.
+const banPrefix = "cli-ban-"
+
+// A View finds things in one answer of the cluster.
+type View struct {
+	resp  *pb.GetResponse
+	now   time.Time
+	names map[string]string // of nodes, by id
+}
+
+// NewView makes a view of resp. Times are told relative to now, in its time zone.
+func NewView(resp *pb.GetResponse, now time.Time) *View {
+	v := &View{resp: resp, now: now, names: make(map[string]string)}
+	for _, n := range resp.GetState().GetNodes() {
+		v.names[n.GetId()] = n.GetName()
+	}
+	return v
+}
+
+// Node returns the name of the node with an id, or the id of an unknown one.
+func (v *View) Node(id string) string {
+	if name, ok := v.names[id]; ok {
+		return name
+	}
+	return id
+}
+
+// Owner returns the name of the node that a resource runs on, or nothing. The
+// owner of a group is that of its first member that has one.
+func (v *View) Owner(id string) string {
+	ids := []string{id}
+	for _, g := range v.resp.GetState().GetGroups() {
+		if g.GetId() == id {
+			ids = g.GetMembers()
+		}
+	}
+	for _, r := range ids {
+		if a := v.assignment(r); a != nil {
+			return v.Node(a.GetNode())
+		}
+	}
+	return ""
+}
+
+func (v *View) assignment(resource string) *pb.Assignment {
+	return find(v.resp.GetState().GetAssignments(), func(a *pb.Assignment) bool { return a.GetResource() == resource })
+}
+
+func (v *View) instance(resource, node string) *pb.Instance {
+	return find(v.resp.GetState().GetInstances(), func(i *pb.Instance) bool {
+		return i.GetResource() == resource && i.GetNode() == node
+	})
+}
+
+func (v *View) placement(resource string) *pb.PlacementStatus {
+	return find(v.resp.GetPlacements(), func(p *pb.PlacementStatus) bool { return p.GetResource() == resource })
+}
+
+// operation returns what is being done with a resource, if that changes it.
+func (v *View) operation(resource string) *pb.Operation {
+	return find(v.resp.GetState().GetOperations(), func(o *pb.Operation) bool {
+		switch o.GetKind() {
+		case pb.OperationKind_OPERATION_KIND_START, pb.OperationKind_OPERATION_KIND_STOP, pb.OperationKind_OPERATION_KIND_RELOAD:
+			return o.GetResource() == resource
+		default:
+			return false
+		}
+	})
+}
+
+// option returns a meta attribute: the resource's, its group's or the default.
+func (v *View) option(r *pb.Resource, name string) string {
+	if value, ok := r.GetMeta()[name]; ok {
+		return value
+	}
+	for _, g := range v.resp.GetState().GetGroups() {
+		if value, ok := g.GetMeta()[name]; ok && slices.Contains(g.GetMembers(), r.GetId()) {
+			return value
+		}
+	}
+	return v.resp.GetState().GetResourceDefaults()[name]
+}
+
+// silence says how long nothing was heard of an admitted node on any link, or
+// zero while some link is up or none is known.
+func (v *View) silence(n *pb.Node) time.Duration {
+	var least time.Duration
+	known := false
+	for _, l := range v.resp.GetLinks() {
+		if l.GetNode() != n.GetId() {
+			continue
+		}
+		if l.GetUp() {
+			return 0
+		}
+		if d := l.GetLastHeard().AsDuration(); !known || d < least {
+			known, least = true, d
+		}
+	}
+	return least
+}
+
+// heard tells whether a voter counts as there, from the answering node's sight.
+func (v *View) heard(n *pb.Node) bool {
+	if n.GetId() == v.resp.GetNode() {
+		return true
+	}
+	known := false
+	for _, l := range v.resp.GetLinks() {
+		if l.GetNode() != n.GetId() {
+			continue
+		}
+		if l.GetUp() {
+			return true
+		}
+		known = true
+	}
+	return !known && n.GetAdmission() == pb.Admission_ADMISSION_ADMITTED
+}
+
+// voters returns the nodes that vote, and how many of them are heard.
+func (v *View) voters() (voters []*pb.Node, heard int) {
+	for _, n := range v.resp.GetState().GetNodes() {
+		if !slices.Contains(v.resp.GetState().GetElectorate().GetVoters(), n.GetId()) {
+			continue
+		}
+		voters = append(voters, n)
+		if v.heard(n) {
+			heard++
+		}
+	}
+	return voters, heard
+}
+
+// bans returns the constraints that `resource ban` made.
+func (v *View) bans() []*pb.Constraint {
+	var bans []*pb.Constraint
+	for _, c := range v.resp.GetState().GetConstraints() {
+		if c.GetLocation() != nil && strings.HasPrefix(c.GetId(), banPrefix) {
+			bans = append(bans, c)
+		}
+	}
+	return bans
+}
+
+func find[T any](list []*T, match func(*T) bool) *T {
+	if i := slices.IndexFunc(list, match); i >= 0 {
+		return list[i]
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cmd/quorate/grammar"
+	pb "quorate/proto/quorate/v1"
+)
+
+// member is get on a node that is in a cluster.
+func (a *app) member(ctx context.Context) (*pb.GetResponse, error) {
+	resp, err := a.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if resp.GetState().GetClusterId() == "" {
+		return nil, noCluster(a.name, resp.GetNodeName())
+	}
+	return resp, nil
+}
+
+// resource returns the resource with an id.
+func (a *app) resource(ctx context.Context, id string) (*pb.Resource, error) {
+	resp, err := a.member(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range resp.GetState().GetResources() {
+		if r.GetId() == id {
+			return r, nil
+		}
+	}
+	return nil, notFound("resource: there is no resource %q", id)
+}
+
+// selected returns the resources with the ids, those of a group for the
+// group's, and all for no ids.
+func selected(s *pb.State, ids []string) ([]*pb.Resource, error) {
+	if len(ids) == 0 {
+		return s.GetResources(), nil
+	}
+	wanted := make(map[string]bool)
+	for _, id := range ids {
+		members := membersOf(s, id)
+		if members == nil {
+			return nil, notFound("resource: there is no resource or group %q", id)
+		}
+		for _, m := range members {
+			wanted[m] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(s.GetResources()), func(r *pb.Resource) bool { return !wanted[r.GetId()] }), nil
+}
+
+// membersOf returns the resources of a group, a resource alone, or nothing.
+func membersOf(s *pb.State, id string) []string {
+	for _, g := range s.GetGroups() {
+		if g.GetId() == id {
+			return g.GetMembers()
+		}
+	}
+	for _, r := range s.GetResources() {
+		if r.GetId() == id {
+			return []string{id}
+		}
+	}
+	return nil
+}
+
+// groupsOf returns the groups that hold any of the resources.
+func groupsOf(s *pb.State, list []*pb.Resource) []*pb.Group {
+	return slices.DeleteFunc(slices.Clone(s.GetGroups()), func(g *pb.Group) bool {
+		return !slices.ContainsFunc(list, func(r *pb.Resource) bool { return slices.Contains(g.GetMembers(), r.GetId()) })
+	})
+}
+
+// resourceState is the part of the state that is about the resources.
+func resourceState(s *pb.State, list []*pb.Resource) *pb.State {
+	about := make(map[string]bool)
+	for _, r := range list {
+		about[r.GetId()] = true
+	}
+	part := &pb.State{Resources: list, Groups: groupsOf(s, list)}
+	for _, e := range s.GetAssignments() {
+		if about[e.GetResource()] {
+			part.Assignments = append(part.Assignments, e)
+		}
+	}
+	for _, e := range s.GetInstances() {
+		if about[e.GetResource()] {
+			part.Instances = append(part.Instances, e)
+		}
+	}
+	for _, e := range s.GetOperations() {
+		if about[e.GetResource()] {
+			part.Operations = append(part.Operations, e)
+		}
+	}
+	return part
+}
+
+// configurationOf is the part of the state that people write.
+func configurationOf(s *pb.State) *pb.Configuration {
+	c := &pb.Configuration{
+		Properties: s.GetProperties(), ResourceDefaults: s.GetResourceDefaults(), OperationDefaults: s.GetOperationDefaults(),
+		Groups: s.GetGroups(), Constraints: s.GetConstraints(),
+	}
+	for _, n := range s.GetNodes() {
+		c.Nodes = append(c.Nodes, nodeConfiguration(n))
+	}
+	for _, r := range s.GetResources() {
+		if !r.GetDeleting() {
+			c.Resources = append(c.Resources, resourceConfiguration(r))
+		}
+	}
+	return c
+}
+
+func nodeConfiguration(n *pb.Node) *pb.NodeConfiguration {
+	return &pb.NodeConfiguration{
+		Name: n.GetName(), Standby: n.GetStandby(), Maintenance: n.GetMaintenance(), Attributes: n.GetAttributes(),
+	}
+}
+
+// resourceConfiguration drops what the cluster keeps beside what people wrote.
+func resourceConfiguration(r *pb.Resource) *pb.Resource {
+	return &pb.Resource{
+		Id: r.GetId(), Agent: r.GetAgent(), Parameters: maps.Clone(r.GetParameters()), Meta: maps.Clone(r.GetMeta()),
+		Operations: each(r.GetOperations(), proto.CloneOf[*pb.OperationSpec]),
+	}
+}
+
+// readFiles replaces every value @FILE by the content of the file, and @@ by @.
+func readFiles(parameters map[string]string) error {
+	for name, value := range parameters {
+		file, ok := strings.CutPrefix(value, "@")
+		if !ok {
+			continue
+		}
+		if strings.HasPrefix(file, "@") {
+			parameters[name] = file
+			continue
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return grammar.Errorf("%s: %v", name, err).With("write @@ for a value that begins with @")
+		}
+		parameters[name] = string(content)
+	}
+	return nil
+}
