@@ -148,6 +148,41 @@ func TestHintRenewsASessionThatThePeerForgot(t *testing.T) {
 	}
 }
 
+// A long cut ends the connections, while both processes and their keys live on.
+func TestSessionOutlivesItsConnection(t *testing.T) {
+	ids := cluster(t, 2)
+	l := newLab(t)
+	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
+	atA, atB := exchangeDatagrams(t, a, b)
+	l.mu.Lock()
+	clear(l.at) // no new connection can be made
+	l.mu.Unlock()
+	for _, r := range []*running{a, b} {
+		for _, s := range *r.sessions.Load() {
+			s.conn.NetConn().Close()
+			<-s.ended
+		}
+		r.sweep(r.elapsed() + time.Hour)
+	}
+	insist(t, a, b, atB, "to b after the cut")
+	insist(t, b, a, atA, "to a after the cut")
+}
+
+func TestReplacedSessionIsForgotten(t *testing.T) {
+	ids := cluster(t, 2)
+	l := newLab(t)
+	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
+	exchangeDatagrams(t, a, b)
+	b = l.restart(b)
+	insist(t, a, b, hear(b), "again")
+	a.sweep(a.elapsed() + time.Hour)
+	for _, s := range *a.sessions.Load() {
+		if s.closedAt.Load() != 0 {
+			t.Errorf("an ended session is still known beside %d others", len(*a.sessions.Load())-1)
+		}
+	}
+}
+
 func TestLink(t *testing.T) {
 	ids := cluster(t, 2)
 	l := newLab(t)
@@ -323,4 +358,23 @@ func BenchmarkDatagramRoundTrip(b *testing.B) {
 		}
 		<-echoed
 	}
+}
+
+// The time from a restarted peer's first moment on the network until it has
+// accepted a datagram, while the other side keeps sending every millisecond.
+func BenchmarkPeerRestart(b *testing.B) {
+	ids := cluster(b, 2)
+	l := newLab(b)
+	near, far := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
+	exchangeDatagrams(b, near, far)
+	var worst, sum time.Duration
+	for range b.N {
+		far = l.restart(far)
+		began := time.Now()
+		insist(b, near, far, hear(far), "again")
+		took := time.Since(began)
+		worst, sum = max(worst, took), sum+took
+	}
+	b.ReportMetric(float64(sum.Microseconds())/float64(b.N), "µs/recovery")
+	b.ReportMetric(float64(worst.Microseconds()), "µs-worst")
 }

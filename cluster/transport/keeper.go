@@ -21,7 +21,7 @@ const (
 	pingEvery    = 500 * time.Millisecond
 	silence      = time.Second      // nothing heard for so long: try a new session
 	idleAfter    = time.Minute      // without a SendDatagram the keeper ends
-	acceptEnded  = 10 * time.Second // an ended session's datagrams, on their way or from a slower peer
+	acceptEnded  = 10 * time.Second // a replaced session's datagrams, on their way or from a slower peer
 	confirmation = 1                // what the acceptor writes when it knows the keys
 )
 
@@ -204,7 +204,9 @@ func (t *Transport) welcome(ctx context.Context, c *tls.Conn) {
 	t.hold(ctx, s)
 }
 
-// sweepLoop forgets sessions that ended a while ago.
+// sweepLoop forgets sessions that ended a while ago and were replaced. Without
+// another one a session stays: when a network is cut its connection ends, but
+// the keys are as good as before once the network is back.
 func (t *Transport) sweepLoop(ctx context.Context) error {
 	tick := time.NewTicker(acceptEnded / 2)
 	defer tick.Stop()
@@ -213,16 +215,16 @@ func (t *Transport) sweepLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			t.sweep()
+			t.sweep(t.elapsed())
 		}
 	}
 }
 
-func (t *Transport) sweep() {
+func (t *Transport) sweep(now time.Duration) {
 	var gone []*session
 	for _, s := range *t.sessions.Load() {
 		closed := time.Duration(s.closedAt.Load())
-		if closed != 0 && t.elapsed()-closed > acceptEnded {
+		if closed != 0 && now-closed > acceptEnded && s.peer.stands() {
 			gone = append(gone, s)
 		}
 	}

@@ -90,6 +90,12 @@ func (p *peer) dialed() bool {
 	return slices.ContainsFunc(p.sessions, func(s *session) bool { return s.dialed && s.closedAt.Load() == 0 })
 }
 
+// stands tells whether there is a session whose connection stands.
+func (p *peer) stands() bool {
+	s := p.best.Load()
+	return s != nil && s.closedAt.Load() == 0
+}
+
 // measured notes the time that a ping took to come back.
 func (p *peer) measured(now time.Duration, payload []byte) {
 	if len(payload) != 8 {
