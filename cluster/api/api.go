@@ -90,10 +90,10 @@ type Identity interface {
 type Dialer interface {
 	// ClientConn returns a connection to a member's services, to be shared and not closed.
 	ClientConn(id string) (*grpc.ClientConn, error)
-	// JoinConn connects to the Join service at host:port. verify judges the other
-	// end; its error is returned. The caller closes the connection.
-	JoinConn(ctx context.Context, address string, verify func(tls.ConnectionState) error) (*grpc.ClientConn, tls.ConnectionState, error)
-	// ServerCredentials are for the connections of Config.Members and Strangers.
+	// DialHost opens a TLS connection to host:port. verify judges the other end;
+	// its error is returned.
+	DialHost(ctx context.Context, address, alpn string, verify func(tls.ConnectionState) error) (net.Conn, error)
+	// ServerCredentials are for connections whose TLS handshake is done, at either end.
 	ServerCredentials() credentials.TransportCredentials
 }
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
+	"quorate/cluster/transport"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -113,9 +114,9 @@ func rank(ip netip.Addr) int {
 // A line is an open connection to a host's Join service.
 type line struct {
 	pb.JoinClient
-	conn    *grpc.ClientConn
-	state   tls.ConnectionState
-	address string // of the other end
+	conn  *grpc.ClientConn
+	state tls.ConnectionState
+	local netip.Addr // of this end
 }
 
 func (l *line) close() { _ = l.conn.Close() }
@@ -125,9 +126,9 @@ func (l *line) close() { _ = l.conn.Close() }
 func (s *Server) dial(ctx context.Context, host string, addresses []string, verify func(tls.ConnectionState) error) (*line, error) {
 	var failed []error
 	for _, address := range addresses {
-		conn, cs, err := s.dialer.JoinConn(ctx, address, verify)
+		conn, err := s.dialer.DialHost(ctx, address, transport.ALPNJoin, verify)
 		if err == nil {
-			return &line{JoinClient: pb.NewJoinClient(conn), conn: conn, state: cs, address: address}, nil
+			return s.newLine(conn)
 		}
 		failed = append(failed, err)
 	}
@@ -136,6 +137,36 @@ func (s *Server) dial(ctx context.Context, host string, addresses []string, veri
 		return nil, notAuthenticated(host)
 	}
 	return nil, unreachable(host, checkOf(err), err)
+}
+
+// newLine speaks gRPC over one connection, and only over it: another one would
+// be another channel, which nobody has proved.
+func (s *Server) newLine(conn net.Conn) (*line, error) {
+	l := &line{}
+	if t, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		l.state = t.ConnectionState()
+	}
+	if at, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
+		l.local = at.Addr().Unmap()
+	}
+	only := make(chan net.Conn, 1)
+	only <- conn
+	var err error
+	l.conn, err = grpc.NewClient("passthrough:///host",
+		grpc.WithTransportCredentials(s.dialer.ServerCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
+			select {
+			case c := <-only:
+				return c, nil
+			default:
+				return nil, errors.New("the connection was lost; begin again")
+			}
+		}))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("use the connection: %w", err), conn.Close())
+	}
+	l.JoinClient = pb.NewJoinClient(l.conn)
+	return l, nil
 }
 
 // checkOf tells a machine that is not reached from one that is not what it should be.
@@ -147,16 +178,4 @@ func checkOf(err error) string {
 		return "connect"
 	}
 	return "tls"
-}
-
-// towards returns this machine's address on the way to another, by the routes.
-// Nothing is sent.
-func towards(ctx context.Context, address string) (netip.Addr, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "udp", address)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("find the way to %s: %w", address, err)
-	}
-	defer conn.Close()
-	at, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	return at.Addr().Unmap(), err
 }

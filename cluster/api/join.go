@@ -187,7 +187,7 @@ func (s *Server) redeem(ctx context.Context, token *identity.Token, r *pb.JoinRe
 		return nil, err
 	}
 	defer l.close()
-	node, err := s.joiningNode(ctx, r, l.address)
+	node, err := s.joiningNode(ctx, r, l.local)
 	if err != nil {
 		return nil, err
 	}
@@ -203,16 +203,15 @@ func (s *Server) redeem(ctx context.Context, token *identity.Token, r *pb.JoinRe
 }
 
 // joiningNode is this machine as it wants to be known.
-func (s *Server) joiningNode(ctx context.Context, r *pb.JoinRequest, member string) (*pb.Node, error) {
+func (s *Server) joiningNode(ctx context.Context, r *pb.JoinRequest, local netip.Addr) (*pb.Node, error) {
 	info := s.self.Info()
 	n := &pb.Node{Id: info.ID, Name: info.Name, Version: info.Version}
 	if r.Name != "" {
 		n.Name = r.Name
 	}
 	if len(r.Addresses) == 0 {
-		local, err := towards(ctx, member)
 		n.Addresses = []string{netip.AddrPortFrom(local, info.Port).String()}
-		return n, err
+		return n, nil
 	}
 	var err error
 	n.Addresses, err = s.resolve(ctx, &pb.HostSpec{Name: n.Name, Addresses: r.Addresses})

@@ -63,9 +63,7 @@ func (s *Server) survey(ctx context.Context, hosts []*pb.HostSpec) (machines []*
 	if err := joined(errs); err != nil {
 		return machines, err
 	}
-	if err := s.outwardly(ctx, machines); err != nil {
-		return machines, err
-	}
+	s.outwardly(machines)
 	return machines, distinct(machines)
 }
 
@@ -154,24 +152,17 @@ func (s *Server) lookAtSelf(name string, addresses []string) (*machine, error) {
 
 // outwardly replaces a loopback address of this machine by the one that it uses
 // towards the others: Debian's /etc/hosts says 127.0.1.1.
-func (s *Server) outwardly(ctx context.Context, machines []*machine) error {
-	other := slices.IndexFunc(machines, func(m *machine) bool { return m.line != nil })
+func (s *Server) outwardly(machines []*machine) {
+	other := slices.IndexFunc(machines, func(m *machine) bool { return m.line != nil && !m.line.local.IsLoopback() })
 	if other < 0 {
-		return nil
+		return
 	}
 	for _, m := range machines {
-		if m.line != nil || !loopback(m.node.Addresses) {
-			continue
-		}
-		ip, err := towards(ctx, machines[other].line.address)
-		if err != nil {
-			return err
-		}
-		if !ip.IsLoopback() {
-			m.node.Addresses = []string{netip.AddrPortFrom(ip, s.self.Info().Port).String()}
+		if m.line == nil && loopback(m.node.Addresses) {
+			at := netip.AddrPortFrom(machines[other].line.local, s.self.Info().Port)
+			m.node.Addresses = []string{at.String()}
 		}
 	}
-	return nil
 }
 
 func inCluster(host, cluster string) error {
