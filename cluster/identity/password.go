@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -128,10 +129,23 @@ func (r *passwordRecords) register(user, password string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer stretch()()
 	request := client.RegistrationInit([]byte(password))
 	response := server.RegistrationResponse(request, public, []byte(user), r.Seed)
 	record, _ := client.RegistrationFinalize(response, opaque.ClientRegistrationFinalizeOptions{ClientIdentity: []byte(user)})
 	return record.Serialize(), nil
+}
+
+var stretching sync.Mutex
+
+// stretch lets one caller at a time use the 64 MiB that Argon2id takes, until it
+// calls the result, which gives them back: an agent that idles is to be small.
+func stretch() (done func()) {
+	stretching.Lock()
+	return func() {
+		debug.FreeOSMemory()
+		stretching.Unlock()
+	}
 }
 
 // A PasswordServer is one exchange, seen from the node that is asked.
@@ -206,9 +220,6 @@ func (s *PasswordServer) Finish(last []byte) error {
 	return nil
 }
 
-// stretching lets one exchange at a time use the 64 MiB that Argon2id takes.
-var stretching sync.Mutex
-
 // A PasswordClient is one exchange, seen from the node that asks.
 type PasswordClient struct {
 	client *opaque.Client
@@ -241,8 +252,7 @@ func (c *PasswordClient) Finish(second []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("second password message: %w", err)
 	}
-	stretching.Lock()
-	defer stretching.Unlock()
+	defer stretch()()
 	ke3, _, err := c.client.LoginFinish(ke2, opaque.ClientLoginFinishOptions{ClientIdentity: []byte(c.user)})
 	if err != nil {
 		return nil, ErrWrongPassword

@@ -176,15 +176,40 @@ func (t *Transport) greet(ctx context.Context, raw net.Conn) {
 	l.deliver(c)
 }
 
-// logRefusal is loud about what an operator has to mend and quiet about the
-// noise that any open port hears.
+// logRefusal is loud, though not often, about what an operator has to mend, and
+// quiet about the noise that any open port hears.
 func (t *Transport) logRefusal(from net.Addr, err error) {
 	level := slog.LevelDebug
 	var other *identity.OtherClusterError
-	if errors.As(err, &other) {
+	switch {
+	case errors.As(err, &other):
 		level = slog.LevelWarn
+	case isAlert(err, alertBadCertificate):
+		level = slog.LevelWarn
+		err = fmt.Errorf("the other end refuses this node's certificate, it may be in another cluster: %w", err)
+	}
+	if level == slog.LevelWarn && !t.warnings.allow(t.elapsed()) {
+		level = slog.LevelDebug
 	}
 	t.Log.Log(context.Background(), level, "refused a connection", "address", from.String(), "err", err)
+}
+
+const warnEvery = 10 * time.Second
+
+// A warnLimit keeps a machine that tries again and again from filling the log.
+type warnLimit struct {
+	mu   sync.Mutex
+	next time.Duration
+}
+
+func (l *warnLimit) allow(now time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now < l.next {
+		return false
+	}
+	l.next = now + warnEvery
+	return true
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -109,16 +109,23 @@ func (t *Transport) verifyNode(id string) func(tls.ConnectionState) error {
 	}
 }
 
+// Alerts of the other end, in crypto/tls's words: it has no values for them.
+const (
+	alertNoProtocol     = "tls: no application protocol"
+	alertBadCertificate = "tls: bad certificate"
+)
+
+func isAlert(err error, alert string) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" && op.Err.Error() == alert
+}
+
 // explain puts words to the alerts that the other end can send.
 func explain(err error, alpn string) error {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return err
-	}
-	switch op.Err.Error() {
-	case "tls: no application protocol":
+	switch {
+	case isAlert(err, alertNoProtocol):
 		return fmt.Errorf("it does not serve %s: it is in no cluster or still starting: %w", alpn, err)
-	case "tls: bad certificate", "tls: certificate required":
+	case isAlert(err, alertBadCertificate):
 		return fmt.Errorf("it refuses this node's certificate, its log says why: %w", err)
 	}
 	return err

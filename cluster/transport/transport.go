@@ -73,6 +73,7 @@ type Transport struct {
 	udp       *udpSocket // once ready
 	tasks     tasks
 	listeners listeners
+	warnings  warnLimit
 	handlers  [256]atomic.Pointer[func(from string, payload []byte)]
 	buffers   sync.Pool // *sealBuffer
 	hints     hintLimit // read loop only
