@@ -1,0 +1,99 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The checks below return a value as the state keeps it. What follows "; " in
+// their errors is the fix.
+
+func checkBool(s string) (string, error) {
+	b, err := ParseBool(s)
+	return strconv.FormatBool(b), err
+}
+
+func checkScore(s string) (string, error) {
+	n, err := ParseScore(s)
+	return FormatScore(n), err
+}
+
+func checkCount(s string) (string, error) {
+	n, err := ParseScore(s)
+	if err != nil || n < 0 {
+		return "", fmt.Errorf("%q is not a count; use a whole number from 0, or INFINITY", s)
+	}
+	return FormatScore(n), nil
+}
+
+func checkDuration(s string) (string, error) {
+	_, err := ParseDuration(s)
+	return strings.TrimSpace(s), err
+}
+
+func checkFailback(s string) (string, error) {
+	_, err := ParseFailback(s)
+	return strings.Join(strings.Fields(s), " "), err
+}
+
+func checkTargetRole(s string) (string, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "started":
+		return "Started", nil
+	case "stopped":
+		return "Stopped", nil
+	case "master", "slave", "promoted", "unpromoted":
+		return "", fmt.Errorf("%s is not available in this version, which has no promotable resources; use Started or Stopped", s)
+	default:
+		return "", fmt.Errorf("%q is no role; use Started or Stopped", s)
+	}
+}
+
+func checkOnFail(s string) (string, error) {
+	switch v := strings.ToLower(strings.TrimSpace(s)); v {
+	case "ignore", "block", "stop", "restart", "standby":
+		return v, nil
+	case "fence":
+		return "", errors.New("fence is not available in this version, which has no fencing devices; use ignore, block, stop, restart or standby")
+	default:
+		return "", fmt.Errorf("%q is no such policy; use ignore, block, stop, restart or standby", s)
+	}
+}
+
+func checkNoQuorum(s string) (string, error) {
+	switch v := strings.ToLower(strings.TrimSpace(s)); v {
+	case "stop", "freeze":
+		return v, nil
+	case "ignore":
+		return "", errors.New("ignore is not available in this version; use stop, and with two nodes add a witness so that one may fail")
+	case "suicide", "demote":
+		return "", fmt.Errorf("%s is not available in this version; use stop or freeze", v)
+	default:
+		return "", fmt.Errorf("%q is no such policy; use stop or freeze", s)
+	}
+}
+
+func checkFencing(s string) (string, error) {
+	switch v := strings.ToLower(strings.TrimSpace(s)); v {
+	case "none", "stop":
+		return v, nil
+	case "watchdog", "power":
+		return "", fmt.Errorf("%s is not available in this version, which has no fencing devices; use stop or none", v)
+	default:
+		return "", fmt.Errorf("%q is no way of fencing; use stop or none", s)
+	}
+}
+
+// convertStonith reads stonith-enabled, which every tutorial sets to false.
+func convertStonith(s string) (string, error) {
+	enabled, err := ParseBool(s)
+	if err != nil {
+		return "", err
+	}
+	if enabled {
+		return "", errors.New("fencing devices are not available in this version; use stonith-enabled=false: a node stops what it runs when its lease ends")
+	}
+	return "stop", nil
+}

@@ -1,0 +1,393 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A history is a random log with what the tests of it must remember.
+type history struct {
+	*cluster
+	log    []*raft.Log
+	states []*pb.State
+	bytes  [][]byte // of the states, when they were published
+	rights rights
+}
+
+// rights is the naive judge of S1: who may be serving a resource, by what the
+// log told the nodes, whatever the state says. It knows nothing of assignments.
+type rights map[string]string // node, by resource
+
+// TestHistories applies random logs and checks what must hold of every state,
+// and of every replica.
+func TestHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := &history{cluster: newCluster(t), rights: rights{}}
+		base := restored(t, h.store)
+		for range rapid.IntRange(1, 120).Draw(t, "commands") {
+			h.step(t)
+		}
+		h.checkNothingPublishedWasModified(t)
+		h.checkReplicas(t, base)
+	})
+}
+
+// step applies one random command, accepted or not, and checks what it led to.
+func (h *history) step(t *rapid.T) {
+	line := h.draw(t)
+	t.Log("LINE", line)
+	cmd := h.command(strings.Fields(line))
+	before := h.state()
+	err := h.propose(cmd)
+	data, encodeErr := proto.Marshal(cmd)
+	if encodeErr != nil {
+		t.Fatal(encodeErr)
+	}
+	h.log = append(h.log, &raft.Log{Index: h.index, Data: data})
+	if err != nil {
+		return
+	}
+	now := h.state()
+	h.states, h.bytes = append(h.states, now), append(h.bytes, encoded(t, now))
+	if problem := unsound(now); problem != "" {
+		t.Fatalf("%s led to a state in which %s:\n%v", line, problem, now)
+	}
+	if problem := regressed(before, now); problem != "" {
+		t.Fatalf("after %s %s", line, problem)
+	}
+	if problem := h.rights.note(before, now, cmd); problem != "" {
+		t.Fatalf("S1: %s: %s", line, problem)
+	}
+}
+
+var (
+	someNodes     = []string{"a", "b", "c", "d", "e", "z"}
+	someResources = []string{"vip", "db", "r1", "r2", "g1", "none"}
+)
+
+// draw makes a random command in the words of the scripts. Most of them fit
+// the state, so that the histories lead somewhere.
+func (h *history) draw(t *rapid.T) string {
+	pick := func(from []string) string { return rapid.SampledFrom(from).Draw(t, "word") }
+	n, r, other := pick(someNodes), pick(someResources), pick(someResources)
+	s := h.state()
+	if len(s.Operations) > 0 && rapid.Bool().Draw(t, "answer") {
+		o := rapid.SampledFrom(s.Operations).Draw(t, "operation")
+		return fmt.Sprintf("%s %s %s", pick([]string{"done", "done", "done", "failed", "timeout", "notrunning", "refused"}), o.Resource, o.Node)
+	}
+	if len(s.Assignments) > 0 && rapid.IntRange(0, 3).Draw(t, "of an owner") == 0 {
+		a := rapid.SampledFrom(s.Assignments).Draw(t, "assignment")
+		r, n = a.Resource, a.Node
+	}
+	switch kind := pick([]string{
+		"start", "start", "start", "start", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
+		"admit", "gone", "gone", "electorate", "confirm", "confirm all", "confirm all", "put", "remove",
+		"create", "create", "delete", "cleanup", "group", "ungroup", "location", "colocation", "order", "move", "restart", "property", "meta",
+	}); kind {
+	case "report":
+		return fmt.Sprintf("report %s %s %s", r, n, pick([]string{"done", "failed", "notrunning"}))
+	case "gone":
+		return "gone " + n + h.testimonies(t, n)
+	case "electorate":
+		return "electorate " + h.otherVoters(n)
+	case "confirm all":
+		return "confirm " + h.unconfirmed(n)
+	case "put":
+		return fmt.Sprintf("put %s %s", n, pick([]string{"", "replica", "witness", "name=nx"}))
+	case "remove":
+		return fmt.Sprintf("remove %s %s", n, pick([]string{"", "force"}))
+	case "create":
+		return fmt.Sprintf("create %s %s %s", r, pick([]string{"", "lapse=20s"}), pick([]string{"", "group=g1", "group=g2"}))
+	case "group", "ungroup":
+		return fmt.Sprintf("%s %s %s", kind, pick([]string{"g1", "g2"}), r)
+	case "location":
+		return fmt.Sprintf("location %s n%s %s", r, n, pick([]string{"5", "-INFINITY"}))
+	case "colocation":
+		return fmt.Sprintf("colocation %s %s 5", r, other)
+	case "order":
+		return fmt.Sprintf("order %s %s", r, other)
+	case "move":
+		return fmt.Sprintf("move %s n%s", r, n)
+	case "property":
+		return "property start-failure-is-fatal=" + pick([]string{"true", "false"})
+	case "meta":
+		return fmt.Sprintf("meta %s failure-timeout=%s", r, pick([]string{"0", "10s"}))
+	case "admit", "confirm":
+		return kind + " " + n
+	case "free", "delete", "cleanup", "restart":
+		return kind + " " + r
+	default:
+		return fmt.Sprintf("%s %s %s", kind, r, n)
+	}
+}
+
+// testimonies are mostly true ones of all other voters.
+func (h *history) testimonies(t *rapid.T, n string) string {
+	var out strings.Builder
+	for _, v := range h.state().Electorate.Voters {
+		if v != n && rapid.IntRange(0, 5).Draw(t, "testifies") > 0 {
+			fmt.Fprintf(&out, " %s=%s", v, rapid.SampledFrom([]string{"450ms", "1s", "1s", "1s", "449ms"}).Draw(t, "silence"))
+		}
+	}
+	return out.String()
+}
+
+// otherVoters adds the node to the voters, or takes it out.
+func (h *history) otherVoters(n string) string {
+	voters := h.state().Electorate.Voters
+	if slices.Contains(voters, n) {
+		return strings.Join(minus(voters, []string{n}), " ")
+	}
+	return strings.Join(append(slices.Clone(voters), n), " ")
+}
+
+// unconfirmed returns a node that the next change of voters waits for, else n.
+func (h *history) unconfirmed(n string) string {
+	for _, m := range h.state().Nodes {
+		if m.Admission == pb.Admission_ADMISSION_ADMITTED && m.ElectorateConfirmed != h.state().Electorate.Version {
+			return m.Id
+		}
+	}
+	return n
+}
+
+// note follows who may be serving what.
+func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
+	switch body := cmd.Body.(type) {
+	case *pb.Command_Dispatch:
+		for _, o := range body.Dispatch.Operations {
+			if o.Kind != pb.OperationKind_OPERATION_KIND_START {
+				continue
+			}
+			if old, held := r[o.Resource]; held && old != o.Node { // a node may adopt what its older epoch left
+				return fmt.Sprintf("%s is started on %s, and %s may serve it", o.Resource, o.Node, old)
+			}
+			r[o.Resource] = o.Node
+		}
+	case *pb.Command_RecordResult:
+		res := body.RecordResult.Result
+		stopped := res.Kind == pb.OperationKind_OPERATION_KIND_STOP && res.Outcome == pb.Outcome_OUTCOME_DONE
+		never := res.Kind == pb.OperationKind_OPERATION_KIND_START && res.Outcome == pb.Outcome_OUTCOME_REFUSED
+		looked := res.Outcome == pb.Outcome_OUTCOME_NOT_RUNNING &&
+			AssignmentOf(before, res.Resource) == nil
+		if (stopped || never || looked) && r[res.Resource] == res.Node {
+			delete(r, res.Resource)
+		}
+	case *pb.Command_NodeGone:
+		r.release(body.NodeGone.Node, func(resource string) bool {
+			return ResourceByID(before, resource).GetTraits().GetLapse().AsDuration() == 0
+		})
+	case *pb.Command_Free:
+		delete(r, body.Free.Resource)
+	case *pb.Command_RemoveNode: // only by force while anything may run there
+		r.release(body.RemoveNode.Node, func(string) bool { return true })
+	}
+	for resource := range r {
+		if ResourceByID(now, resource) == nil {
+			return fmt.Sprintf("%s is forgotten, and %s may serve it", resource, r[resource])
+		}
+	}
+	return ""
+}
+
+func (r rights) release(node string, falls func(resource string) bool) {
+	for resource, n := range r {
+		if n == node && falls(resource) {
+			delete(r, resource)
+		}
+	}
+}
+
+// regressed says what went back that may only go on.
+func regressed(before, now *pb.State) string {
+	if now.LastAssignment < before.LastAssignment || now.LastOperation < before.LastOperation || now.LastEvent < before.LastEvent {
+		return "a number was given back"
+	}
+	if now.Electorate.Version < before.Electorate.Version {
+		return "the electorate's version fell"
+	}
+	for _, n := range before.Nodes {
+		after := NodeByID(now, n.Id)
+		if after == nil && !slices.Contains(now.Removed, n.Id) {
+			return fmt.Sprintf("%s is neither a member nor removed", n.Id)
+		}
+		if after != nil && after.Epoch < n.Epoch {
+			return fmt.Sprintf("the epoch of %s fell from %d to %d", n.Id, n.Epoch, after.Epoch)
+		}
+	}
+	for _, a := range now.Assignments {
+		old := AssignmentOf(before, a.Resource)
+		if (old == nil || old.Number != a.Number) && a.Number <= before.LastAssignment {
+			return fmt.Sprintf("assignment %d of %s was given before", a.Number, a.Resource)
+		}
+	}
+	return ""
+}
+
+// unsound says what is wrong with a state; nothing, if it is as it must be.
+func unsound(s *pb.State) string {
+	for _, check := range []func(*pb.State) string{unsorted, unsoundOwners, unsoundInstances, dangling, unsoundVoters} {
+		if problem := check(s); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+func unsorted(s *pb.State) string {
+	rising := func(what string, keys []string) string {
+		for i := 1; i < len(keys); i++ {
+			if keys[i-1] >= keys[i] {
+				return fmt.Sprintf("the %s are not sorted or not unique: %q", what, keys)
+			}
+		}
+		return ""
+	}
+	for _, problem := range []string{
+		rising("nodes", keys(s.Nodes, (*pb.Node).GetName)),
+		rising("resources", keys(s.Resources, (*pb.Resource).GetId)),
+		rising("groups", keys(s.Groups, (*pb.Group).GetId)),
+		rising("constraints", keys(s.Constraints, (*pb.Constraint).GetId)),
+		rising("assignments", keys(s.Assignments, (*pb.Assignment).GetResource)),
+		rising("instances", keys(s.Instances, func(i *pb.Instance) string { return i.Resource + " " + i.Node })),
+		rising("operations", keys(s.Operations, func(o *pb.Operation) string { return fmt.Sprintf("%20d", o.Id) })),
+		rising("events", keys(s.Events, func(e *pb.Event) string { return fmt.Sprintf("%20d", e.Id) })),
+		rising("voters", s.Electorate.Voters),
+		rising("removed", s.Removed),
+	} {
+		if problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+func keys[T any](list []T, key func(T) string) []string {
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		out = append(out, key(e))
+	}
+	return out
+}
+
+// unsoundOwners: a live owner owns under its present epoch, an orphan's node is
+// gone, and every start under way has its assignment.
+func unsoundOwners(s *pb.State) string {
+	for _, a := range s.Assignments {
+		n := NodeByID(s, a.Node)
+		live := n.GetAdmission() == pb.Admission_ADMISSION_ADMITTED && n.Epoch == a.Epoch
+		orphaned := n.GetAdmission() == pb.Admission_ADMISSION_GONE && a.Orphaned
+		if a.Orphaned == live || !live && !orphaned || a.Number > s.LastAssignment || ResourceByID(s, a.Resource) == nil {
+			return fmt.Sprintf("the assignment %v does not fit its node %v", a, n)
+		}
+	}
+	for _, o := range s.Operations {
+		n := NodeByID(s, o.Node)
+		if n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED || n.Epoch != o.Epoch || ResourceByID(s, o.Resource) == nil || o.Id > s.LastOperation {
+			return fmt.Sprintf("the operation %v does not fit its node %v", o, n)
+		}
+		if o.Kind == pb.OperationKind_OPERATION_KIND_START && AssignmentOf(s, o.Resource).GetNumber() != o.Assignment {
+			return fmt.Sprintf("the start %v lost its assignment", o)
+		}
+		if OperationOn(s, o.Resource, o.Node).Id != o.Id {
+			return fmt.Sprintf("%v is one of two operations of one resource on one node", o)
+		}
+	}
+	return ""
+}
+
+// unsoundInstances: what is known of an admitted node was learned under its epoch.
+func unsoundInstances(s *pb.State) string {
+	for _, i := range s.Instances {
+		n := NodeByID(s, i.Node)
+		if n == nil || ResourceByID(s, i.Resource) == nil || n.Admission == pb.Admission_ADMISSION_ADMITTED && i.Epoch != n.Epoch || i.FailCount > Infinity {
+			return fmt.Sprintf("the instance %v does not fit its node %v", i, n)
+		}
+	}
+	return ""
+}
+
+// dangling: names lead somewhere, and each resource is in one group at most.
+func dangling(s *pb.State) string {
+	in := make(map[string]string)
+	for _, g := range s.Groups {
+		if len(g.Members) == 0 || ResourceByID(s, g.Id) != nil {
+			return fmt.Sprintf("group %v is empty or a resource", g)
+		}
+		for _, m := range g.Members {
+			if ResourceByID(s, m) == nil || in[m] != "" {
+				return fmt.Sprintf("member %s of %s is not there, or in %q too", m, g.Id, in[m])
+			}
+			in[m] = g.Id
+		}
+	}
+	for _, c := range s.Constraints {
+		for _, id := range []string{
+			c.GetLocation().GetResource(), c.GetColocation().GetResource(), c.GetColocation().GetWith(), c.GetOrder().GetFirst(), c.GetOrder().GetThen(),
+		} {
+			if id != "" && Members(s, id) == nil {
+				return fmt.Sprintf("constraint %v names nothing", c)
+			}
+		}
+		if l := c.GetLocation(); l != nil && NodeByName(s, l.Node) == nil {
+			return fmt.Sprintf("constraint %v names no node", c)
+		}
+	}
+	for _, r := range s.Resources {
+		if r.Move != nil && NodeByName(s, r.Move.Node) == nil {
+			return fmt.Sprintf("the move of %s names no node", r.Id)
+		}
+	}
+	return ""
+}
+
+func unsoundVoters(s *pb.State) string {
+	if len(s.Electorate.Voters) == 0 {
+		return "nobody votes"
+	}
+	for _, v := range s.Electorate.Voters {
+		if NodeByID(s, v) == nil {
+			return fmt.Sprintf("%s votes and is not a member", v)
+		}
+	}
+	for _, id := range s.Removed {
+		if NodeByID(s, id) != nil {
+			return fmt.Sprintf("%s is a member and removed (rule 3)", id)
+		}
+	}
+	return ""
+}
+
+func (h *history) checkNothingPublishedWasModified(t *rapid.T) {
+	for i, s := range h.states {
+		if !bytes.Equal(h.bytes[i], encoded(t, s)) {
+			t.Fatalf("the state after accepted command %d was modified later", i)
+		}
+	}
+}
+
+// checkReplicas applies the log again: from the same beginning, and from a
+// snapshot in the middle.
+func (h *history) checkReplicas(t *rapid.T, replica *Store) {
+	want := h.store.Get()
+	middle := rapid.IntRange(0, len(h.log)).Draw(t, "snapshot")
+	for i, l := range h.log {
+		if i == middle {
+			replica = restored(t, replica)
+		}
+		replica.Apply(l)
+	}
+	got := replica.Get()
+	if got.Index != want.Index || !bytes.Equal(encoded(t, got.State), encoded(t, want.State)) {
+		t.Fatalf("a replica that restored a snapshot after %d entries is at\n%d %v\nwant\n%d %v", middle, got.Index, got.State, want.Index, want.State)
+	}
+}

@@ -1,0 +1,435 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// noon is when every test's log begins.
+var noon = time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
+
+// A cluster applies commands, given in words or as they are, to a store. Nodes
+// have ids and names in one: "a" is named "na".
+type cluster struct {
+	t     rapid.TB
+	store *Store
+	index uint64
+}
+
+// newCluster makes the cluster of voters a, b and c, all admitted under epoch 1
+// with leases of 400 ms. vip falls silent with its node's lease; db may outlive
+// it by 20 s.
+func newCluster(t rapid.TB) *cluster {
+	t.Helper()
+	c := &cluster{t: t, store: New()}
+	c.run(`
+		bootstrap a
+		admit a
+		confirm a
+		put b
+		electorate a b
+		admit b
+		confirm a
+		confirm b
+		put c
+		electorate a b c
+		admit c
+		confirm a
+		confirm b
+		confirm c
+		create vip
+		create db lapse=20s`)
+	return c
+}
+
+func (c *cluster) state() *pb.State { return c.store.Get().State }
+
+// propose applies a command as Raft would, a second after the one before. It
+// checks that a refusal changes nothing (S8).
+func (c *cluster) propose(body *pb.Command) error {
+	c.t.Helper()
+	c.index++
+	if body.ProposedAt == nil {
+		body.ProposedAt = timestamppb.New(noon.Add(time.Duration(c.index) * time.Second))
+	}
+	data, err := proto.Marshal(body)
+	if err != nil {
+		c.t.Fatalf("encode %v: %v", body, err)
+	}
+	before, old := encoded(c.t, c.state()), c.state()
+	switch answer := c.store.Apply(&raft.Log{Index: c.index, Data: data}).(type) {
+	case *Applied:
+		if answer.Index != c.index {
+			c.t.Fatalf("applied index %d, want %d", answer.Index, c.index)
+		}
+		if !bytes.Equal(before, encoded(c.t, old)) {
+			c.t.Fatalf("%v changed a published state", body)
+		}
+		return nil
+	case *Refusal:
+		if !bytes.Equal(before, encoded(c.t, c.state())) {
+			c.t.Fatalf("S8: %v was refused (%v) and changed the state", body, answer)
+		}
+		return answer
+	default:
+		c.t.Fatalf("%v answered %T, want *Applied or *Refusal", body, answer)
+		return nil
+	}
+}
+
+func encoded(t rapid.TB, s *pb.State) []byte {
+	t.Helper()
+	data, err := encode(s)
+	if err != nil {
+		t.Fatalf("encode state: %v", err)
+	}
+	return data
+}
+
+// run applies commands in words, one a line. A line "! COMMAND: TEXT" must be
+// refused with a text that holds TEXT; every other line must be accepted.
+func (c *cluster) run(script string) {
+	c.t.Helper()
+	for line := range strings.Lines(script) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		words, refused := strings.CutPrefix(line, "! ")
+		words, want, _ := strings.Cut(words, ": ")
+		err := c.propose(c.command(strings.Fields(words)))
+		switch {
+		case !refused && err != nil:
+			c.t.Fatalf("%s\n refused: %v", line, err)
+		case refused && err == nil:
+			c.t.Fatalf("%s\n was accepted", line)
+		case refused && !strings.Contains(err.Error(), want):
+			c.t.Fatalf("%s\n refused: %v", line, err)
+		}
+	}
+}
+
+// command makes a command of words; its cases are the language.
+func (c *cluster) command(words []string) *pb.Command {
+	c.t.Helper()
+	arg := func(i int) string {
+		if i < len(words) {
+			return words[i]
+		}
+		return ""
+	}
+	switch words[0] {
+	case "bootstrap":
+		return &pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: &pb.Bootstrap{ClusterId: "id", ClusterName: "web", Node: node(arg(1))}}}
+	case "put":
+		return &pb.Command{Body: &pb.Command_PutNode{PutNode: &pb.PutNode{Node: node(arg(1), words[2:]...)}}}
+	case "remove":
+		return &pb.Command{Body: &pb.Command_RemoveNode{RemoveNode: &pb.RemoveNode{Node: arg(1), Force: arg(2) == "force"}}}
+	case "admit":
+		return c.admit(arg(1), words[2:])
+	case "gone":
+		return c.gone(arg(1), words[2:])
+	case "electorate":
+		return &pb.Command{Body: &pb.Command_SetElectorate{SetElectorate: &pb.SetElectorate{
+			FromVersion: c.state().GetElectorate().GetVersion(), Voters: words[1:],
+		}}}
+	case "confirm":
+		return &pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
+			Node: arg(1), Epoch: c.epoch(arg(1)), Version: c.state().GetElectorate().GetVersion(),
+		}}}
+	case "start", "stop", "probe", "monitor", "reload":
+		return &pb.Command{Body: &pb.Command_Dispatch{Dispatch: &pb.Dispatch{Operations: []*pb.Operation{c.operation(words)}}}}
+	case "done", "failed", "timeout", "notrunning", "refused":
+		return c.result(words)
+	case "report":
+		return c.report(words)
+	case "free":
+		return &pb.Command{Body: &pb.Command_Free{Free: &pb.Free{
+			Resource: arg(1), Number: AssignmentOf(c.state(), arg(1)).GetNumber(), Reason: "its time is over",
+		}}}
+	default:
+		return change(c.edit(words))
+	}
+}
+
+// edit makes an edit of words.
+func (c *cluster) edit(words []string) *pb.Edit {
+	c.t.Helper()
+	switch words[0] {
+	case "create":
+		return createResource(words[1], words[2:]...)
+	case "delete":
+		return &pb.Edit{Kind: &pb.Edit_DeleteResource{DeleteResource: &pb.DeleteResource{Id: words[1]}}}
+	case "cleanup":
+		return &pb.Edit{Kind: &pb.Edit_Cleanup{Cleanup: &pb.Cleanup{Resource: words[1]}}}
+	case "group":
+		return &pb.Edit{Kind: &pb.Edit_AddToGroup{AddToGroup: &pb.AddToGroup{Group: words[1], Resources: words[2:]}}}
+	case "ungroup":
+		return &pb.Edit{Kind: &pb.Edit_RemoveFromGroup{RemoveFromGroup: &pb.RemoveFromGroup{Group: words[1], Resources: words[2:]}}}
+	case "location", "colocation", "order":
+		return createConstraint(words...)
+	case "unconstrain":
+		return &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: words[1]}}}
+	case "move":
+		return &pb.Edit{Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: words[1], Node: words[2]}}}
+	case "clear":
+		return &pb.Edit{Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: words[1], Clear: true}}}
+	case "restart":
+		return &pb.Edit{Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: words[1]}}}
+	case "meta":
+		name, value, _ := strings.Cut(words[2], "=")
+		return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[1], SetMeta: map[string]string{name: value}}}}
+	case "parameter":
+		name, value, _ := strings.Cut(words[2], "=")
+		return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[1], SetParameters: map[string]string{name: value}}}}
+	case "property":
+		name, value, _ := strings.Cut(strings.Join(words[1:], " "), "=")
+		return setOptions(ofCluster, name, value)
+	default:
+		c.t.Fatalf("the test's words %v are no command", words)
+		return nil
+	}
+}
+
+func change(edits ...*pb.Edit) *pb.Command {
+	return &pb.Command{Actor: "root@na", Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}}
+}
+
+// node makes a node of its id and of settings: name=…, replica, witness, stopped, disabled.
+func node(id string, settings ...string) *pb.Node {
+	n := &pb.Node{Id: id, Name: "n" + id, Addresses: []string{"10.0.0.1:7000"}, Version: "1.0"}
+	for _, s := range settings {
+		switch name, ok := strings.CutPrefix(s, "name="); {
+		case ok:
+			n.Name = name
+		case s == "replica":
+			n.Role = pb.Role_ROLE_REPLICA
+		case s == "witness":
+			n.Role = pb.Role_ROLE_WITNESS
+		case s == "stopped":
+			n.Stopped = true
+		case s == "disabled":
+			n.Disabled = true
+		}
+	}
+	return n
+}
+
+func createResource(id string, settings ...string) *pb.Edit {
+	r := &pb.Resource{Id: id, Agent: "ocf:heartbeat:Dummy", Traits: &pb.Traits{}}
+	group := ""
+	for _, s := range settings {
+		switch name, value, _ := strings.Cut(s, "="); name {
+		case "lapse":
+			d, err := ParseDuration(value)
+			if err != nil {
+				panic(err)
+			}
+			r.Traits.Lapse = durationpb.New(d)
+		case "group":
+			group = value
+		}
+	}
+	return &pb.Edit{Kind: &pb.Edit_CreateResource{CreateResource: &pb.CreateResource{Resource: r, Group: group}}}
+}
+
+// createConstraint makes one of "location R NODE SCORE", "colocation R WITH
+// SCORE" or "order FIRST THEN [optional|serialize]".
+func createConstraint(words ...string) *pb.Edit {
+	c := &pb.Constraint{}
+	switch words[0] {
+	case "location":
+		c.Kind = &pb.Constraint_Location{Location: &pb.Location{Resource: words[1], Node: words[2], Score: score(words[3])}}
+	case "colocation":
+		c.Kind = &pb.Constraint_Colocation{Colocation: &pb.Colocation{Resource: words[1], With: words[2], Score: score(words[3])}}
+	default:
+		o := &pb.Order{First: words[1], Then: words[2]}
+		if len(words) > 3 {
+			o.Kind = pb.OrderKind(pb.OrderKind_value["ORDER_KIND_"+strings.ToUpper(words[3])])
+		}
+		c.Kind = &pb.Constraint_Order{Order: o}
+	}
+	return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}}
+}
+
+func score(s string) int64 {
+	n, err := ParseScore(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func setOptions(scope pb.OptionScope, name, value string) *pb.Edit {
+	return &pb.Edit{Kind: &pb.Edit_SetOptions{SetOptions: &pb.SetOptions{Scope: scope, Set: map[string]string{name: value}}}}
+}
+
+func (c *cluster) epoch(node string) uint64 { return NodeByID(c.state(), node).GetEpoch() }
+
+// admit reads "NODE [from=EPOCH] [boot=ID]".
+func (c *cluster) admit(node string, settings []string) *pb.Command {
+	a := &pb.Admit{Node: node, FromEpoch: c.epoch(node), Nonce: 7, BootId: "boot1", Lease: durationpb.New(400 * time.Millisecond)}
+	for _, s := range settings {
+		if v, ok := strings.CutPrefix(s, "from="); ok {
+			c.scan(v, &a.FromEpoch)
+		}
+		if v, ok := strings.CutPrefix(s, "boot="); ok {
+			a.BootId = v
+		}
+	}
+	return &pb.Command{Body: &pb.Command_Admit{Admit: a}}
+}
+
+// gone reads "NODE [epoch=EPOCH] VOTER=SILENCE …".
+func (c *cluster) gone(node string, settings []string) *pb.Command {
+	g := &pb.NodeGone{Node: node, Epoch: c.epoch(node)}
+	for _, s := range settings {
+		voter, v, _ := strings.Cut(s, "=")
+		if voter == "epoch" {
+			c.scan(v, &g.Epoch)
+			continue
+		}
+		silence, err := time.ParseDuration(v)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		g.Testimonies = append(g.Testimonies, &pb.Testimony{Voter: voter, Silence: durationpb.New(silence)})
+	}
+	return &pb.Command{Body: &pb.Command_NodeGone{NodeGone: g}}
+}
+
+func (c *cluster) scan(s string, into *uint64) {
+	c.t.Helper()
+	if _, err := fmt.Sscan(s, into); err != nil {
+		c.t.Fatalf("read %q: %v", s, err)
+	}
+}
+
+var kinds = map[string]pb.OperationKind{
+	"start": pb.OperationKind_OPERATION_KIND_START, "stop": pb.OperationKind_OPERATION_KIND_STOP,
+	"probe": pb.OperationKind_OPERATION_KIND_PROBE, "monitor": pb.OperationKind_OPERATION_KIND_MONITOR,
+	"reload": pb.OperationKind_OPERATION_KIND_RELOAD,
+}
+
+var outcomes = map[string]pb.Outcome{
+	"done": pb.Outcome_OUTCOME_DONE, "failed": pb.Outcome_OUTCOME_FAILED, "timeout": pb.Outcome_OUTCOME_TIMED_OUT,
+	"notrunning": pb.Outcome_OUTCOME_NOT_RUNNING, "refused": pb.Outcome_OUTCOME_REFUSED,
+}
+
+// operation reads "KIND RESOURCE NODE [EPOCH]".
+func (c *cluster) operation(words []string) *pb.Operation {
+	o := &pb.Operation{Kind: kinds[words[0]], Resource: words[1], Node: words[2], Epoch: c.epoch(words[2])}
+	if len(words) > 3 {
+		c.scan(words[3], &o.Epoch)
+	}
+	return o
+}
+
+// result reads "OUTCOME RESOURCE NODE", of the operation under way there.
+func (c *cluster) result(words []string) *pb.Command {
+	o := OperationOn(c.state(), words[1], words[2])
+	if o == nil {
+		o = &pb.Operation{Id: 999, Resource: words[1], Node: words[2]}
+	}
+	return record(&pb.Result{
+		Operation: o.Id, Kind: o.Kind, Resource: o.Resource, Node: o.Node, Epoch: o.Epoch, Assignment: o.Assignment,
+		Outcome: outcomes[words[0]], Revision: ResourceByID(c.state(), o.Resource).GetRevision(), Error: "because",
+	})
+}
+
+// report reads "report RESOURCE NODE OUTCOME [ASSIGNMENT]": a monitor that nobody ordered.
+func (c *cluster) report(words []string) *pb.Command {
+	r := &pb.Result{
+		Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: words[1], Node: words[2], Epoch: c.epoch(words[2]),
+		Assignment: AssignmentOf(c.state(), words[1]).GetNumber(), Outcome: outcomes[words[3]], Error: "because",
+	}
+	if len(words) > 4 {
+		c.scan(words[4], &r.Assignment)
+	}
+	return record(r)
+}
+
+func record(r *pb.Result) *pb.Command {
+	return &pb.Command{Body: &pb.Command_RecordResult{RecordResult: &pb.RecordResult{Result: r}}}
+}
+
+// summary tells of each resource who owns it and what is known of it where, in
+// one line: "db owned by a#1 revoking: a failed 1, b stopped".
+func summary(s *pb.State) string {
+	var out strings.Builder
+	for _, r := range s.Resources {
+		out.WriteString(r.Id)
+		if r.Deleting {
+			out.WriteString(" deleting")
+		}
+		if a := AssignmentOf(s, r.Id); a != nil {
+			fmt.Fprintf(&out, " owned by %s#%d", a.Node, a.Number)
+			if a.Revoking {
+				out.WriteString(" revoking")
+			}
+			if a.Orphaned {
+				out.WriteString(" orphaned")
+			}
+		}
+		between := ": "
+		for _, i := range s.Instances {
+			if i.Resource != r.Id {
+				continue
+			}
+			state := strings.ToLower(strings.TrimPrefix(i.State.String(), "INSTANCE_STATE_"))
+			fmt.Fprintf(&out, "%s%s %s", between, i.Node, state)
+			if i.FailCount > 0 {
+				fmt.Fprintf(&out, " %s", FormatScore(int64(i.FailCount)))
+			}
+			between = ", "
+		}
+		for _, o := range s.Operations {
+			if o.Resource == r.Id {
+				fmt.Fprintf(&out, "; %s on %s", kindName(o.Kind), o.Node)
+			}
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+// A scenario is a script on a new cluster and what it leads to.
+type scenario struct {
+	name   string
+	script string
+	want   string // the summary, without the indentation
+}
+
+func runScenarios(t *testing.T, scenarios []scenario) {
+	t.Helper()
+	for _, tt := range scenarios {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCluster(t)
+			c.run(tt.script)
+			if got, want := summary(c.state()), trimmed(tt.want); got != want {
+				t.Errorf("after%s\n got:\n%swant:\n%s", tt.script, got, want)
+			}
+		})
+	}
+}
+
+func trimmed(s string) string {
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
+}
