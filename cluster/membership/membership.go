@@ -44,7 +44,7 @@ type Member struct {
 type Config struct {
 	Self      Member
 	Transport memberlist.Transport // run by Run when it has a method Run(context.Context) error
-	Peers     func() []string      // ids of the nodes that should be there; called often
+	Peers     func() []string      // optional: ids of the nodes that should be there; called often
 	Log       *slog.Logger
 }
 
@@ -63,6 +63,9 @@ type Membership struct {
 // New makes a Membership that Run starts.
 func New(c Config) *Membership {
 	c.Self.Alive = true
+	if c.Peers == nil {
+		c.Peers = func() []string { return nil }
+	}
 	return &Membership{
 		config: c, self: c.Self, moved: make(chan struct{}, 1),
 		members: map[string]Member{}, changed: make(chan struct{}),
