@@ -103,5 +103,6 @@ func (v *View) lease(b *strings.Builder, o Options) {
 		state = fmt.Sprintf("%s, %s left of %s", o.Paint(Good, "held"), span(l.GetRemaining().AsDuration()), span(l.GetLength().AsDuration()))
 	}
 	fmt.Fprintf(b, "  epoch %d, %s; gone after %s of silence\n", l.GetEpoch(), state, span(l.GetThreshold().AsDuration()))
-	fmt.Fprintf(b, "  %d lapses and a worst beat delay of %s since the agent started\n", l.GetLapses(), span(l.GetWorstBeatDelay().AsDuration()))
+	fmt.Fprintf(b, "  %d %s and a worst beat delay of %s since the agent started\n",
+		l.GetLapses(), plural(int(l.GetLapses()), "lapse", "lapses"), span(l.GetWorstBeatDelay().AsDuration()))
 }

@@ -47,7 +47,9 @@ func margin(heard, voters int) string {
 		return "There is one voter: when it fails, service stops. Add two more."
 	case voters == 2:
 		return have + "no voter may fail. Add a witness."
-	case spare <= 0:
+	case spare < 0:
+		return have + "service stops any moment."
+	case spare == 0:
 		return have + "no further voter may fail before service stops."
 	case spare == 1:
 		return have + "one more voter may fail."

@@ -49,7 +49,9 @@ func (v *View) resource(t *Table, r *pb.Resource, indent string) {
 	t.Row(Cell{Text: indent + r.GetId()}, Cell{r.GetAgent(), Faint}, l.state, Cell{l.node, Strong},
 		Cell{Text: l.since}, Cell{l.detail, Faint})
 	for _, n := range l.notes {
-		t.Line(n.Style, indent+"  "+n.Text)
+		if !v.told[n.Text] {
+			t.Line(n.Style, indent+"  "+n.Text)
+		}
 	}
 }
 
@@ -124,6 +126,9 @@ func (v *View) strays(l *look, r *pb.Resource, a *pb.Assignment) {
 		node := v.Node(i.GetNode())
 		switch i.GetState() {
 		case pb.InstanceState_INSTANCE_STATE_RUNNING:
+			if l.node == "" {
+				l.state, l.node = Cell{"running", Warn}, node
+			}
 			l.note(Warn, fmt.Sprintf("It was found running on %s, which does not own it.", node))
 		case pb.InstanceState_INSTANCE_STATE_FAILED:
 			l.note(Bad, fmt.Sprintf("It was found on %s, failed: %s", node, i.GetLastError()))

@@ -99,6 +99,7 @@ func (v *View) problems(b *strings.Builder, o Options) {
 	section(b, o, "Problems")
 	for _, p := range v.resp.GetProblems() {
 		fmt.Fprintf(b, "  %s\n", o.Paint(Bad, p))
+		v.told[p] = true
 	}
 }
 

@@ -16,11 +16,12 @@ type View struct {
 	resp  *pb.GetResponse
 	now   time.Time
 	names map[string]string // of nodes, by id
+	told  map[string]bool   // sentences that need not be told again
 }
 
 // NewView makes a view of resp. Times are told relative to now, in its time zone.
 func NewView(resp *pb.GetResponse, now time.Time) *View {
-	v := &View{resp: resp, now: now, names: make(map[string]string)}
+	v := &View{resp: resp, now: now, names: make(map[string]string), told: make(map[string]bool)}
 	for _, n := range resp.GetState().GetNodes() {
 		v.names[n.GetId()] = n.GetName()
 	}
