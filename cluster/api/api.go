@@ -199,10 +199,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener, server *grpc.Server) {
 	g.Go(func() error {
-		if err := server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+		err := server.Serve(l)
+		if err == nil || ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
+			return nil
 		}
-		return nil
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	})
 	g.Go(func() error {
 		<-ctx.Done()

@@ -229,9 +229,6 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	if err := resources.Check(agent.Metadata(), r); err != nil {
 		return parameterRefusal(r, err)
 	}
-	if err := checkOperations(r.Operations); err != nil {
-		return err
-	}
 	if old := state.ResourceByID(d.base, r.Id); old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) {
 		return nil // the machine was asked when it was made, and may be in trouble now
 	}
@@ -303,36 +300,4 @@ func (d *draft) warnings() []string {
 // mayHost is for words only; the scheduler decides.
 func mayHost(n *pb.Node) bool {
 	return n.Admission == pb.Admission_ADMISSION_ADMITTED && n.Role != pb.Role_ROLE_WITNESS && !n.Standby && !n.Stopped
-}
-
-// operations that people may configure, and their options.
-var (
-	operationNames = []string{
-		"demote", "meta-data", "migrate_from", "migrate_to", "monitor", "notify", "promote",
-		"reload", "reload-agent", "start", "status", "stop", "validate-all",
-	}
-	operationOptions = []string{
-		"description", "enabled", "id", "interval-origin", "name", "on-fail", "record-pending", "requires", "role", "start-delay",
-	}
-)
-
-// checkOperations refuses what no agent can mean.
-func checkOperations(specs []*pb.OperationSpec) error {
-	for _, o := range specs {
-		if !slices.Contains(operationNames, o.Name) {
-			return invalid("op", fmt.Sprintf("there is no operation %q", o.Name), "use one of "+strings.Join(operationNames, ", "))
-		}
-		if o.Interval.AsDuration() < 0 {
-			return invalid("op "+o.Name+" interval", "it is negative", "")
-		}
-		if o.Timeout.AsDuration() < 0 {
-			return invalid("op "+o.Name+" timeout", "it is negative", "")
-		}
-		for _, key := range slices.Sorted(maps.Keys(o.Options)) {
-			if !slices.Contains(operationOptions, key) {
-				return invalid("op "+o.Name+" "+key, "there is no such option", "use interval, timeout, "+strings.Join(operationOptions, ", "))
-			}
-		}
-	}
-	return nil
 }

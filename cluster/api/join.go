@@ -196,7 +196,7 @@ func (s *Server) redeem(ctx context.Context, token *identity.Token, r *pb.JoinRe
 	membership, err := l.Redeem(ctx, &pb.RedeemRequest{
 		TokenId: token.ID, Secret: token.Secret[:], Node: node, CertificateRequest: request,
 	})
-	if refused, ok := errors.AsType[*state.Refusal](FromError(err)); ok && refused.Field == "token" {
+	if refused, ok := errors.AsType[*state.Refusal](FromError(err)); ok && refused.Field == "token" && refused.Code == state.Precondition {
 		return nil, invalid("token", refused.Problem, refused.Fix) // an expired one will never be right again
 	}
 	return membership, err

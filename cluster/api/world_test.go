@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"quorate/cluster/consensus"
 	"quorate/cluster/identity"
 	"quorate/cluster/scheduler"
 	"quorate/cluster/state"
@@ -42,6 +43,7 @@ type world struct {
 	agents   []*agent
 	stuck    map[string]string // resources whose stop fails, and why
 	headless bool              // no leader is known
+	lost     bool              // nothing can be committed
 	idle     bool              // the cluster does not answer entries
 	ahead    time.Duration     // of the log's clock
 }
@@ -133,11 +135,20 @@ func (w *world) Propose(ctx context.Context, c *pb.Command) (*state.Applied, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lost {
+		return nil, &consensus.NotLeaderError{}
+	}
 	applied, err := w.apply(c)
 	if err == nil {
 		w.answer()
 	}
 	return applied, err
+}
+
+// commit puts edits into the log as they are.
+func (w *world) commit(edits ...*pb.Edit) error {
+	_, err := w.Propose(context.Background(), &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
+	return err
 }
 
 // apply is the log. w.mu is held, as in all that follow.
