@@ -111,7 +111,8 @@ func TestChanges(t *testing.T) {
 		{"what is ordered around a group is fine", `
 			create web
 			group g vip db
-			order g web`, "g(vip db) order-g-web-mandatory"},
+			order g web
+			! order web db: the order goes in a circle: db then g then web then db`, "g(vip db) order-g-web-mandatory"},
 		{"what is deleted takes its constraints with it", `
 			start vip a
 			location vip na 5

@@ -204,6 +204,11 @@ func TestOperations(t *testing.T) {
 			create vip`,
 			`db
 			vip`},
+		{"a deleted resource waits for what is under way", `
+			probe vip a
+			delete vip
+			notrunning vip a`,
+			`db`},
 		{"a deleted resource that may run on a node not yet probed waits for that", `
 			probe vip a
 			done vip a
@@ -252,6 +257,39 @@ func TestDispatchAnswersWithIdsAndAssignments(t *testing.T) {
 	}
 	if len(c.state().Operations) != 0 || ops[0].Id != 0 {
 		t.Errorf("Step changed its arguments")
+	}
+}
+
+func TestResultMustFitItsOperation(t *testing.T) {
+	fits := func(o *pb.Operation) *pb.Result {
+		return &pb.Result{
+			Operation: o.Id, Kind: o.Kind, Resource: o.Resource, Node: o.Node, Epoch: o.Epoch, Outcome: pb.Outcome_OUTCOME_DONE,
+		}
+	}
+	tests := map[string]func(*pb.Result){
+		"another id":       func(r *pb.Result) { r.Operation++ },
+		"another kind":     func(r *pb.Result) { r.Kind = pb.OperationKind_OPERATION_KIND_STOP },
+		"another resource": func(r *pb.Result) { r.Resource = "db" },
+		"another node":     func(r *pb.Result) { r.Node = "b" },
+		"another epoch":    func(r *pb.Result) { r.Epoch++ },
+		"nobody's":         func(r *pb.Result) { r.Operation = 0 },
+		"no outcome":       func(r *pb.Result) { r.Outcome = pb.Outcome_OUTCOME_UNSPECIFIED },
+		"unknown outcome":  func(r *pb.Result) { r.Outcome = 99 },
+	}
+	for name, spoil := range tests {
+		c := newCluster(t)
+		c.run("start vip a")
+		r := fits(OperationOn(c.state(), "vip", "a"))
+		spoil(r)
+		if err := c.propose(record(r)); err == nil {
+			t.Errorf("%s: the result was accepted", name)
+		}
+		if err := c.propose(record(fits(OperationOn(c.state(), "vip", "a")))); err != nil {
+			t.Errorf("after a wrong result (%s) the right one was refused: %v", name, err)
+		}
+	}
+	if err := newCluster(t).propose(record(nil)); err == nil {
+		t.Error("a missing result was accepted")
 	}
 }
 
