@@ -1,0 +1,141 @@
+package lab
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// An echoer asks an address for ICMP echoes. Every request carries its number,
+// so that an answer is matched to its own question and to no other.
+type echoer struct {
+	track  *track
+	to     netip.Addr
+	socket int
+	id     uint16
+}
+
+const (
+	echoHeader  = 8
+	echoSize    = echoHeader + 8 // with the number of the probe
+	ip4Header   = 20             // without options, which echo replies here have not
+	icmpFilter  = 1              // ICMP_FILTER (linux/icmp.h)
+	icmp6Filter = 1              // ICMPV6_FILTER (linux/icmpv6.h)
+)
+
+func newEchoer(to netip.Addr, t *track) (*echoer, error) {
+	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
+	if to.Is6() {
+		family, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		return nil, fmt.Errorf("icmp socket: %w", err)
+	}
+	e := &echoer{track: t, to: to, socket: fd, id: uint16(os.Getpid())}
+	if err := e.configure(); err != nil {
+		return nil, errors.Join(fmt.Errorf("icmp socket: %w", err), unix.Close(fd))
+	}
+	return e, nil
+}
+
+// configure lets only echo replies in, stamped by the kernel, and bounds how
+// long a read blocks, so that Run sees its end.
+func (e *echoer) configure() error {
+	timeout := unix.NsecToTimeval(int64(20 * time.Millisecond))
+	return errors.Join(
+		e.filter(),
+		unix.SetsockoptInt(e.socket, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+		unix.SetsockoptTimeval(e.socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
+	)
+}
+
+func (e *echoer) filter() error {
+	if e.to.Is4() {
+		return unix.SetsockoptInt(e.socket, unix.SOL_RAW, icmpFilter, ^(1 << 0)) // all but type 0 is blocked
+	}
+	var f unix.ICMPv6Filter
+	for i := range f.Data {
+		f.Data[i] = ^uint32(0)
+	}
+	f.Data[129/32] &^= 1 << (129 % 32)
+	return unix.SetsockoptICMPv6Filter(e.socket, unix.IPPROTO_ICMPV6, icmp6Filter, &f)
+}
+
+// ask sends one request. A network that takes none counts as one that lost it.
+func (e *echoer) ask() {
+	packet := make([]byte, echoSize)
+	packet[0] = 8
+	if e.to.Is6() {
+		packet[0] = 128
+	}
+	number, _ := e.track.send()
+	binary.BigEndian.PutUint16(packet[4:], e.id)
+	binary.BigEndian.PutUint16(packet[6:], uint16(number))
+	binary.BigEndian.PutUint64(packet[echoHeader:], uint64(number))
+	if e.to.Is6() {
+		_ = unix.Sendto(e.socket, packet, unix.MSG_DONTWAIT, &unix.SockaddrInet6{Addr: e.to.As16()})
+		return
+	}
+	binary.BigEndian.PutUint16(packet[2:], checksum(packet))
+	_ = unix.Sendto(e.socket, packet, unix.MSG_DONTWAIT, &unix.SockaddrInet4{Addr: e.to.As4()})
+}
+
+// listen takes the answers until ctx ends, and closes the socket.
+func (e *echoer) listen(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer unix.Close(e.socket)
+	packet, oob := make([]byte, 256), make([]byte, 256)
+	for ctx.Err() == nil {
+		n, oobn, _, _, err := unix.Recvmsg(e.socket, packet, oob, 0)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("icmp: %w", err)
+		}
+		if number, ok := e.parse(packet[:n]); ok {
+			e.track.answer(number, arrival(oob[:oobn]), true, "")
+		}
+	}
+	return nil
+}
+
+func (e *echoer) parse(packet []byte) (number int, ok bool) {
+	if e.to.Is4() {
+		if len(packet) < ip4Header || [4]byte(packet[12:16]) != e.to.As4() {
+			return 0, false
+		}
+		packet = packet[ip4Header:]
+	}
+	if len(packet) < echoSize || binary.BigEndian.Uint16(packet[4:]) != e.id {
+		return 0, false
+	}
+	return int(binary.BigEndian.Uint64(packet[echoHeader:])), true
+}
+
+// pace calls f every ProbeEvery until ctx ends. What is missed is not made up for.
+func pace(ctx context.Context, f func()) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for next := now(); ctx.Err() == nil; {
+		f()
+		next += ProbeEvery
+		if at := now(); at > next {
+			next = at
+		}
+		wake := unix.NsecToTimespec(int64(next))
+		if err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &wake, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("sleep: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package lab
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// script runs on a host of the lab, with VIP in its environment.
+func script(t *testing.T, l *Lab, host string, lines ...string) {
+	t.Helper()
+	run(t, l, host, "sh", "-ec", "VIP="+VIP.String()+" VIP6="+VIP6.String()+"\n"+strings.Join(lines, "\n"))
+}
+
+func TestProberMeasuresAKnownOutage(t *testing.T) {
+	l := start(t, NewSpec("t", []string{"n1"}, []string{"quorate", "lab", "web", ":80"}))
+	script(t, l, "n1", "ip addr add $VIP/32 dev eth0", "ip addr add $VIP6/128 dev eth0 nodad")
+	for _, tt := range []struct {
+		address   netip.Addr
+		add, page string
+	}{
+		{VIP, "addr add $VIP/32 dev eth0", "http://" + VIP.String() + "/"},
+		{VIP6, "addr add $VIP6/128 dev eth0 nodad", ""},
+	} {
+		var seen []Gap
+		p, err := l.Probe(t.Context(), tt.address, tt.page, func(g Gap) { seen = append(seen, g) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		del := strings.TrimSuffix(strings.Replace(tt.add, "addr add", "addr del", 1), " nodad")
+		script(t, l, "n1", "ip "+del, "sleep 0.2", "ip "+tt.add, "sleep 0.3")
+		tallies, err := p.Stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tally := range tallies {
+			longest := tally.Longest.Milliseconds()
+			if longest < 190 || longest > 260 {
+				t.Errorf("%s %s: the gap of 200 ms was measured as %d ms: %+v", tally.Kind, tt.address, longest, tally)
+			}
+			if !slices.ContainsFunc(seen, func(g Gap) bool { return g.Kind == tally.Kind && g.Length() == tally.Longest }) {
+				t.Errorf("%s: gap not seen while it ran: %+v", tally.Kind, seen)
+			}
+		}
+	}
+}
+
+func TestMeterSeesTwoOwners(t *testing.T) {
+	l := start(t, NewSpec("t", []string{"n1", "n2", "n3"}, nil))
+	for _, tt := range []struct {
+		name     string
+		address  netip.Addr
+		before   func()
+		min, max int64
+		answered []string
+	}{
+		{"a move", VIP, nil, 0, 0, []string{"n1", "n2"}},
+		{"two for 200 ms", VIP, nil, 180, 260, []string{"n1", "n2"}},
+		{"two for 200 ms by IPv6", VIP6, nil, 180, 260, []string{"n1", "n2"}},
+		{"two for 200 ms, one of them cut off", VIP, func() { mustFault(t, l, Cut, "n1") }, 180, 260, []string{"n1", "n2"}},
+		{"two for 200 ms, one of them unplugged", VIP, func() { mustFault(t, l, Unplug, "n1") }, 0, 0, []string{"n2"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.before != nil {
+				tt.before()
+			}
+			dev := tt.address.String() + "/" + strconv.Itoa(tt.address.BitLen()) + " dev eth0"
+			stop, err := l.Meter(tt.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodad := ""
+			if tt.address.Is6() {
+				nodad = " nodad"
+			}
+			script(t, l, "n1", "ip addr add "+dev+nodad, "sleep 0.05")
+			if tt.name == "a move" {
+				script(t, l, "n1", "ip addr del "+dev)
+				script(t, l, "n2", "ip addr add "+dev, "sleep 0.1", "ip addr del "+dev)
+			} else {
+				script(t, l, "n2", "ip addr add "+dev+nodad, "sleep 0.2", "ip addr del "+dev)
+				script(t, l, "n1", "ip addr del "+dev)
+			}
+			got, err := stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ms := got.Double.Milliseconds(); ms < tt.min || ms > tt.max {
+				t.Errorf("double for %d ms, want %d to %d: %+v", ms, tt.min, tt.max, got)
+			}
+			var nodes []string
+			for _, s := range got.Answered {
+				nodes = append(nodes, s.Node)
+			}
+			slices.Sort(nodes)
+			if nodes = slices.Compact(nodes); !slices.Equal(nodes, tt.answered) {
+				t.Errorf("answered: got %q, want %q", nodes, tt.answered)
+			}
+			if len(got.Present) != 2 {
+				t.Errorf("present: got %+v, want one span on each of two nodes", got.Present)
+			}
+			if tt.before != nil {
+				mustFault(t, l, Heal, "n1")
+			}
+		})
+	}
+}
+
+func mustFault(t *testing.T, l *Lab, f Fault, host string) {
+	t.Helper()
+	if _, err := l.Fault(t.Context(), f, host); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	ms := time.Millisecond
+	for _, tt := range []struct {
+		name  string
+		spans []Span
+		want  time.Duration
+	}{
+		{"nobody", nil, 0},
+		{"one after the other", []Span{{"a", 0, 10 * ms}, {"b", 10 * ms, 20 * ms}}, 0},
+		{"two", []Span{{"a", 0, 10 * ms}, {"b", 4 * ms, 20 * ms}}, 6 * ms},
+		{"three count once", []Span{{"a", 0, 10 * ms}, {"b", 4 * ms, 20 * ms}, {"c", 5 * ms, 8 * ms}}, 6 * ms},
+		{"twice", []Span{{"a", 0, 10 * ms}, {"b", 1 * ms, 2 * ms}, {"b", 4 * ms, 6 * ms}}, 3 * ms},
+		{"without end", []Span{{"a", 0, forever}, {"b", 4 * ms, 5 * ms}}, ms},
+	} {
+		if got := overlap(tt.spans); got != tt.want {
+			t.Errorf("%s: overlap(%v) = %v, want %v", tt.name, tt.spans, got, tt.want)
+		}
+	}
+}
+
+// TestTrack plays a client's probes, one every 2 ms, each answered after the
+// time given in ms (x: never).
+func TestTrack(t *testing.T) {
+	for _, tt := range []struct {
+		answers string
+		lost    int
+		gaps    string // length in ms/probes lost
+	}{
+		{"0 0 0 0", 0, ""},
+		{"0 x 0 0", 1, ""},
+		{"x x x x 0 0", 4, ""},
+		{"0 x x x 0", 3, "8/3"},
+		{"0 12 10 0", 1, ""},
+		{"0 40 38 36 34 0", 4, "10/4"},
+		{"0 x x x 0 0 x x x x 0", 7, "8/3 10/4"},
+	} {
+		var got []string
+		tr := newTrack("icmp", func(g Gap) {
+			got = append(got, strconv.FormatInt(g.Length().Milliseconds(), 10)+"/"+strconv.Itoa(g.Lost))
+		})
+		for i, a := range strings.Fields(tt.answers) {
+			p := probe{sent: time.Duration(i+1) * ProbeEvery, good: true}
+			if ms, err := strconv.Atoi(a); err == nil {
+				p.answered = p.sent + time.Duration(ms)*time.Millisecond
+			}
+			tr.probes = append(tr.probes, p)
+		}
+		tr.settle(0, true)
+		if gaps := strings.Join(got, " "); gaps != tt.gaps || tr.tally.Lost != tt.lost {
+			t.Errorf("%s\n got %d lost, gaps %q\nwant %d, %q", tt.answers, tr.tally.Lost, gaps, tt.lost, tt.gaps)
+		}
+	}
+}

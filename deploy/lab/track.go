@@ -1,0 +1,164 @@
+package lab
+
+import (
+	"sync"
+	"time"
+)
+
+// A Gap is a time without a good answer.
+type Gap struct {
+	Kind string        `json:"kind"` // icmp or http
+	From time.Duration `json:"from"` // when the last well answered probe was sent
+	To   time.Duration `json:"to"`   // when the next well answered probe was sent
+	Lost int           `json:"lost"` // probes in between
+	Open bool          `json:"open,omitempty"`
+}
+
+// Length of the gap: no shorter than the outage, and longer by two intervals at most.
+func (g Gap) Length() time.Duration { return g.To - g.From }
+
+// Tally is what became of all probes of one kind.
+type Tally struct {
+	Kind     string         `json:"kind"`
+	Sent     int            `json:"sent"`
+	Lost     int            `json:"lost"`
+	Late     int            `json:"late"` // answered after the deadline: counted as lost
+	Answers  map[string]int `json:"answers,omitempty"`
+	Gaps     []Gap          `json:"gaps"`   // longer than Noticeable, and one still open at the end
+	Stalls   int            `json:"stalls"` // times the prober itself was kept from asking
+	Longest  time.Duration  `json:"longest"`
+	LastGood time.Duration  `json:"last_good"`
+}
+
+const (
+	// ProbeEvery is how often each kind of probe is sent.
+	ProbeEvery = 2 * time.Millisecond
+	// ProbeDeadline is when an answer comes too late. With a long one, probes
+	// that waited for the address's new owner in the kernel's queue would be
+	// answered by it, and hide the outage.
+	ProbeDeadline = 10 * time.Millisecond
+	// Noticeable gaps are reported one by one.
+	Noticeable = 5 * time.Millisecond
+	// patience is how long a probe's answer is waited for before it is judged: the
+	// kernel says when it came, even if the prober gets to read it only later.
+	patience = 150 * time.Millisecond
+)
+
+// probe is one question, and its answer.
+type probe struct {
+	sent     time.Duration
+	answered time.Duration // 0: not yet
+	good     bool          // the answer, apart from when it came
+}
+
+// A track judges the probes of one kind in the order in which they were sent.
+type track struct {
+	report func(Gap) // called for every noticeable gap when it has ended
+
+	mu     sync.Mutex
+	tally  Tally
+	probes []probe
+	first  int // number of probes[0]
+	begun  bool
+	lost   int // in a row
+}
+
+func newTrack(kind string, report func(Gap)) *track {
+	return &track{report: report, tally: Tally{Kind: kind, Answers: map[string]int{}}}
+}
+
+// send notes that a probe is sent now, and numbers it.
+func (t *track) send() (number int, at time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at = now()
+	if n := len(t.probes); n > 0 && at-t.probes[n-1].sent > Noticeable {
+		t.tally.Stalls++
+	}
+	t.probes = append(t.probes, probe{sent: at})
+	t.tally.Sent++
+	return t.first + len(t.probes) - 1, at
+}
+
+// answer notes when a probe was answered, and by what.
+func (t *track) answer(number int, at time.Duration, good bool, what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if what != "" {
+		t.tally.Answers[what]++
+	}
+	i := number - t.first
+	if i < 0 || i >= len(t.probes) || t.probes[i].answered != 0 {
+		return
+	}
+	t.probes[i].answered, t.probes[i].good = at, good
+}
+
+// settle judges all probes that are older than patience at the time given, or
+// all of them at the end.
+func (t *track) settle(at time.Duration, all bool) {
+	t.mu.Lock()
+	var ended []Gap
+	i := 0
+	for ; i < len(t.probes); i++ {
+		if p := t.probes[i]; !all && p.sent+patience > at {
+			break
+		} else if g, ok := t.judge(p); ok {
+			ended = append(ended, g)
+		}
+	}
+	t.probes, t.first = t.probes[i:], t.first+i
+	t.mu.Unlock()
+	for _, g := range ended {
+		t.report(g)
+	}
+}
+
+// judge counts one probe, and returns the gap that it ends, if it is noticeable.
+func (t *track) judge(p probe) (Gap, bool) {
+	late := p.answered != 0 && p.answered-p.sent > ProbeDeadline
+	if late {
+		t.tally.Late++
+	}
+	if p.answered == 0 || late || !p.good {
+		t.tally.Lost++
+		t.lost++
+		return Gap{}, false
+	}
+	g := Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: p.sent, Lost: t.lost}
+	notice := t.begun && t.lost > 0
+	t.begun, t.lost, t.tally.LastGood = true, 0, p.sent
+	if !notice {
+		return Gap{}, false
+	}
+	return g, t.record(g)
+}
+
+func (t *track) record(g Gap) bool {
+	t.tally.Longest = max(t.tally.Longest, g.Length())
+	if g.Length() <= Noticeable {
+		return false
+	}
+	t.tally.Gaps = append(t.tally.Gaps, g)
+	return true
+}
+
+// end judges what is left and returns the tally. A gap that goes on is in it,
+// as open.
+func (t *track) end() Tally {
+	at := now()
+	t.settle(at, true)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lost > 0 && t.begun && at-t.tally.LastGood > ProbeDeadline {
+		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Open: true})
+	}
+	return t.tally
+}
+
+// answering tells whether a good answer has come and been judged.
+func (t *track) answering() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.begun
+}
