@@ -30,7 +30,7 @@ func checkCount(s string) (string, error) {
 
 func checkDuration(s string) (string, error) {
 	_, err := ParseDuration(s)
-	return strings.TrimSpace(s), err
+	return strings.ToLower(strings.Join(strings.Fields(s), "")), err
 }
 
 func checkFailback(s string) (string, error) {
@@ -51,14 +51,16 @@ func checkTargetRole(s string) (string, error) {
 	}
 }
 
-func checkOnFail(s string) (string, error) {
-	switch v := strings.ToLower(strings.TrimSpace(s)); v {
-	case "ignore", "block", "stop", "restart", "standby":
-		return v, nil
-	case "fence":
-		return "", errors.New("fence is not available in this version, which has no fencing devices; use ignore, block, stop, restart or standby")
-	default:
-		return "", fmt.Errorf("%q is no such policy; use ignore, block, stop, restart or standby", s)
+// checkOnly accepts what this version does anyway, so that lines from tutorials
+// stand as they are; what it would have to obey and does not is refused.
+func checkOnly(values ...string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		for _, v := range values {
+			if strings.EqualFold(strings.TrimSpace(s), v) {
+				return v, nil
+			}
+		}
+		return "", fmt.Errorf("%q is not available in this version; use %s", s, strings.Join(values, " or "))
 	}
 }
 

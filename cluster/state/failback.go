@@ -15,8 +15,8 @@ const (
 	FailbackScore  FailbackKind = iota // when scores and stickiness say so, as in Pacemaker
 	FailbackManual                     // when an operator says so
 	FailbackAuto                       // as soon as it can, whatever the stickiness
-	FailbackDelay                      // as auto, once the better node has been able to for Delay
-	FailbackWindow                     // as auto, within a weekly window
+	FailbackDelay                      // as score, once the better node has been there for Delay
+	FailbackWindow                     // as score, within a weekly window
 )
 
 // Failback is a parsed `failback` policy.
@@ -48,7 +48,7 @@ func ParseFailback(s string) (Failback, error) {
 	case words[0] == "delay" && len(words) == 2:
 		d, err := ParseDuration(words[1])
 		return Failback{Kind: FailbackDelay, Delay: d}, err
-	case words[0] == "window" && (len(words) == 2 || len(words) == 3):
+	case words[0] == "window" && len(words) > 1:
 		return parseWindow(words[1:])
 	default:
 		return Failback{}, fmt.Errorf("%q is no failback policy; %s", s, failbackRule)
@@ -58,8 +58,8 @@ func ParseFailback(s string) (Failback, error) {
 func parseWindow(words []string) (Failback, error) {
 	f := Failback{Kind: FailbackWindow, Days: [7]bool{true, true, true, true, true, true, true}}
 	var err error
-	if len(words) == 2 {
-		if f.Days, err = parseDays(words[0]); err != nil {
+	if last := len(words) - 1; last > 0 {
+		if f.Days, err = parseDays(strings.Join(words[:last], ",")); err != nil {
 			return Failback{}, err
 		}
 	}
@@ -82,7 +82,7 @@ func parseWindow(words []string) (Failback, error) {
 
 // parseDays reads Sat, Mon-Fri, Sat,Sun and mixtures of these.
 func parseDays(s string) (days [7]bool, err error) {
-	for part := range strings.SplitSeq(s, ",") {
+	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' }) {
 		first, last, isRange := strings.Cut(part, "-")
 		if !isRange {
 			last = first
@@ -101,6 +101,9 @@ func parseDays(s string) (days [7]bool, err error) {
 				break
 			}
 		}
+	}
+	if days == [7]bool{} {
+		return days, fmt.Errorf("%q names no day; use for example Sat or Mon-Fri", s)
 	}
 	return days, nil
 }

@@ -23,6 +23,7 @@ func TestParseFailback(t *testing.T) {
 		{"window 2:30-4:00", Failback{Kind: FailbackWindow, Days: every, From: 2*h + 30*time.Minute, To: 4 * h}},
 		{"window mon-fri 22:00-02:00", Failback{Kind: FailbackWindow, Days: [7]bool{false, true, true, true, true, true, false}, From: 22 * h, To: 2 * h}},
 		{"window Saturday,Sun 00:00-24:00", Failback{Kind: FailbackWindow, Days: [7]bool{0: true, 6: true}, To: 24 * h}},
+		{"window Sat, Sun 02:00-04:00", Failback{Kind: FailbackWindow, Days: [7]bool{0: true, 6: true}, From: 2 * h, To: 4 * h}},
 		{"window Fri-Mon,Wed 01:00-02:00", Failback{Kind: FailbackWindow, Days: [7]bool{true, true, false, true, false, true, true}, From: h, To: 2 * h}},
 	}
 	for _, tt := range tests {
@@ -32,7 +33,7 @@ func TestParseFailback(t *testing.T) {
 	}
 	for _, in := range []string{
 		"", "never", "manual now", "delay", "delay x", "delay -5s", "window", "window Sat", "window Sat 02:00", "window Xyz 02:00-04:00",
-		"window Sat- 02:00-04:00", "window Sat, 02:00-04:00", "window 02:00-02:00", "window 24:00-02:00", "window 02:60-04:00",
+		"window Sat- 02:00-04:00", "window , 02:00-04:00", "window 02:00-02:00", "window 24:00-02:00", "window 02:60-04:00",
 		"window 02:0-04:00", "window 25:00-26:00", "window 02:00-24:01", "window Sat 02:00-04:00 x",
 	} {
 		if got, err := ParseFailback(in); err == nil {

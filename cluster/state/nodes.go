@@ -113,6 +113,13 @@ func (d *draft) putNode(p *pb.PutNode) error {
 		d.renameNode(old.Name, n.Name)
 	}
 	d.putNodeRecord(n)
+	if n.Name != old.Name || n.Role != old.Role {
+		d.ConfigurationIndex = d.index
+		d.record(&pb.Event{
+			Kind: "configuration", Node: n.Name, Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
+			Text: fmt.Sprintf("%s (%s) is now %s (%s)", old.Name, roleName(old.Role), n.Name, roleName(n.Role)),
+		})
+	}
 	return nil
 }
 

@@ -115,6 +115,9 @@ func TestPutNodeKeepsWhatWasLearned(t *testing.T) {
 	if got := ResourceByID(c.state(), "vip").Move.Node; got != "renamed" {
 		t.Errorf("the move names %q", got)
 	}
+	if e := c.state().Events[len(c.state().Events)-1]; e.Text != "na (voter) is now renamed (replica)" || c.state().ConfigurationIndex != c.index {
+		t.Errorf("the last event is %v", e)
+	}
 	if NodeByName(c.state(), "na") != nil || NodeByName(c.state(), "renamed") != n {
 		t.Errorf("nodes are %v", c.state().Nodes)
 	}

@@ -27,30 +27,32 @@ const (
 // refused: a setting that nothing obeys would be a lie.
 var options = map[pb.OptionScope][]Option{
 	ofCluster: {
-		{"cluster-recheck-interval", "15min", "duration", "how often to plan anew when nothing happens", checkDuration},
+		{"cluster-recheck-interval", "15min", "duration", "accepted; what time alone changes is planned for in time", checkDuration},
 		{"fencing", "stop", "none, stop", "when a silent node's resources may start elsewhere: at once, or when it must have stopped them", checkFencing},
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
 		{"no-quorum-policy", "stop", "stop, freeze", "what a node without quorum does with what it runs", checkNoQuorum},
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},
+		{"stop-all-resources", "false", "boolean", "stop everything that is managed", checkBool},
 		{"symmetric-cluster", "true", "boolean", "resources may run anywhere unless a constraint says otherwise", checkBool},
 	},
 	ofResources: {
 		{"failback", "score", "score, manual, auto, delay DURATION, window [DAYS] HH:MM-HH:MM", "when to return to a better node", checkFailback},
 		{"failure-timeout", "0", "duration", "after this time a failure is forgotten; 0: never", checkDuration},
 		{"is-managed", "true", "boolean", "may be started and stopped by the cluster", checkBool},
+		{"maintenance", "false", "boolean", "left alone, whatever becomes of it", checkBool},
 		{"migration-threshold", "INFINITY", "count", "after so many failures it leaves the node", checkCount},
 		{"priority", "0", "score", "which resources run first where not all can", checkScore},
 		{"resource-stickiness", "0", "score", "how much it prefers to stay where it is", checkScore},
 		{"target-role", "Started", "Started, Stopped", "what the cluster shall keep it", checkTargetRole},
 	},
 	ofOperations: {
-		{"OCF_CHECK_LEVEL", "0", "count", "how deep the agent's monitor looks", checkCount},
-		{"enabled", "true", "boolean", "whether a recurring operation runs", checkBool},
+		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
+		{"enabled", "true", "true", "recurring operations cannot be switched off in this version", checkOnly("true")},
 		{"interval", "0", "duration", "of a recurring monitor", checkDuration},
-		{"on-fail", "restart", "ignore, block, stop, restart, standby", "what a failure leads to", checkOnFail},
+		{"on-fail", "restart", "restart, for stop block", "what a failure leads to", checkOnly("restart", "block")},
 		{"record-pending", "true", "boolean", "accepted; operations under way are always shown", checkBool},
-		{"role", "Started", "Started, Stopped", "in which role a monitor runs", checkTargetRole},
-		{"start-delay", "0", "duration", "before the first recurring monitor", checkDuration},
+		{"role", "Started", "Started", "in which role a monitor runs", checkOnly("Started")},
+		{"start-delay", "0", "0", "monitors cannot be delayed in this version", checkOnly("0", "0s")},
 		{"timeout", "20s", "duration", "how long an operation may take", checkDuration},
 	},
 }

@@ -100,6 +100,9 @@ func canonicalOperation(o *pb.OperationSpec) (*pb.OperationSpec, error) {
 	if err != nil {
 		return nil, err
 	}
+	if policy, given := options["on-fail"]; given && (policy == "block") != (o.Name == "stop") {
+		return nil, refuse(Invalid, field, "leave on-fail out", "on-fail=%s is not available in this version for a failed %s", policy, o.Name)
+	}
 	return &pb.OperationSpec{Name: o.Name, Interval: o.Interval, Timeout: o.Timeout, Options: options}, nil
 }
 

@@ -49,8 +49,8 @@ func unknownOption(scope pb.OptionScope, name string) error {
 			fix = fmt.Sprintf("%s is a %s", name, scopeWord(other))
 		}
 	}
-	if strings.TrimPrefix(name, "default-") == "resource-stickiness" && scope == ofCluster {
-		fix = "set it with `resource defaults resource-stickiness=…`"
+	if meta := strings.TrimPrefix(name, "default-"); scope == ofCluster && fallback(ofResources, meta) != "" {
+		fix = fmt.Sprintf("set it with `resource defaults %s=…`", meta)
 	}
 	return refuse(Invalid, scopeWord(scope)+" "+name, fix, "there is no such %s", scopeWord(scope))
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -22,6 +24,10 @@ func (d *draft) putToken(p *pb.PutToken) error {
 	}
 	kept := without(d.Tokens, func(t *pb.Token) bool { return d.expired(t) })
 	d.Tokens = put(kept, t.Id, byID, t)
+	d.record(&pb.Event{
+		Kind: "token-created", Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
+		Text: fmt.Sprintf("a join token for a %s was made, good until %s", roleName(t.Role), t.ExpiresAt.AsTime().Format(time.RFC3339)),
+	})
 	return nil
 }
 
