@@ -1,0 +1,90 @@
+package lease
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// commitPause is how long to wait before a command that was not taken is
+// proposed again, if nothing changes before.
+const commitPause = 100 * time.Millisecond
+
+// proposeTimeout bounds one proposal, so that a leader that dies with it does
+// not keep this node out.
+const proposeTimeout = time.Second
+
+// commitLoop commits what this node must say of itself: that it begins an
+// epoch (rules 5, 16 and 17), and that it has recounted its lease in a new
+// electorate (rule 20).
+func (e *Engine) commitLoop(ctx context.Context) error {
+	for {
+		again := time.Hour
+		if c := e.due(); c != nil {
+			again = commitPause
+			e.commit(ctx, c)
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-e.news:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// commit proposes a command once the guard is no longer than the lease that it
+// speaks of (rule 20).
+func (e *Engine) commit(ctx context.Context, c *pb.Command) {
+	if c.GetConfirmElectorate() != nil {
+		if err := e.cutGuard(); err != nil {
+			e.Logger.Warn("electorate not confirmed: the guard could not be cut", "err", err)
+			return
+		}
+	}
+	e.propose(ctx, c)
+}
+
+// cutGuard shortens the guard to the present lease, to nothing when there is none.
+func (e *Engine) cutGuard() error {
+	if _, deadline, held := e.Held(); held {
+		return e.Guard.Extend(deadline)
+	}
+	return e.Guard.Clear()
+}
+
+func (e *Engine) propose(ctx context.Context, c *pb.Command) {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	if err := e.Log.Propose(ctx, c); err != nil {
+		e.Logger.Debug("command of the lease not committed yet", "err", err)
+	}
+}
+
+// due is the command that is due now, or nil.
+func (e *Engine) due() *pb.Command {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	me, known := e.applied.nodes[e.Self]
+	h := &e.holder
+	switch {
+	case !known || len(h.notices) > 0: // what ended must be silent before anything begins
+		return nil
+	case h.epoch == 0:
+		return &pb.Command{Body: &pb.Command_Admit{Admit: &pb.Admit{
+			Node: e.Self, FromEpoch: me.epoch, Nonce: e.Nonce, BootId: e.BootID, Version: e.Version,
+			Lease: durationpb.New(e.Length),
+		}}}
+	case me.epoch == h.epoch && me.confirmed != e.applied.version && h.counted == e.applied.version:
+		return &pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
+			Node: e.Self, Epoch: h.epoch, Version: e.applied.version,
+		}}}
+	}
+	return nil
+}

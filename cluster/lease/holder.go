@@ -1,0 +1,343 @@
+package lease
+
+import (
+	"context"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A holder is this node's own lease. Engine.mu guards it.
+type holder struct {
+	epoch    uint64        // under which this start beats; 0: none (rule 5)
+	spent    uint64        // epochs up to this one are never beaten under again (rules 16 and 17)
+	since    time.Duration // clock when the epoch was applied, or the lease was lost
+	fresh    bool          // no beat was sent yet under this epoch
+	length   time.Duration
+	seq      uint64
+	beats    []beat        // newest last; those that may still extend the lease
+	deadline time.Duration // clock; 0: none since the epoch began
+	held     bool          // as last told to Rights
+	refused  map[string]bool
+	counted  uint64 // electorate version that the deadline was counted in (rule 20)
+	worst    time.Duration
+	lapses   uint64
+	notices  []notice // not yet told to Rights
+}
+
+// A beat waits for its acks.
+type beat struct {
+	seq  uint64
+	sent time.Duration
+	from map[string]bool
+}
+
+// A notice is one call of Rights, in its order.
+type notice struct {
+	kind   noticeKind
+	reason string
+}
+
+type noticeKind int
+
+const (
+	lapsed noticeKind = iota
+	regained
+	dropped
+	stepDown
+)
+
+// valid reports whether the lease is held at a time on the clock.
+func (h *holder) valid(now time.Duration) bool {
+	return h.epoch != 0 && now < h.deadline
+}
+
+// Held returns the epoch under which this node may serve at this moment, and
+// when that ends unless it is extended.
+func (e *Engine) Held() (epoch uint64, deadline time.Duration, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := &e.holder
+	return h.epoch, h.deadline, h.valid(e.Clock.Now())
+}
+
+// follow takes over what was applied of this node. e.mu is held.
+func (h *holder) follow(e *Engine, newElectorate bool, now time.Duration) {
+	me := e.applied.nodes[e.Self]
+	switch {
+	case h.epoch != 0 && (!me.admitted || me.epoch != h.epoch): // rule 16
+		e.endEpoch("this node was declared gone")
+	case h.epoch == 0 && me.admitted && me.nonce == e.Nonce && me.epoch > h.spent: // rule 5
+		*h = holder{
+			epoch: me.epoch, spent: h.spent, since: now, fresh: true, length: me.length, refused: map[string]bool{},
+			counted: e.applied.version, seq: h.seq, worst: h.worst, lapses: h.lapses, notices: h.notices,
+		}
+	}
+	if newElectorate && h.epoch != 0 { // rule 20
+		h.recount(e)
+	}
+}
+
+// endEpoch drops all rights for good. e.mu is held.
+func (e *Engine) endEpoch(reason string) {
+	h := &e.holder
+	h.spent = max(h.spent, h.epoch)
+	h.epoch, h.deadline, h.held, h.beats = 0, 0, false, nil
+	e.notify(notice{dropped, reason})
+}
+
+// recount finds the lease by the acks that count in the electorate as applied
+// now, which may be earlier than it was. Acks of beats that are no longer
+// remembered count for nothing.
+func (h *holder) recount(e *Engine) {
+	h.deadline = 0
+	for _, b := range h.beats {
+		if e.applied.majority(e.acks(b)) {
+			h.deadline = max(h.deadline, b.sent+h.length)
+		}
+	}
+	h.counted = e.applied.version
+}
+
+// acks is how many voters of the applied electorate acked a beat.
+func (e *Engine) acks(b beat) int {
+	n := 0
+	for _, id := range e.applied.voters {
+		if b.from[id] {
+			n++
+		}
+	}
+	return n
+}
+
+// holdLoop beats, and acts when the lease ends or begins.
+func (e *Engine) holdLoop(ctx context.Context) error {
+	next := e.Clock.Now()
+	for {
+		now := e.Clock.Now()
+		if e.begins() {
+			next = now
+		}
+		if now >= next {
+			e.beat(next)
+			next = max(next+e.Interval, now)
+		}
+		e.settle()
+		if err := e.pause(ctx, next); err != nil {
+			return nil
+		}
+	}
+}
+
+// begins reports, once, that an epoch has begun: its first beat waits for nothing.
+func (e *Engine) begins() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fresh := e.holder.fresh
+	e.holder.fresh = false
+	return fresh
+}
+
+// pause waits until something changed, the next beat is due, or the lease ends.
+func (e *Engine) pause(ctx context.Context, next time.Duration) error {
+	e.mu.Lock()
+	now := e.Clock.Now()
+	until := next
+	if e.holder.held && e.holder.deadline < until {
+		until = e.holder.deadline
+	}
+	e.mu.Unlock()
+	timer := time.NewTimer(max(until-now, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.wake:
+	case <-timer.C:
+	}
+	return nil
+}
+
+// beat sends one beat to every voter (rule 7): the clock is read first, so that
+// nothing after it can make the lease longer. Members that may become voters
+// get it too: their acks count once they are, and a change of voters then does
+// not cost the lease.
+func (e *Engine) beat(due time.Duration) {
+	e.mu.Lock()
+	h := &e.holder
+	if h.epoch == 0 {
+		e.mu.Unlock()
+		return
+	}
+	now := e.Clock.Now()
+	h.worst = max(h.worst, now-due)
+	h.seq++
+	b := beat{seq: h.seq, sent: now, from: map[string]bool{}}
+	h.beats = append(h.beats, b)
+	for len(h.beats) > 0 && h.beats[0].sent+h.length < now {
+		h.beats = h.beats[1:]
+	}
+	d := &pb.Beat{Node: e.Self, Epoch: h.epoch, Nonce: e.Nonce, Seq: b.seq}
+	to := e.applied.beatTo
+	self := e.applied.votes(e.Self)
+	e.mu.Unlock()
+
+	for _, id := range to {
+		if id != e.Self {
+			_ = e.Network.Send(id, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Beat{Beat: d}}) // lost is lost
+		}
+	}
+	if self {
+		e.receiveAck(e.Self, &pb.Ack{Node: d.Node, Epoch: d.Epoch, Nonce: d.Nonce, Seq: d.Seq, Voter: e.Self})
+	}
+}
+
+// receiveAck counts one voter's ack of one beat (rule 9).
+func (e *Engine) receiveAck(from string, a *pb.Ack) {
+	e.mu.Lock()
+	h := &e.holder
+	if from != a.Voter || h.epoch == 0 || a.Node != e.Self || a.Epoch != h.epoch || a.Nonce != e.Nonce {
+		e.mu.Unlock()
+		return
+	}
+	if a.Refused {
+		e.countRefusal(from)
+		e.mu.Unlock()
+		return
+	}
+	delete(h.refused, from)
+	extended := false
+	for i := range h.beats {
+		b := &h.beats[i]
+		if b.seq != a.Seq {
+			continue
+		}
+		b.from[from] = true
+		if end := b.sent + h.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
+			h.deadline, extended = end, true
+		}
+	}
+	if extended {
+		poke(e.guard)
+	}
+	if extended && !h.held {
+		poke(e.wake)
+	}
+	e.mu.Unlock()
+}
+
+// countRefusal stops this node when a majority refuses (rules 10 and H12). e.mu is held.
+func (e *Engine) countRefusal(from string) {
+	h := &e.holder
+	h.refused[from] = true
+	n := 0
+	for _, id := range e.applied.voters {
+		if h.refused[id] {
+			n++
+		}
+	}
+	if e.applied.majority(n) {
+		h.deadline = 0
+		poke(e.wake)
+	}
+}
+
+// guardLoop moves the guard's deadline with the lease's. It is a loop of its
+// own so that the kernel never keeps the beats waiting.
+func (e *Engine) guardLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.guard:
+		}
+		if err := e.trimGuard(); err != nil {
+			e.Logger.Warn("guard not extended", "err", err)
+		}
+	}
+}
+
+// trimGuard makes the guard end with the lease as it is now.
+func (e *Engine) trimGuard() error {
+	if _, deadline, held := e.Held(); held {
+		return e.Guard.Extend(deadline)
+	}
+	return nil // it ends by itself, at an earlier deadline
+}
+
+// settle tells Rights what the clock says (rule 10), and resigns an epoch that
+// cannot be held (rule 17).
+func (e *Engine) settle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := &e.holder
+	if h.epoch == 0 {
+		return
+	}
+	now := e.Clock.Now()
+	switch held := h.valid(now); {
+	case held && !h.held:
+		h.held = true
+		e.notify(notice{kind: regained})
+	case !held && h.held:
+		h.held, h.since = false, now
+		h.lapses++
+		e.notify(notice{kind: lapsed})
+	}
+	if !h.held && now-h.since > h.length {
+		e.endEpoch("this node could not hold its lease")
+		if e.StepDown != nil {
+			e.notify(notice{kind: stepDown})
+		}
+	}
+}
+
+// notify queues a call of Rights. e.mu is held.
+func (e *Engine) notify(n notice) {
+	e.holder.notices = append(e.holder.notices, n)
+	poke(e.tells)
+}
+
+// noticeLoop calls Rights. A notice leaves the queue only when its call has
+// returned: until then no new epoch is asked for.
+func (e *Engine) noticeLoop(ctx context.Context) error {
+	for {
+		for n, ok := e.firstNotice(); ok; n, ok = e.firstNotice() {
+			e.tell(n)
+			e.mu.Lock()
+			e.holder.notices = e.holder.notices[1:]
+			e.mu.Unlock()
+			poke(e.news)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.tells:
+		}
+	}
+}
+
+func (e *Engine) firstNotice() (notice, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.holder.notices) == 0 {
+		return notice{}, false
+	}
+	return e.holder.notices[0], true
+}
+
+func (e *Engine) tell(n notice) {
+	switch n.kind {
+	case lapsed:
+		e.Rights.Lapsed()
+	case regained:
+		e.Rights.Regained()
+	case stepDown:
+		e.StepDown()
+	case dropped:
+		e.Rights.Drop(n.reason)
+		if err := e.Guard.Clear(); err != nil {
+			e.Logger.Warn("guard not cleared", "err", err)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package lease
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A voter is what this node knows of others' beats. Engine.mu guards it: a
+// receipt is noted, and a testimony is checked and marked, in one step.
+type voter struct {
+	ready     bool                     // marks are loaded; before that nothing is acked
+	heard     map[string]time.Duration // clock at the last receipt of any epoch, by node id
+	listening time.Duration            // clock since when receipts are complete (rule 12)
+	ticked    time.Duration            // clock at the last sign that this process runs
+	marks     map[string]uint64        // highest epoch testified to, by node id
+	durable   map[string]uint64        // the same, as on disk
+}
+
+// A testimony waits for the disk before it is answered.
+type testimony struct {
+	to      string
+	inquiry *pb.Inquiry
+	silence time.Duration
+}
+
+// loadMarks reads the testimonies of earlier starts, before the first ack (rule 13).
+func (e *Engine) loadMarks() error {
+	marks, err := e.Marks.Load()
+	if err != nil {
+		return fmt.Errorf("load testimonies: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := &e.voter
+	v.durable = make(map[string]uint64)
+	for id, epoch := range marks {
+		v.marks[id], v.durable[id] = epoch, epoch
+	}
+	v.listening = e.Clock.Now()
+	v.ticked = v.listening
+	v.ready = true
+	return nil
+}
+
+// receiveBeat notes the receipt, then acks, unless this voter has testified to
+// that epoch or applied a later one (rule 8).
+func (e *Engine) receiveBeat(from string, b *pb.Beat) {
+	if from != b.Node {
+		return
+	}
+	e.mu.Lock()
+	v := &e.voter
+	if !v.ready {
+		e.mu.Unlock()
+		return
+	}
+	marked := v.marks[b.Node]
+	refused := marked >= b.Epoch || e.applied.nodes[b.Node].epoch > b.Epoch
+	if !refused {
+		v.heard[b.Node] = e.Clock.Now()
+	}
+	e.mu.Unlock()
+	ack := &pb.Ack{Node: b.Node, Epoch: b.Epoch, Nonce: b.Nonce, Seq: b.Seq, Voter: e.Self, Refused: refused}
+	if marked == b.Epoch {
+		ack.MarkedEpoch = marked
+	}
+	_ = e.Network.Send(from, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Ack{Ack: ack}}) // lost is lost
+}
+
+// silence is how long nothing was received from a node. If this process stood
+// still, what it would have received may be waiting unread, so silence is
+// counted anew (rule 12). e.mu is held.
+func (e *Engine) silence(id string) time.Duration {
+	now := e.tick()
+	return now - max(e.voter.heard[id], e.voter.listening)
+}
+
+// stallStep is how often this process makes sure that it runs.
+const stallStep = 20 * time.Millisecond
+
+// tick notes that this process runs, and whether it stood still. e.mu is held.
+func (e *Engine) tick() time.Duration {
+	now, v := e.Clock.Now(), &e.voter
+	if now-v.ticked > stallStep+e.Length/4 {
+		v.listening = now
+	}
+	v.ticked = now
+	return now
+}
+
+// receiveInquiry answers how long a node was silent, or testifies to it.
+func (e *Engine) receiveInquiry(from string, q *pb.Inquiry) {
+	e.mu.Lock()
+	v := &e.voter
+	if !v.ready || q.Node == e.Self || q.Leader != from {
+		e.mu.Unlock()
+		return
+	}
+	silence := e.silence(q.Node)
+	answer := &pb.Answer{Voter: e.Self, Number: q.Number, Node: q.Node, Epoch: q.Epoch, Silence: durationpb.New(silence)}
+	if q.Testify && silence >= q.Threshold.AsDuration() {
+		v.marks[q.Node] = max(v.marks[q.Node], q.Epoch) // from here on no ack (rule 13)
+		e.mu.Unlock()
+		select {
+		case e.saves <- testimony{from, q, silence}:
+		default: // the leader asks again
+		}
+		return
+	}
+	e.mu.Unlock()
+	e.reply(from, answer)
+}
+
+func (e *Engine) reply(to string, a *pb.Answer) {
+	if to == e.Self {
+		e.receiveAnswer(e.Self, a)
+		return
+	}
+	_ = e.Network.Send(to, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Answer{Answer: a}}) // the leader asks again
+}
+
+// saveLoop makes testimonies durable, then gives them.
+func (e *Engine) saveLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case t := <-e.saves:
+			if err := e.save(t); err != nil {
+				e.Logger.Error("testimony not stored", "node", t.inquiry.Node, "err", err)
+			}
+		}
+	}
+}
+
+func (e *Engine) save(t testimony) error {
+	q := t.inquiry
+	e.mu.Lock()
+	stored := e.voter.durable[q.Node] >= q.Epoch
+	e.mu.Unlock()
+	if !stored {
+		if err := e.Marks.Save(q.Node, q.Epoch); err != nil {
+			return err
+		}
+		e.mu.Lock()
+		e.voter.durable[q.Node] = max(e.voter.durable[q.Node], q.Epoch)
+		e.mu.Unlock()
+	}
+	e.reply(t.to, &pb.Answer{
+		Voter: e.Self, Number: q.Number, Node: q.Node, Epoch: q.Epoch,
+		Silence: durationpb.New(t.silence), Testified: true,
+	})
+	return nil
+}
+
+// stallLoop ticks.
+func (e *Engine) stallLoop(ctx context.Context) error {
+	ticker := time.NewTicker(stallStep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		e.mu.Lock()
+		e.tick()
+		e.mu.Unlock()
+	}
+}
