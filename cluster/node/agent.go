@@ -24,7 +24,7 @@ import (
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	"quorate/resources"
-	"quorate/resources/haproxy"
+	//"quorate/resources/haproxy"
 	"quorate/resources/vip"
 )
 
@@ -41,7 +41,7 @@ type Agent struct {
 	transport *transport.Transport
 	store     *state.Store
 	agents    *resources.Registry
-	guard     *guard
+	guard     kernelGuard
 	api       *api.Server
 
 	enrolled  chan struct{} // has a token when the machine has just become a member
@@ -75,7 +75,7 @@ func runOnce(ctx context.Context, c Config, version string, logger *slog.Logger)
 	if err != nil {
 		return err
 	}
-	return a.run(ctx)
+	return errors.Join(a.run(ctx), a.guard.close())
 }
 
 func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logger) (*Agent, error) {
@@ -96,7 +96,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 	a.transport = transport.New(transport.Config{
 		Identity: id, Addresses: a.directory.Addresses, Refuse: a.refuse, Listen: c.Listen, Log: logger,
 	})
-	a.guard = newGuard(a.deadline, logger)
+	a.guard = openGuard(a.deadline, logger)
 	if a.agents, err = a.register(); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{
 		vip.New(vip.Config{Guard: a.guard.forVIP(), Log: a.logger}),
-		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
+		//haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
 			return nil, err

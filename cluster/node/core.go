@@ -26,6 +26,7 @@ type CoreConfig struct {
 	BootID  string
 	Version string
 
+	Store     *state.Store // empty; raft fills it
 	Transport raft.Transport
 	Stores    consensus.Stores
 	Timing    consensus.Timing
@@ -63,11 +64,11 @@ type Core struct {
 // StartCore restores the stored state and joins the elections. The lease and
 // the executor begin with Run.
 func StartCore(c CoreConfig) (*Core, error) {
-	k := &Core{id: c.ID, store: state.New(), logger: c.Log}
+	k := &Core{id: c.ID, store: c.Store, logger: c.Log}
 	k.lease = lease.New(lease.Config{
 		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease,
 		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
-		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.stepDown, Observer: observer{k}, Logger: c.Log,
+		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.stepDown, Observer: verdicts{k}, Logger: c.Log,
 	})
 	k.store.Observe(func(s state.Snapshot) { k.lease.Apply(s.State) })
 	var err error
@@ -125,6 +126,44 @@ func (k *Core) stepDown() {
 	if err := k.raft.TransferLeadership(); err != nil {
 		k.logger.Warn("leadership not handed over", "err", err)
 	}
+}
+
+// Receive takes a datagram of the lease protocol in.
+func (k *Core) Receive(from string, d *pb.LeaseDatagram) { k.lease.Receive(from, d) }
+
+// Execute runs an operation on this node.
+func (k *Core) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	return k.executor.Execute(ctx, r)
+}
+
+// Propose commits a command, by way of the leader.
+func (k *Core) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	return k.log.Propose(ctx, c)
+}
+
+// ProposeAsLeader commits a command only while this node leads.
+func (k *Core) ProposeAsLeader(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	return localLog{k.raft}.Propose(ctx, c)
+}
+
+// Held reports under which epoch, and until when on the node's clock, this node may serve.
+func (k *Core) Held() (epoch uint64, deadline time.Duration, ok bool) { return k.lease.Held() }
+
+// Leads reports whether this node leads, as far as it knows.
+func (k *Core) Leads() bool {
+	leader, ok := k.raft.Leader()
+	return ok && leader == k.id
+}
+
+// verdicts lets the controller tell how a node was found gone.
+type verdicts struct{ *Core }
+
+func (v verdicts) Silent(node string, epoch uint64, heard, noticed time.Time) {
+	v.controller.Silent(node, epoch, heard, noticed)
+}
+
+func (v verdicts) Testified(node string, epoch uint64, at time.Time) {
+	v.controller.Testified(node, epoch, at)
 }
 
 // rights lets the lease drive the executor.

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"crypto/tls"
-
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"quorate/cluster/api"
@@ -27,7 +25,7 @@ var errNoCluster = errors.New("this node is in no cluster")
 func (a *Agent) apiConfig() api.Config {
 	return api.Config{
 		Self: self{a}, Identity: a.identity, State: a.store, Log: coreLog{a}, Own: ownLog{a}, Sight: sight{a},
-		Executor: coreExecutor{a}, Agents: a.agents, Dialer: dialer{a.transport}, Resolver: net.DefaultResolver,
+		Executor: coreExecutor{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
 		Socket: filepath.Join(a.config.RunDir, "agent.sock"), Group: a.config.Group,
 		Members: a.transport.Listener(transport.ALPNAPI), Strangers: a.transport.Listener(transport.ALPNJoin),
 		Logger: a.logger,
@@ -106,7 +104,7 @@ func (a *Agent) forget(err error) {
 // refuse keeps nodes out that were removed: their ids never return (lease
 // protocol, rule 3).
 func (a *Agent) refuse(id string) error {
-	if state.Removed(a.store.Get().State, id) {
+	if _, removed := slices.BinarySearch(a.store.Get().State.Removed, id); removed {
 		return fmt.Errorf("node %s was removed from the cluster", id)
 	}
 	return nil
@@ -169,10 +167,14 @@ func (s sight) Links() []*pb.Link {
 	var links []*pb.Link
 	for _, id := range s.directory.Others(s.identity.ID()) {
 		l := s.transport.Link(id)
-		links = append(links, &pb.Link{
-			Node: id, Address: l.Address, Up: l.Up,
-			Rtt: durationpb.New(l.RTT), LastHeard: durationpb.New(l.LastHeard),
-		})
+		link := &pb.Link{Node: id, Address: l.Address, Up: l.Up}
+		if l.RTT > 0 {
+			link.Rtt = durationpb.New(l.RTT)
+		}
+		if l.LastHeard >= 0 {
+			link.LastHeard = durationpb.New(l.LastHeard)
+		}
+		links = append(links, link)
 	}
 	return links
 }
@@ -182,15 +184,6 @@ func (s sight) Lease() *pb.LeaseStatus {
 		return core.lease.Status()
 	}
 	return nil
-}
-
-// dialer reaches other agents for the API.
-type dialer struct{ *transport.Transport }
-
-func (d dialer) Member(id string) (*grpc.ClientConn, error) { return d.ClientConn(id) }
-
-func (d dialer) Host(ctx context.Context, address string, verify func(tls.ConnectionState) error) (net.Conn, error) {
-	return d.DialHost(ctx, address, transport.ALPNJoin, verify)
 }
 
 // peers asks other members over gRPC.

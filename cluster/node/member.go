@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cluster/consensus"
+	"quorate/cluster/lease"
+	"quorate/cluster/membership"
+	"quorate/cluster/transport"
+	pb "quorate/proto/quorate/v1"
+)
+
+// Kinds of datagrams.
+const (
+	datagramLease  = 1
+	datagramGossip = 2
+)
+
+// leaseLength is L of the lease protocol in the profile `lan`.
+const leaseLength = 400 * time.Millisecond
+
+// startCore starts this machine's part in its cluster.
+func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
+	nonce, err := draw()
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	data, err := a.identity.DataDir()
+	if err != nil {
+		return nil, err
+	}
+	core, err := StartCore(CoreConfig{
+		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
+		Transport: a.transport.RaftTransport(a.logger), Stores: stores, Timing: consensus.LAN,
+		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guard, Lease: leaseLength,
+		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
+		Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.transport.HandleDatagrams(datagramLease, func(from string, payload []byte) {
+		d := &pb.LeaseDatagram{}
+		if err := proto.Unmarshal(payload, d); err == nil {
+			core.lease.Receive(from, d)
+		}
+	})
+	return core, nil
+}
+
+// datagrams carries the lease's datagrams.
+type datagrams struct{ *transport.Transport }
+
+func (d datagrams) Send(to string, m *pb.LeaseDatagram) error {
+	payload, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode datagram: %w", err)
+	}
+	return d.SendDatagram(to, datagramLease, payload)
+}
+
+// gossip takes part in the membership: who is there, with which version, at
+// which addresses. What it says moves nothing.
+func (a *Agent) gossip(ctx context.Context) error {
+	id := a.identity.ID()
+	info := self{a}.Info()
+	m := membership.New(membership.Config{
+		Self:      membership.Member{ID: id, Name: info.Name, Version: a.version, Addresses: a.directory.Addresses(id)},
+		Transport: membership.NewCarrier(id, a.transport, datagramGossip, transport.ALPNGossip),
+		Peers:     func() []string { return a.directory.Others(id) },
+		Log:       a.logger,
+	})
+	return m.Run(ctx)
+}
