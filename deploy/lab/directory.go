@@ -84,6 +84,13 @@ func (d directory) fill(s Spec) error {
 			return fmt.Errorf("lab directory: %w", err)
 		}
 	}
+	for _, h := range s.Hosts {
+		for name, text := range h.Files {
+			if err := os.WriteFile(filepath.Join(d.etc(h.Name), name), []byte(text), 0o600); err != nil {
+				return fmt.Errorf("lab directory: %w", err)
+			}
+		}
+	}
 	for _, name := range []string{"quorate", "pcs"} {
 		if err := os.Symlink(program, filepath.Join(d.bin(), name)); err != nil {
 			return fmt.Errorf("lab directory: %w", err)

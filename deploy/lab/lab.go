@@ -166,11 +166,6 @@ func (l *Lab) Shared() string { return string(l.dir) }
 // Log is where a host's agent writes.
 func (l *Lab) Log(host string) string { return l.dir.log(host) }
 
-// WriteConfig writes a file of the host's /etc/quorate.
-func (l *Lab) WriteConfig(host, name string, data []byte) error {
-	return os.WriteFile(filepath.Join(l.dir.etc(host), name), data, 0o600)
-}
-
 // Names lists the labs of this user that have files, running or not.
 func Names() ([]string, error) {
 	entries, err := os.ReadDir(root())

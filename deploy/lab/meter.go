@@ -17,9 +17,9 @@ import (
 const (
 	// askEvery is how often the meter asks each node.
 	askEvery = 5 * time.Millisecond
-	// answerGap is how long a node may be silent and still count as answering
-	// all the while: two questions may go unheard on a busy machine.
-	answerGap = 3 * askEvery
+	// missable is how many questions in a row a node may leave unanswered and
+	// still count as answering all the while: on a busy machine some get lost.
+	missable = 2
 )
 
 // A MeterReport says which hosts answered for an address, and which had it.
@@ -52,7 +52,7 @@ func (s *supervisor) meter(ctx context.Context, conn *net.UnixConn, address stri
 		return nil, err
 	}
 	defer unix.Close(socket)
-	m := &meter{address: a, socket: socket, ports: s.ports.all, last: map[string]int{}}
+	m := &meter{address: a, socket: socket, ports: s.ports.all, last: map[string]heard{}}
 	began := now()
 	if err := send(conn, response{}); err != nil { // it measures from now on
 		return nil, err
@@ -105,7 +105,9 @@ func (t *portTable) all() map[int]port {
 
 // run asks every askEvery and takes the answers in between.
 func (m *meter) run(ctx context.Context) error {
+	hurry()
 	for next := now(); ctx.Err() == nil; next += askEvery {
+		m.round++
 		ports := m.ports() // a host may have lost or got its power
 		for index, p := range ports {
 			m.ask(index, p.mac)
@@ -157,11 +159,12 @@ func (m *meter) note(host string, at time.Duration) {
 	if host == "" {
 		return
 	}
-	if i, ok := m.last[host]; ok && at-m.spans[i].To <= answerGap {
-		m.spans[i].To = max(m.spans[i].To, at)
+	if l, ok := m.last[host]; ok && m.round-l.round <= 1+missable {
+		m.spans[l.span].To = max(m.spans[l.span].To, at)
+		m.last[host] = heard{l.span, m.round}
 		return
 	}
-	m.last[host] = len(m.spans)
+	m.last[host] = heard{len(m.spans), m.round}
 	m.spans = append(m.spans, Span{Node: host, From: at, To: at})
 }
 

@@ -38,6 +38,8 @@ type Host struct {
 	Name    string
 	Octet   byte     // of its addresses, 10.77.0.Octet and fd77::Octet
 	Command []string // runs from power-on and is what kill and freeze act on: a node's agent
+
+	Files map[string]string `json:",omitempty"` // of its /etc/quorate, by name
 }
 
 // NewSpec describes a lab of nodes that run agent, and a client.

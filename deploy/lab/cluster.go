@@ -1,0 +1,254 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+const (
+	agentSocket = "/run/quorate/agent.sock"
+	password    = "secret" // of the lab's own nodes; nothing outside can reach them
+	vipResource = "VirtualIP"
+	pollEvery   = 20 * time.Millisecond
+	// patienceTime is what the slowest thing that a cluster does may take.
+	patienceTime = 30 * time.Second
+)
+
+// A Cluster is what the agents of a lab's nodes are together. It is driven by
+// the commands that people type, and watched through the agents' own API.
+type Cluster struct {
+	Lab  *Lab
+	Said func(host, command string) // called before every command typed; may be nil
+
+	mu      sync.Mutex
+	clients map[string]*grpc.ClientConn
+}
+
+// Close ends the connections to the agents.
+func (c *Cluster) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	for _, conn := range c.clients {
+		err = errors.Join(err, conn.Close())
+	}
+	c.clients = nil
+	return err
+}
+
+// Type runs a command line on a node and returns what it printed. Words are
+// separated by blanks; there is no quoting.
+func (c *Cluster) Type(ctx context.Context, node, line string) (string, error) {
+	if c.Said != nil {
+		c.Said(node, line)
+	}
+	return c.Lab.Output(ctx, node, strings.Fields(line)...)
+}
+
+// Form makes a cluster of all nodes, as a tutorial does, and starts it.
+func (c *Cluster) Form(ctx context.Context) error {
+	nodes := c.Lab.Spec.Nodes()
+	if err := c.await(ctx, "the agents to answer", func() error { return c.answering(ctx, nodes) }); err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		args := []string{"quorate", "cluster", "password", "--stdin"}
+		var out, errs strings.Builder
+		if err := c.Lab.ExecIO(ctx, n, args, strings.NewReader(password+"\n"), &out, &errs); err != nil {
+			return fmt.Errorf("password of %s: %w: %s", n, err, errs.String())
+		}
+	}
+	all := strings.Join(nodes, " ")
+	for _, line := range []string{
+		"pcs cluster auth " + all + " -u hacluster -p " + password,
+		"pcs cluster setup --name lab " + all,
+		"pcs cluster start --all",
+		"pcs property set stonith-enabled=false",
+		"pcs property set no-quorum-policy=stop",
+	} {
+		if _, err := c.Type(ctx, nodes[0], line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateVIP gives the cluster the lab's address.
+func (c *Cluster) CreateVIP(ctx context.Context) error {
+	_, err := c.Type(ctx, c.Lab.Spec.Nodes()[0], fmt.Sprintf(
+		"pcs resource create %s ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=32 op monitor interval=30s", vipResource, VIP))
+	return err
+}
+
+func (c *Cluster) answering(ctx context.Context, nodes []string) error {
+	for _, n := range nodes {
+		if _, err := c.Get(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get asks the agent of a node for all it knows.
+func (c *Cluster) Get(ctx context.Context, node string) (*pb.GetResponse, error) {
+	conn, err := c.client(node)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return pb.NewStatusClient(conn).Get(ctx, &pb.GetRequest{})
+}
+
+func (c *Cluster) client(node string) (*grpc.ClientConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if conn, ok := c.clients[node]; ok {
+		return conn, nil
+	}
+	backoff := grpc.ConnectParams{MinConnectTimeout: time.Second}
+	backoff.Backoff.BaseDelay, backoff.Backoff.MaxDelay = pollEvery, pollEvery
+	backoff.Backoff.Multiplier = 1
+	conn, err := grpc.NewClient("passthrough:///"+node,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // a unix socket
+		grpc.WithConnectParams(backoff),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return c.Lab.Dial(ctx, node, agentSocket)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("agent of %s: %w", node, err)
+	}
+	if c.clients == nil {
+		c.clients = map[string]*grpc.ClientConn{}
+	}
+	c.clients[node] = conn
+	return conn, nil
+}
+
+// A View is what one node says of the cluster, by names.
+type View struct {
+	*pb.GetResponse
+	Leader string            // empty: none
+	Owners map[string]string // by resource: the node that it runs on
+}
+
+func newView(r *pb.GetResponse) View {
+	v := View{GetResponse: r, Owners: map[string]string{}}
+	names := map[string]string{}
+	for _, n := range r.GetState().GetNodes() {
+		names[n.GetId()] = n.GetName()
+	}
+	v.Leader = names[r.GetLeader()]
+	for _, a := range r.GetState().GetAssignments() {
+		running := slices.ContainsFunc(r.GetState().GetInstances(), func(i *pb.Instance) bool {
+			return i.GetResource() == a.GetResource() && i.GetNode() == a.GetNode() && i.GetState() == pb.InstanceState_INSTANCE_STATE_RUNNING
+		})
+		if running && !a.GetOrphaned() && !a.GetRevoking() {
+			v.Owners[a.GetResource()] = names[a.GetNode()]
+		}
+	}
+	return v
+}
+
+// View asks one node.
+func (c *Cluster) View(ctx context.Context, node string) (View, error) {
+	r, err := c.Get(ctx, node)
+	if err != nil {
+		return View{}, err
+	}
+	return newView(r), nil
+}
+
+// Settled waits until all nodes are at work, every resource runs and nothing
+// is left to do, and returns a node's view of it.
+func (c *Cluster) Settled(ctx context.Context) (v View, err error) {
+	err = c.await(ctx, "the cluster to settle", func() error {
+		for _, n := range c.Lab.Spec.Nodes() {
+			if v, err = c.View(ctx, n); err != nil {
+				return err
+			}
+			if err := v.unsettled(len(c.Lab.Spec.Nodes())); err != nil {
+				return fmt.Errorf("as %s sees it: %w", n, err)
+			}
+		}
+		return nil
+	})
+	return v, err
+}
+
+// unsettled says what is not as it should be with all nodes well.
+func (v View) unsettled(nodes int) error {
+	state := v.GetState()
+	switch {
+	case v.Leader == "":
+		return errors.New("no leader")
+	case !v.GetQuorate():
+		return errors.New("no quorum")
+	case len(state.GetNodes()) != nodes:
+		return fmt.Errorf("%d nodes of %d", len(state.GetNodes()), nodes)
+	case len(state.GetElectorate().GetVoters()) != nodes:
+		return fmt.Errorf("%d voters of %d", len(state.GetElectorate().GetVoters()), nodes)
+	case len(state.GetOperations()) > 0:
+		return fmt.Errorf("%s of %s is not done", state.GetOperations()[0].GetKind(), state.GetOperations()[0].GetResource())
+	}
+	for _, n := range state.GetNodes() {
+		if n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED || n.GetStopped() {
+			return fmt.Errorf("%s is not at work", n.GetName())
+		}
+	}
+	for _, r := range state.GetResources() {
+		if v.Owners[r.GetId()] == "" {
+			return fmt.Errorf("%s does not run", r.GetId())
+		}
+	}
+	return nil
+}
+
+// AwaitOwner waits until a resource runs on a node that is right, as a node
+// other than avoid sees it.
+func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right func(owner string) bool) (v View, err error) {
+	err = c.await(ctx, resource+" to run", func() error {
+		for _, n := range c.Lab.Spec.Nodes() {
+			if n == avoid {
+				continue
+			}
+			if v, err = c.View(ctx, n); err == nil && v.Owners[resource] != "" && right(v.Owners[resource]) {
+				return nil
+			}
+		}
+		return errors.Join(fmt.Errorf("it runs on %q", v.Owners[resource]), err)
+	})
+	return v, err
+}
+
+// await polls until done returns nil, and says what it still said when
+// patience ends.
+func (c *Cluster) await(ctx context.Context, what string, done func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patienceTime)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := done()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited %v for %s: %w", patienceTime, what, err)
+		case <-tick.C:
+		}
+	}
+}
