@@ -44,6 +44,11 @@ func newExportCommand(a *app) *cobra.Command {
 	return c
 }
 
+// configurationFields are in every exported document, also when empty.
+var configurationFields = []string{
+	"properties", "resource_defaults", "operation_defaults", "nodes", "resources", "groups", "constraints",
+}
+
 // export prints a configuration; -o says the format where --format does not.
 func (a *app) export(cfg *pb.Configuration, format string) error {
 	if format == "" {
@@ -53,7 +58,7 @@ func (a *app) export(cfg *pb.Configuration, format string) error {
 	case "table", "text", "yaml", "":
 		return document.YAML(a.out, cfg)
 	case "json":
-		return document.JSON(a.out, cfg)
+		return document.JSONPart(a.out, cfg, configurationFields...)
 	case "commands", "cmd":
 		for _, words := range grammar.Commands(cfg) {
 			if _, err := fmt.Fprintf(a.out, "%s %s\n", a.name, grammar.Shell(words)); err != nil {

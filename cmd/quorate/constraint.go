@@ -77,7 +77,7 @@ func (a *app) printConstraints(list []*pb.Constraint) error {
 			}
 		}
 		return nil
-	})
+	}, "constraints")
 }
 
 // constraintText writes a constraint as people say it.

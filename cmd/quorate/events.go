@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +42,7 @@ func newEventsCommand(a *app) *cobra.Command {
 			}
 			return a.print(&pb.State{Events: list}, func(w io.Writer) error {
 				return render.Events(w, list, a.now(), a.palette())
-			})
+			}, "events")
 		},
 	}
 	flags := c.Flags()
@@ -55,12 +57,23 @@ func newEventsCommand(a *app) *cobra.Command {
 
 func (f filter) apply(events []*pb.Event) []*pb.Event {
 	list := slices.DeleteFunc(slices.Clone(events), func(e *pb.Event) bool {
-		return e.GetId() <= f.after || f.resource != "" && e.GetResource() != f.resource || f.node != "" && e.GetNode() != f.node
+		return e.GetId() <= f.after || !concerns(e, e.GetResource(), f.resource) || !concerns(e, e.GetNode(), f.node)
 	})
 	if f.count > 0 && len(list) > f.count {
 		list = list[len(list)-f.count:]
 	}
 	return list
+}
+
+// concerns tells whether an event is about a name, or mentions it: a change of
+// the configuration may be about several.
+func concerns(e *pb.Event, about, name string) bool {
+	if name == "" || about == name {
+		return true
+	}
+	return about == "" && slices.Contains(strings.FieldsFunc(e.GetText(), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	}), name)
 }
 
 // followEvents prints events as they come, each once, until ctx ends or the

@@ -84,5 +84,5 @@ func (a *app) listGroups(c *cobra.Command, _ []string) error {
 			fmt.Fprintf(w, "%s: %s\n", g.GetId(), strings.Join(g.GetMembers(), ", "))
 		}
 		return nil
-	})
+	}, "groups")
 }

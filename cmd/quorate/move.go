@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -28,22 +26,28 @@ func newMoveCommand(a *app) *cobra.Command {
 			if len(words) == 2 {
 				return a.change(c, moveTo(words[0], words[1]))
 			}
-			owner, err := a.owner(c.Context(), words[0])
-			if err != nil {
-				return err
-			}
-			node, err := a.best(c.Context(), words[0], func(n *pb.NodeScore) bool { return n.GetNode() != owner })
-			if err != nil {
-				return err
-			}
-			if err := a.change(c, moveTo(words[0], node)); err != nil {
-				return err
-			}
-			a.say("%s moves from %s to %s", words[0], owner, node)
-			return nil
+			return a.moveAway(c, words[0])
 		},
 	}
 	return a.waits(c)
+}
+
+// moveAway moves a resource to the best of the other nodes.
+func (a *app) moveAway(c *cobra.Command, id string) error {
+	resp, err := a.member(c.Context())
+	if err != nil {
+		return err
+	}
+	owner, err := a.owner(resp, id)
+	if err != nil {
+		return err
+	}
+	node, err := a.best(c.Context(), resp.GetState(), id, owner)
+	if err != nil {
+		return err
+	}
+	a.say("%s moves from %s to %s", id, owner, node)
+	return a.change(c, moveTo(id, node))
 }
 
 func moveTo(id, node string) *pb.Edit {
@@ -56,56 +60,15 @@ func forgetMove(id string) *pb.Edit {
 
 // owner returns the node that a resource or group runs on, or says that it
 // does not run.
-func (a *app) owner(ctx context.Context, id string) (string, error) {
-	resp, err := a.member(ctx)
-	if err != nil {
-		return "", err
-	}
-	if _, err := selected(resp.GetState(), []string{id}); err != nil {
-		return "", err
+func (a *app) owner(resp *pb.GetResponse, id string) (string, error) {
+	if membersOf(resp.GetState(), id) == nil {
+		return "", notFound("resource: there is no resource or group %q", id)
 	}
 	owner := render.NewView(resp, a.now()).Owner(id)
 	if owner == "" {
 		return "", grammar.Errorf("%s runs nowhere now", id).With("name the node")
 	}
 	return owner, nil
-}
-
-// transient are the sources of scores that come from where a resource is, not
-// from where it should be.
-var transient = []string{"stickiness", "failback", "move"}
-
-// best returns the node that suits a resource best, among those that may.
-func (a *app) best(ctx context.Context, id string, may func(*pb.NodeScore) bool) (string, error) {
-	var resp *pb.WhyResponse
-	err := a.ask(ctx, readTimeout, func(ctx context.Context, c *client) (err error) {
-		resp, err = c.Why(ctx, &pb.WhyRequest{Resource: id})
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	node, top := "", int64(math.MinInt64)
-	for _, n := range resp.GetScores() {
-		if score := suitability(n); n.GetScore() >= 0 && score > top && may(n) {
-			node, top = n.GetNode(), score
-		}
-	}
-	if node == "" {
-		return "", fmt.Errorf("no other node may run %s: see %q", id, a.name+" why "+id)
-	}
-	return node, nil
-}
-
-// suitability is a node's score without what is transient.
-func suitability(n *pb.NodeScore) int64 {
-	var sum int64
-	for _, r := range n.GetReasons() {
-		if !slices.Contains(transient, r.GetSource()) {
-			sum += r.GetScore()
-		}
-	}
-	return sum
 }
 
 func newBanCommand(a *app) *cobra.Command {
@@ -119,7 +82,11 @@ func newBanCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs, nodeNames),
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) == 1 {
-				owner, err := a.owner(c.Context(), words[0])
+				resp, err := a.member(c.Context())
+				if err != nil {
+					return err
+				}
+				owner, err := a.owner(resp, words[0])
 				if err != nil {
 					return err
 				}
@@ -193,11 +160,15 @@ func newFailbackCommand(a *app) *cobra.Command {
 // failback moves a resource to where its scores want it, waits, and forgets
 // the move: what held it back does not, once it is there.
 func (a *app) failback(c *cobra.Command, id string) error {
-	owner, err := a.owner(c.Context(), id)
+	resp, err := a.member(c.Context())
 	if err != nil {
 		return err
 	}
-	node, err := a.best(c.Context(), id, func(*pb.NodeScore) bool { return true })
+	owner, err := a.owner(resp, id)
+	if err != nil {
+		return err
+	}
+	node, err := a.best(c.Context(), resp.GetState(), id, "")
 	if err != nil {
 		return err
 	}
@@ -311,5 +282,5 @@ func (a *app) showFailcounts(c *cobra.Command, words []string) error {
 			fmt.Fprintln(w, "No failures.")
 		}
 		return t.Write(w, a.palette())
-	})
+	}, "instances")
 }

@@ -112,5 +112,5 @@ func (a *app) showAttributes(c *cobra.Command, only []string) error {
 			}
 		}
 		return nil
-	})
+	}, "nodes")
 }

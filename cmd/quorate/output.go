@@ -10,12 +10,16 @@ import (
 	"quorate/cmd/quorate/grammar"
 )
 
-// print writes an answer as --output wants it; table draws it for people.
-func (a *app) print(m proto.Message, table func(io.Writer) error) error {
+// print writes an answer as --output wants it; table draws it for people. With
+// fields, m is a part of a larger message and JSON has those fields alone.
+func (a *app) print(m proto.Message, table func(io.Writer) error, fields ...string) error {
 	switch a.output {
 	case "table", "text":
 		return table(a.out)
 	case "json":
+		if len(fields) > 0 {
+			return document.JSONPart(a.out, m, fields...)
+		}
 		return document.JSON(a.out, m)
 	case "yaml":
 		return document.YAML(a.out, m)

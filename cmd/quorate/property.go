@@ -96,7 +96,7 @@ func (a *app) listOptions(c *cobra.Command, scope pb.OptionScope, only []string)
 	if err != nil {
 		return err
 	}
-	cfg, set := optionsIn(resp.GetState(), scope)
+	cfg, set, field := optionsIn(resp.GetState(), scope)
 	if len(only) > 0 {
 		maps.DeleteFunc(set, func(name, _ string) bool { return !slices.Contains(only, name) })
 	}
@@ -108,22 +108,22 @@ func (a *app) listOptions(c *cobra.Command, scope pb.OptionScope, only []string)
 			fmt.Fprintln(a.err, "None is set: the defaults hold.")
 		}
 		return nil
-	})
+	}, field)
 }
 
-// optionsIn returns the options of a scope, and the configuration that holds
-// that very map.
-func optionsIn(s *pb.State, scope pb.OptionScope) (*pb.Configuration, map[string]string) {
-	c := new(pb.Configuration)
+// optionsIn returns the options of a scope, the configuration that holds that
+// very map, and the name of its field.
+func optionsIn(s *pb.State, scope pb.OptionScope) (c *pb.Configuration, set map[string]string, field string) {
+	c = new(pb.Configuration)
 	switch scope {
 	case pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS:
 		c.ResourceDefaults = maps.Clone(s.GetResourceDefaults())
-		return c, c.ResourceDefaults
+		return c, c.ResourceDefaults, "resource_defaults"
 	case pb.OptionScope_OPTION_SCOPE_OPERATION_DEFAULTS:
 		c.OperationDefaults = maps.Clone(s.GetOperationDefaults())
-		return c, c.OperationDefaults
+		return c, c.OperationDefaults, "operation_defaults"
 	default:
 		c.Properties = maps.Clone(s.GetProperties())
-		return c, c.Properties
+		return c, c.Properties, "properties"
 	}
 }

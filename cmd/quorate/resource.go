@@ -230,7 +230,7 @@ func newResourceStatusCommand(a *app) *cobra.Command {
 			}
 			return a.print(resourceState(resp.GetState(), list), func(w io.Writer) error {
 				return render.Resources(w, resp, list, a.now(), a.options())
-			})
+			}, "resources", "groups", "assignments", "instances", "operations")
 		},
 	}
 }
@@ -285,7 +285,7 @@ func (a *app) showResources(c *cobra.Command, ids []string) error {
 			printResource(w, r)
 		}
 		return nil
-	})
+	}, "resources", "groups")
 }
 
 func printResource(w io.Writer, r *pb.Resource) {

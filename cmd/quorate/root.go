@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +28,9 @@ func newRootCommand(a *app) *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if e, ok := errors.AsType[*grammar.Error](err); ok {
+			return e // of our own flags, which say what is wrong themselves
+		}
 		return grammar.Errorf("%v", err).With("see %q", c.CommandPath()+" --help")
 	})
 	a.addFlags(root)
@@ -41,6 +46,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newConfigCommand(a),
 		newEventsCommand(a),
 		newWhyCommand(a),
+		newAgentCommand(),
 	)
 	finish(root)
 	return root
@@ -80,7 +86,8 @@ func noSuchCommand(c *cobra.Command, words []string) error {
 	c.SuggestionsMinimumDistance = 2
 	e := grammar.Errorf("%q is not a command of %q", words[0], c.CommandPath())
 	if s := c.SuggestionsFor(words[0]); len(s) > 0 {
-		return e.With("did you mean %q?", c.CommandPath()+" "+s[0])
+		nearest := s[max(0, slices.IndexFunc(s, func(name string) bool { return strings.HasPrefix(name, words[0]) }))]
+		return e.With("did you mean %q?", c.CommandPath()+" "+nearest)
 	}
 	return e.With("see %q", c.CommandPath()+" --help")
 }
@@ -98,11 +105,12 @@ func noun(use, short, example string, bare func(*cobra.Command, []string) error,
 // words says how many a command takes; most < 0 is any number.
 func words(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, got []string) error {
+		usage := strings.TrimSuffix(c.UseLine(), " [flags]")
 		switch {
 		case len(got) < least:
-			return grammar.Errorf("%q needs more words", c.CommandPath()).With("write %q", c.UseLine())
+			return grammar.Errorf("%q needs more words", c.CommandPath()).With("write %q", usage)
 		case most >= 0 && len(got) > most:
-			return grammar.Errorf("%q is one word too many", got[most]).With("write %q", c.UseLine())
+			return grammar.Errorf("%q is one word too many", got[most]).With("write %q", usage)
 		}
 		return nil
 	}

@@ -64,8 +64,10 @@ func whyRequest(words []string) (*pb.WhyRequest, error) {
 }
 
 func (a *app) printWhy(w io.Writer, resp *pb.WhyResponse) error {
-	for _, s := range resp.GetSentences() {
-		fmt.Fprintln(w, s)
+	for i, s := range resp.GetSentences() {
+		if !slices.Contains(resp.GetSentences()[:i], s) {
+			fmt.Fprintln(w, s)
+		}
 	}
 	if len(resp.GetScores()) == 0 {
 		return nil

@@ -43,6 +43,43 @@ func writeJSON(w io.Writer, m proto.Message, layout func(*bytes.Buffer, []byte, 
 	return err
 }
 
+// JSONPart writes only the named fields of m, even if they are empty, and in
+// them what is set.
+func JSONPart(w io.Writer, m proto.Message, fields ...string) error {
+	empty, err := topLevel(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, m)
+	if err != nil {
+		return err
+	}
+	set, err := topLevel(protojson.MarshalOptions{UseProtoNames: true}, m)
+	if err != nil {
+		return err
+	}
+	var b, out bytes.Buffer
+	for i, name := range fields {
+		value, ok := set[name]
+		if !ok {
+			value = empty[name]
+		}
+		fmt.Fprintf(&b, "%c%q:%s", "{,"[min(i, 1)], name, value)
+	}
+	b.WriteByte('}')
+	if err := json.Indent(&out, b.Bytes(), "", "  "); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	out.WriteByte('\n')
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+func topLevel(o protojson.MarshalOptions, m proto.Message) (map[string]json.RawMessage, error) {
+	raw, err := o.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("write JSON: %w", err)
+	}
+	var fields map[string]json.RawMessage
+	return fields, json.Unmarshal(raw, &fields)
+}
+
 // YAML writes the fields of m that are set.
 func YAML(w io.Writer, m proto.Message) error {
 	raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)

@@ -90,6 +90,27 @@ func TestJSONIsWrittenAndReadBack(t *testing.T) {
 	}
 }
 
+func TestJSONPartHasWhatWasAskedForAndNothingElse(t *testing.T) {
+	c := configuration(t, `nodes{name:"a"} nodes{name:"b" standby:true} properties{key:"x" value:"y"}`)
+	want := `{
+  "nodes": [
+    {
+      "name": "a"
+    },
+    {
+      "name": "b",
+      "standby": true
+    }
+  ],
+  "groups": []
+}
+`
+	var b strings.Builder
+	if err := JSONPart(&b, c, "nodes", "groups"); err != nil || b.String() != want {
+		t.Errorf("got %s, %v\nwant %s", b.String(), err, want)
+	}
+}
+
 func TestReadTakesWhatPeopleWrite(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"numbers and truths as strings", "properties: {a: 32, b: true, c: 1.50, d: no}",

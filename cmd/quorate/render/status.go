@@ -141,14 +141,9 @@ func ago(now time.Time, i *pb.Instance) string {
 // temporary lists what operators left behind that binds the cluster.
 func (v *View) temporary(b *strings.Builder, o Options) {
 	var lines []string
-	add := func(id string, m *pb.Move) {
-		if m.GetNode() != "" {
-			lines = append(lines, fmt.Sprintf("%s was moved to %s by hand %s ago; %q ends that.",
-				id, m.GetNode(), since(v.now, m.GetAt()), o.Program+" resource clear "+id))
-		}
-	}
-	for _, r := range v.resp.GetState().GetResources() {
-		add(r.GetId(), r.GetMove())
+	for _, m := range v.moves() {
+		lines = append(lines, fmt.Sprintf("%s was moved to %s by hand %s ago; %q ends that.",
+			m.id, m.GetNode(), since(v.now, m.GetAt()), o.Program+" resource clear "+m.id))
 	}
 	for _, c := range v.bans() {
 		id := c.GetLocation().GetResource()

@@ -143,6 +143,46 @@ func (v *View) voters() (voters []*pb.Node, heard int) {
 	return voters, heard
 }
 
+// A move is what an operator asked for, of a resource or of a whole group.
+type move struct {
+	id string
+	*pb.Move
+}
+
+// moves returns the moves in force. One that all members of a group have is the group's.
+func (v *View) moves() []move {
+	var moves []move
+	told := make(map[string]bool)
+	for _, g := range v.resp.GetState().GetGroups() {
+		if m := v.groupMove(g); m != nil {
+			moves = append(moves, move{g.GetId(), m})
+			for _, id := range g.GetMembers() {
+				told[id] = true
+			}
+		}
+	}
+	for _, r := range v.resp.GetState().GetResources() {
+		if r.GetMove().GetNode() != "" && !told[r.GetId()] {
+			moves = append(moves, move{r.GetId(), r.GetMove()})
+		}
+	}
+	return moves
+}
+
+func (v *View) groupMove(g *pb.Group) *pb.Move {
+	var common *pb.Move
+	for _, r := range v.resp.GetState().GetResources() {
+		switch m := r.GetMove(); {
+		case !slices.Contains(g.GetMembers(), r.GetId()):
+		case m.GetNode() == "" || common != nil && m.GetNode() != common.GetNode():
+			return nil
+		default:
+			common = m
+		}
+	}
+	return common
+}
+
 // bans returns the constraints that `resource ban` made.
 func (v *View) bans() []*pb.Constraint {
 	var bans []*pb.Constraint
