@@ -37,9 +37,13 @@ type meter struct {
 	address netip.Addr
 	socket  int
 	ports   func() map[int]port // by index of the bridge's end
-	last    map[string]int      // by host: its newest span
+	round   int                 // questions asked
+	last    map[string]heard    // by host
 	spans   []Span
 }
+
+// heard is a host's newest span, and the newest question it answered.
+type heard struct{ span, round int }
 
 // meter measures until the caller shuts its side of conn, or ctx ends.
 func (s *supervisor) meter(ctx context.Context, conn *net.UnixConn, address string) (*MeterReport, error) {
