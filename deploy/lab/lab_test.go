@@ -146,8 +146,8 @@ func TestFaults(t *testing.T) {
 		return all[0]
 	}
 	n1, _ := l.Spec.Host("n1")
-	reached := func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	reached := func(patience time.Duration) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		p, err := l.Probe(ctx, n1.Address(), "", nil)
 		if err != nil {
@@ -173,11 +173,15 @@ func TestFaults(t *testing.T) {
 		if s := status(); s.Link != tt.link || s.Agent.State != tt.agent || s.Power != (tt.fault != PowerOff) {
 			t.Errorf("%s: got %+v", tt.fault, s)
 		}
-		if got := reached(); got != tt.reached {
+		patience := 10 * time.Second
+		if !tt.reached {
+			patience = 300 * time.Millisecond
+		}
+		if got := reached(patience); got != tt.reached {
 			t.Errorf("%s: reached %v, want %v", tt.fault, got, tt.reached)
 		}
 		fault(Heal)
-		if s := status(); s.Link != "up" || s.Agent.State != agentRunning || !s.Power || !reached() {
+		if s := status(); s.Link != "up" || s.Agent.State != agentRunning || !s.Power || !reached(10*time.Second) {
 			t.Errorf("healed from %s: got %+v", tt.fault, s)
 		}
 	}

@@ -19,43 +19,64 @@ func TestProberMeasuresAKnownOutage(t *testing.T) {
 	l := start(t, NewSpec("t", []string{"n1"}, []string{"quorate", "lab", "web", ":80"}))
 	script(t, l, "n1", "ip addr add $VIP/32 dev eth0", "ip addr add $VIP6/128 dev eth0 nodad")
 	for _, tt := range []struct {
-		address   netip.Addr
-		add, page string
+		name          string
+		address       netip.Addr
+		del, add, url string
 	}{
-		{VIP, "addr add $VIP/32 dev eth0", "http://" + VIP.String() + "/"},
-		{VIP6, "addr add $VIP6/128 dev eth0 nodad", ""},
+		{"IPv4", VIP, "ip addr del $VIP/32 dev eth0", "ip addr add $VIP/32 dev eth0", "http://" + VIP.String() + "/"},
+		{"IPv6", VIP6, "ip addr del $VIP6/128 dev eth0", "ip addr add $VIP6/128 dev eth0 nodad", ""},
 	} {
-		stop, err := l.Meter(tt.address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var seen []Gap
-		p, err := l.Probe(t.Context(), tt.address, tt.page, func(g Gap) { seen = append(seen, g) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		del := strings.TrimSuffix(strings.Replace(tt.add, "addr add", "addr del", 1), " nodad")
-		script(t, l, "n1", "ip "+del, "sleep 0.2", "ip "+tt.add, "sleep 0.3")
-		tallies, err := p.Stop()
-		if err != nil {
-			t.Fatal(err)
-		}
-		truth, err := stop()
-		if err != nil || len(truth.Present) != 2 {
-			t.Fatalf("the kernel tells of %+v, %v; want one outage", truth, err)
-		}
-		// The kernel's own word: a busy machine takes longer than 200 ms.
-		outage := (truth.Present[1].From - truth.Present[0].To).Milliseconds()
-		for _, tally := range tallies {
-			longest := tally.Longest.Milliseconds()
-			if outage < 190 || longest < outage-10 || longest > outage+60 {
-				t.Errorf("%s %s: an outage of %d ms was measured as %d ms: %+v", tally.Kind, tt.address, outage, longest, tally)
+		t.Run(tt.name, func(t *testing.T) {
+			// No outage may look shorter than it was. On a busy machine it may look
+			// longer, but not each time.
+			for try := range 4 {
+				outage, tallies := outage(t, l, tt.address, tt.url, tt.del, "sleep 0.2", tt.add, "sleep 0.3")
+				exact := outage < 260
+				for _, tally := range tallies {
+					longest := tally.Longest.Milliseconds()
+					if longest < outage-3 {
+						t.Fatalf("%s: an outage of %d ms was measured as %d ms: %+v", tally.Kind, outage, longest, tally)
+					}
+					exact = exact && longest <= outage+15
+				}
+				if exact {
+					return
+				}
+				t.Logf("try %d: an outage of %d ms was measured as %+v", try+1, outage, tallies)
 			}
-			if !slices.ContainsFunc(seen, func(g Gap) bool { return g.Kind == tally.Kind && g.Length() == tally.Longest }) {
-				t.Errorf("%s: gap not seen while it ran: %+v", tally.Kind, seen)
-			}
+			t.Error("never measured to 15 ms")
+		})
+	}
+}
+
+// outage runs a script that takes an address away for a while and returns how
+// long the kernel says it was gone, in ms, and what the prober saw.
+func outage(t *testing.T, l *Lab, address netip.Addr, url string, lines ...string) (int64, []Tally) {
+	t.Helper()
+	stop, err := l.Meter(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []Gap
+	p, err := l.Probe(t.Context(), address, url, func(g Gap) { seen = append(seen, g) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(t, l, "n1", lines...)
+	tallies, err := p.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tally := range tallies {
+		if !slices.ContainsFunc(seen, func(g Gap) bool { return g.Kind == tally.Kind && g.Length() == tally.Longest }) {
+			t.Errorf("%s: gap not seen while it ran: %+v", tally.Kind, seen)
 		}
 	}
+	truth, err := stop()
+	if err != nil || len(truth.Present) != 2 {
+		t.Fatalf("the kernel tells of %+v, %v; want one outage", truth, err)
+	}
+	return (truth.Present[1].From - truth.Present[0].To).Milliseconds(), tallies
 }
 
 func TestMeterSeesTwoOwners(t *testing.T) {
