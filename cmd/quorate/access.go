@@ -91,7 +91,7 @@ func (a *app) auth(ctx context.Context, r *pb.AuthRequest) error {
 	return errors.Join(err, a.print(resp, func(w io.Writer) error {
 		for _, h := range resp.GetHosts() {
 			if h.GetError() != "" {
-				fmt.Fprintf(a.err, "%s: %s\n", a.name, h.GetError())
+				fmt.Fprintf(a.err, "%s: host %s: %s\n", a.name, h.GetName(), strings.TrimPrefix(h.GetError(), "host "+h.GetName()+": "))
 				continue
 			}
 			fmt.Fprintf(w, "%s: authorized\n", h.GetName())

@@ -58,7 +58,7 @@ func (a *app) run(ctx context.Context, words []string) int {
 	if text := a.explain(err); text != "" {
 		fmt.Fprintf(a.err, "%s: %s\n", a.name, text)
 	}
-	return exitStatus(err)
+	return a.exitStatus(err)
 }
 
 // palette colours what goes to a terminal, unless NO_COLOR is set.

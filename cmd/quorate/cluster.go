@@ -254,7 +254,7 @@ func newTokenCommand(a *app) *cobra.Command {
 			return a.print(resp, func(w io.Writer) error {
 				fmt.Fprintln(w, resp.GetToken())
 				fmt.Fprintf(a.err, "It works once, until %s, with \"%s cluster join TOKEN\" on the new node.\n",
-					resp.GetExpiresAt().AsTime().Local().Format("15:04:05"), a.name)
+					resp.GetExpiresAt().AsTime().In(a.now().Location()).Format("15:04:05"), a.name)
 				return nil
 			})
 		},

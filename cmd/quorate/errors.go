@@ -44,7 +44,7 @@ func noCluster(program, node string) error {
 var badReasons = []string{"INVALID", "NOT_FOUND", "EXISTS", "PRECONDITION", "PASSWORD", "BAD_INPUT"}
 
 // exitStatus tells bad input from what failed.
-func exitStatus(err error) int {
+func (a *app) exitStatus(err error) int {
 	if errors.As(err, new(*grammar.Error)) || errors.As(err, new(*certificateError)) {
 		return exitBadInput
 	}
@@ -56,7 +56,8 @@ func exitStatus(err error) int {
 	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.OutOfRange:
 		return exitBadInput
 	case codes.FailedPrecondition, codes.PermissionDenied:
-		if slices.Contains(badReasons, errorInfo(s).GetReason()) {
+		reason := errorInfo(s).GetReason()
+		if slices.Contains(badReasons, reason) || reason == "DENIED" && a.server != "" { // by the certificate
 			return exitBadInput
 		}
 	default:

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"quorate/cmd/quorate/grammar"
 )
@@ -29,21 +30,60 @@ func (a *app) remote() (func(context.Context) (net.Conn, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	address := a.server
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), defaultPort)
-	}
+	address := serverAddress(a.server)
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err != nil {
 			return nil, err
 		}
 		t := tls.Client(conn, config)
-		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(err, conn.Close())
+		first, err := shakeHands(ctx, a.server, t)
+		if err != nil {
+			_ = conn.Close() // the error is told already
+			return nil, err
 		}
-		return t, nil
+		return &peeked{t, first}, nil
 	}, nil
+}
+
+// shakeHands returns once both ends have accepted each other. In TLS 1.3 a
+// client learns only after its handshake that its certificate was refused; a
+// gRPC server that accepts it speaks first, and those bytes are returned.
+func shakeHands(ctx context.Context, server string, t *tls.Conn) (first []byte, err error) {
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = t.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	first = make([]byte, 512)
+	n, err := t.Read(first)
+	if refused, ok := errors.AsType[*net.OpError](err); ok && refused.Op == "remote error" {
+		return nil, &certificateError{fmt.Sprintf("--server %s: it does not accept the certificate of --cert: %v", server, refused.Err)}
+	}
+	return first[:n], err
+}
+
+// peeked is a connection of which the first bytes were read already.
+type peeked struct {
+	net.Conn
+	first []byte
+}
+
+func (p *peeked) Read(b []byte) (int, error) {
+	if len(p.first) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.first)
+	p.first = p.first[n:]
+	return n, nil
+}
+
+// serverAddress adds the port where there is none.
+func serverAddress(server string) string {
+	if _, _, err := net.SplitHostPort(server); err == nil {
+		return server
+	}
+	return net.JoinHostPort(strings.Trim(server, "[]"), defaultPort)
 }
 
 // tlsConfig accepts any member of the cluster and nobody else. Members are told
