@@ -205,10 +205,12 @@ func TestOperations(t *testing.T) {
 			`db
 			vip`},
 		{"a deleted resource waits for what is under way", `
+			probe db a
 			probe vip a
+			delete db
 			delete vip
 			notrunning vip a`,
-			`db`},
+			`db deleting; probe on a`},
 		{"a deleted resource that may run on a node not yet probed waits for that", `
 			probe vip a
 			done vip a
