@@ -52,11 +52,10 @@ type Agent struct {
 
 // A hold is what the agent knows of one resource. It outlives a stop.
 type hold struct {
-	renewed chan struct{} // holds a token when Start or Reload is done
-
-	mu     sync.Mutex
-	active bool // between the end of Start and the beginning of Stop
-	worker int  // process id that was last seen
+	mu      sync.Mutex
+	renewed chan struct{} // closed, and made anew, when Start or Reload is done
+	active  bool          // between the end of Start and the beginning of Stop
+	worker  int           // process id that was last seen
 }
 
 // New returns an agent that has done nothing yet.
@@ -250,7 +249,7 @@ func (a *Agent) hold(r *pb.Resource) *hold {
 	defer a.mu.Unlock()
 	h, ok := a.holds[r.GetId()]
 	if !ok {
-		h = &hold{renewed: make(chan struct{}, 1)}
+		h = &hold{renewed: make(chan struct{})}
 		a.holds[r.GetId()] = h
 	}
 	return h
@@ -259,12 +258,17 @@ func (a *Agent) hold(r *pb.Resource) *hold {
 // begin notes that a worker serves and wakes its watch.
 func (h *hold) begin(worker int) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.active, h.worker = true, worker
-	h.mu.Unlock()
-	select {
-	case h.renewed <- struct{}{}:
-	default:
-	}
+	close(h.renewed)
+	h.renewed = make(chan struct{})
+}
+
+// next returns what the next Start or Reload closes.
+func (h *hold) next() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.renewed
 }
 
 func (h *hold) end() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -13,46 +14,52 @@ import (
 func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why string)) error {
 	s, h := place(r, a.runDir), a.hold(r)
 	for ctx.Err() == nil {
-		why := a.untilEnd(ctx, s, h)
-		if why == "" || h.ended() || ctx.Err() != nil {
+		renewed := h.next() // before anything is looked at
+		why := untilEnd(ctx, s, renewed)
+		if why == "" || succeeded(ctx, s) || ctx.Err() != nil {
 			continue
 		}
-		if _, err := healthy(ctx, s); err == nil {
-			continue
+		if !h.ended() {
+			changed(why)
 		}
-		changed(why)
 		select { // nothing to watch before the next Start
 		case <-ctx.Done():
-		case <-h.renewed:
+		case <-renewed:
 		}
 	}
 	return nil
 }
 
+// successionTime is how long a reload may take to make another worker, on a
+// machine with much else to do. When a worker fails, its master ends at once.
+const successionTime = 3 * time.Second
+
+// succeeded reports whether another worker serves instead of one that ended.
+func succeeded(ctx context.Context, s *settings) bool {
+	ctx, cancel := context.WithTimeout(ctx, successionTime)
+	defer cancel()
+	for {
+		if _, err := healthy(ctx, s); err == nil {
+			return true
+		}
+		if m, err := s.master(); err != nil || m == 0 || pause(ctx) != nil {
+			return false
+		}
+	}
+}
+
 // untilEnd waits until a process that serves has ended and says which, or
 // returns "" when there may be others to watch.
-func (a *Agent) untilEnd(ctx context.Context, s *settings, h *hold) string {
-	select { // what it stands for is looked at now
-	case <-h.renewed:
-	default:
-	}
+func untilEnd(ctx context.Context, s *settings, renewed <-chan struct{}) string {
 	master, err := s.master()
 	st := status{}
 	if err == nil && master != 0 {
 		st, err = askStatus(ctx, s)
 	}
-	if err != nil || master == 0 || st.newest() == 0 {
-		if !h.ended() {
-			return "haproxy has ended"
-		}
-		select {
-		case <-ctx.Done():
-		case <-h.renewed:
-			h.again()
-		}
-		return ""
+	if err != nil || st.newest() == 0 {
+		return "haproxy is not running"
 	}
-	return firstEnd(ctx, h, map[int]string{
+	return firstEnd(ctx, renewed, map[int]string{
 		master:      fmt.Sprintf("haproxy's master, process %d, has ended", master),
 		st.newest(): fmt.Sprintf("haproxy's worker, process %d, has ended", st.newest()),
 	})
@@ -60,9 +67,8 @@ func (a *Agent) untilEnd(ctx context.Context, s *settings, h *hold) string {
 
 // firstEnd waits until one of the processes has ended, and returns what is
 // said of it; "" when a Start or Reload came before that.
-func firstEnd(ctx context.Context, h *hold, said map[int]string) string {
+func firstEnd(ctx context.Context, renewed <-chan struct{}, said map[int]string) string {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	first := make(chan string, len(said))
 	var w sync.WaitGroup
 	defer w.Wait()
@@ -81,18 +87,9 @@ func firstEnd(ctx context.Context, h *hold, said map[int]string) string {
 	select {
 	case <-ctx.Done():
 		return ""
-	case <-h.renewed:
-		h.again()
+	case <-renewed:
 		return ""
 	case text := <-first:
 		return text
-	}
-}
-
-// again puts a token back that was taken.
-func (h *hold) again() {
-	select {
-	case h.renewed <- struct{}{}:
-	default:
 	}
 }
