@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -60,7 +61,8 @@ type agent struct {
 	identity *identity.Identity
 	net      *transport.Transport
 	server   *Server
-	local    *grpc.ClientConn // over the unix socket
+	socket   string
+	local    *grpc.ClientConn // over it
 	member   bool             // guarded by world.mu
 	kinds    *resources.Registry
 }
@@ -72,31 +74,35 @@ func (w *world) boot(name string) *agent {
 	id, err := identity.Open(filepath.Join(dir, "data"))
 	must(w.t, err)
 	must(w.t, id.Passwords().Set(defaultUser, "secret of "+name))
-	a := &agent{world: w, name: name, identity: id, kinds: new(resources.Registry)}
+	a := &agent{world: w, name: name, identity: id, kinds: new(resources.Registry), socket: filepath.Join(dir, "agent.sock")}
 	must(w.t, a.kinds.Register(&fileAgent{}))
 	logger := slog.New(slog.DiscardHandler)
 	a.net = transport.New(transport.Config{Identity: id, Addresses: w.addresses, Listen: "127.0.0.1:0", Log: logger})
 	a.server, err = New(Config{
 		Self: a, Identity: id, State: a, Log: w, Own: w, Sight: a, Executor: a, Agents: a.kinds, Dialer: a.net,
-		Resolver: phoneBook{}, Socket: filepath.Join(dir, "agent.sock"),
+		Resolver: phoneBook{}, Socket: a.socket,
 		Members: a.net.Listener(transport.ALPNAPI), Strangers: a.net.Listener(transport.ALPNJoin), Logger: logger,
 	})
 	must(w.t, err)
-	a.run(filepath.Join(dir, "agent.sock"))
+	a.run()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.agents = append(w.agents, a)
 	return a
 }
 
-func (a *agent) run(socket string) {
+func (a *agent) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.net.Run(ctx) })
 	g.Go(func() error { return a.server.Run(ctx) })
 	var err error
-	a.local, err = grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+	a.local, err = grpc.NewClient("unix:"+a.socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1.5, MaxDelay: 50 * time.Millisecond},
+			MinConnectTimeout: 5 * time.Second,
+		}))
 	must(a.t, err)
 	a.t.Cleanup(func() {
 		a.local.Close()
@@ -247,6 +253,19 @@ func (w *world) operate() bool {
 	}
 	w.mustApply(&pb.Command{Body: &pb.Command_RecordResult{RecordResult: &pb.RecordResult{Result: result}}})
 	return true
+}
+
+// gone lets the others testify that a node is gone.
+func (w *world) gone(a *agent) {
+	st := w.store.Get().State
+	n := state.NodeByID(st, a.identity.ID())
+	g := &pb.NodeGone{Node: n.Id, Epoch: n.Epoch}
+	for _, id := range st.Electorate.Voters {
+		if id != n.Id {
+			g.Testimonies = append(g.Testimonies, &pb.Testimony{Voter: id, Silence: durationpb.New(time.Minute)})
+		}
+	}
+	w.mustApply(&pb.Command{Body: &pb.Command_NodeGone{NodeGone: g}})
 }
 
 func (w *world) mustApply(c *pb.Command) *state.Applied {
