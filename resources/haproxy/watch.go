@@ -90,6 +90,11 @@ func firstEnd(ctx context.Context, renewed <-chan struct{}, said map[int]string)
 	case <-renewed:
 		return ""
 	case text := <-first:
-		return text
+		select {
+		case <-renewed: // the next look tells what it means
+			return ""
+		default:
+			return text
+		}
 	}
 }
