@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"google.golang.org/grpc"
 
 	"quorate/cmd/quorate/grammar"
 	pb "quorate/proto/quorate/v1"
@@ -196,7 +195,7 @@ func newJoinCommand(a *app) *cobra.Command {
 				}
 				r.Token = strings.TrimSpace(line)
 			}
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.ClusterClient.Join(ctx, r)
 			})
 		},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -308,6 +309,35 @@ func TestCompletionAsksTheAgent(t *testing.T) {
 			if !slices.Contains(strings.Split(out, "\n"), want) {
 				t.Errorf("completion of %q lacks %q:\n%s", tt.words, want, out)
 			}
+		}
+	}
+}
+
+func TestEventsAboutAName(t *testing.T) {
+	events := []*pb.Event{
+		{Id: 1, Resource: "A", Text: "about the resource"},
+		{Id: 2, Node: "A", Text: "about a node"},
+		{Id: 3, Text: "resource A was made; B, too"},
+		{Id: 4, Text: "resource A-2 and BA were made"},
+		{Id: 5, Resource: "B", Text: "B follows A"},
+	}
+	tests := []struct {
+		f    filter
+		want string
+	}{
+		{filter{}, "1 2 3 4 5"},
+		{filter{resource: "A"}, "1 3"},
+		{filter{resource: "B"}, "3 5"},
+		{filter{resource: "A-2"}, "4"},
+		{filter{node: "A"}, "2 3 5"},
+		{filter{count: 2}, "4 5"},
+		{filter{resource: "A", count: 1}, "3"},
+		{filter{after: 3}, "4 5"},
+	}
+	for _, tt := range tests {
+		got := strings.Trim(fmt.Sprint(each(tt.f.apply(events), (*pb.Event).GetId)), "[]")
+		if got != tt.want {
+			t.Errorf("%+v selects %s, want %s", tt.f, got, tt.want)
 		}
 	}
 }

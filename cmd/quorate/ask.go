@@ -65,40 +65,60 @@ func (a *app) printChange(resp *pb.ChangeResponse) error {
 	})
 }
 
+// progress is the stream of lines of a long work; a starter begins one.
+type (
+	progress = grpc.ServerStreamingClient[pb.Progress]
+	starter  func(context.Context, *client) (progress, error)
+)
+
 // work prints the lines of a long work as they come, and waits for what it led
 // to if --wait was given. It fails if a line says so.
-func (a *app) work(ctx context.Context, start func(context.Context, *client) (grpc.ServerStreamingClient[pb.Progress], error)) error {
-	c, err := a.connect()
+func (a *app) work(ctx context.Context, start starter) error {
+	return a.workWithin(ctx, lineTimeout, start)
+}
+
+// workWithin gives up when no line comes for so long.
+func (a *app) workWithin(ctx context.Context, patience time.Duration, start starter) error {
+	index, err := a.runWork(ctx, patience, start)
 	if err != nil {
 		return err
-	}
-	defer c.close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silent := time.AfterFunc(lineTimeout, func() { cancel(errSilent) })
-	defer silent.Stop()
-	s, err := start(ctx, c)
-	if err != nil {
-		return err
-	}
-	failed, index, err := a.lines(s, func() { silent.Reset(lineTimeout) })
-	switch {
-	case errors.Is(context.Cause(ctx), errSilent):
-		return errSilent
-	case err != nil && failed:
-		return failedError{c.cause(a, err)}
-	case err != nil:
-		return c.cause(a, err)
-	case failed:
-		return errSaid
 	}
 	return a.waitFor(ctx, index)
 }
 
-var errSilent = fmt.Errorf("the agent has said nothing for %s; what was asked may or may not be done", lineTimeout)
+// runWork starts a work and prints its lines to the end.
+func (a *app) runWork(ctx context.Context, patience time.Duration, start starter) (index uint64, err error) {
+	c, err := a.connect()
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(patience, func() { cancel(errSilent) })
+	defer silent.Stop()
+	s, err := start(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	failed, index, err := a.lines(s, func() { silent.Reset(patience) })
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent):
+		return 0, errSilent
+	case err != nil && failed:
+		return 0, failedError{c.cause(a, err)}
+	case err != nil:
+		return 0, c.cause(a, err)
+	case failed:
+		return 0, errSaid
+	}
+	return index, nil
+}
+
+var errSilent = errors.New("the agent says nothing any more; what was asked may or may not be done")
 
 // lines prints a stream of progress; got is called for each line.
-func (a *app) lines(s grpc.ServerStreamingClient[pb.Progress], got func()) (failed bool, index uint64, err error) {
+func (a *app) lines(s progress, got func()) (failed bool, index uint64, err error) {
 	for {
 		p, err := s.Recv()
 		if errors.Is(err, io.EOF) {

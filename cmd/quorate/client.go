@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	pb "quorate/proto/quorate/v1"
@@ -46,6 +47,7 @@ func (a *app) connect() (*client, error) {
 	c.conn, err = grpc.NewClient("passthrough:///quorate",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}), // the far end may vanish
 		grpc.WithUnaryInterceptor(c.unary(a)),
 		grpc.WithStreamInterceptor(c.stream(a)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"quorate/cmd/quorate/grammar"
@@ -53,7 +52,7 @@ func newSetupCommand(a *app) *cobra.Command {
 				a.warn("%s: these are corosync's and mean nothing here; skipped", strings.Join(skipped, ", "))
 			}
 			r.Start = start
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Setup(ctx, r)
 			})
 		},
@@ -89,7 +88,7 @@ func newStartCommand(a *app) *cobra.Command {
 		Short:   "Let nodes take work: this one, the named ones or all",
 		Example: "cluster start --all\ncluster start lvsm",
 		RunE: func(c *cobra.Command, nodes []string) error {
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Start(ctx, &pb.StartRequest{Nodes: nodes, All: all})
 			})
 		},
@@ -109,7 +108,7 @@ func newStopCommand(a *app) *cobra.Command {
 			if timeout.d > 0 {
 				r.Timeout = durationpb.New(timeout.d)
 			}
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.workWithin(c.Context(), lineTimeout+timeout.d, func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Stop(ctx, r)
 			})
 		},
@@ -153,7 +152,7 @@ func newDestroyCommand(a *app) *cobra.Command {
 		Example: "cluster destroy\ncluster destroy --all",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Destroy(ctx, &pb.DestroyRequest{All: all})
 			})
 		},
@@ -187,13 +186,13 @@ func newNodeAddCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			err = a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.AddNode(ctx, &pb.AddNodeRequest{Host: hosts[0], Role: r})
 			})
 			if err != nil || !start {
 				return err
 			}
-			return a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Start(ctx, &pb.StartRequest{Nodes: []string{hosts[0].GetName()}})
 			})
 		},
@@ -216,7 +215,7 @@ func newNodeRemoveCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.completes(nodeNames),
 		RunE: func(c *cobra.Command, names []string) error {
 			for _, name := range names {
-				err := a.work(c.Context(), func(ctx context.Context, cl *client) (grpc.ServerStreamingClient[pb.Progress], error) {
+				err := a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 					return cl.RemoveNode(ctx, &pb.RemoveNodeRequest{Name: name, Force: force})
 				})
 				if err != nil {

@@ -85,6 +85,10 @@ func (a *app) explain(err error) string {
 			break // the agent's own words
 		}
 		return "no answer in time; what was asked may or may not be done yet: see \"" + a.name + " status\""
+	case codes.Unavailable:
+		if errorInfo(s) == nil {
+			return "the connection to the agent broke (" + oneLine(s.Message()) + "); what was asked may or may not be done"
+		}
 	case codes.Unimplemented:
 		return "the agent does not know this command: is it of an older version?"
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"quorate/cmd/quorate/render"
 )
 
 // follow runs a command that does not end by itself, and passes on what it
@@ -75,14 +77,41 @@ func TestStatusWatchAsJSON(t *testing.T) {
 func TestEventsFollow(t *testing.T) {
 	w := newWorld(t, "lvsm", "lvss")
 	lines, stop := follow(t, w, "events", "--follow", "-n", "1")
-	await(t, lines, "the voters are now lvsm, lvss")
+	await(t, lines, "06:00:00.000  (event of kind")
 	w.run("quorate", "node", "standby", "lvss")
-	await(t, lines, "node lvss standby=true (root@lvsm)")
+	await(t, lines, "06:00:01.000  (event of kind configuration) (root@lvsm)")
 	w.run("quorate", "node", "unstandby", "lvss")
-	if line := <-lines; !strings.Contains(line, "node lvss standby=false") {
+	if line := <-lines; line != "06:00:02.000  (event of kind configuration) (root@lvsm)" {
 		t.Errorf("the next line is %q, want the next event: each is printed once", line)
 	}
 	if exit := stop(); exit != 0 {
 		t.Errorf("interrupted: exit %d, want 0", exit)
+	}
+}
+
+// On a terminal the last picture stays when the agent does not answer any more.
+func TestScreenKeepsTheLastPicture(t *testing.T) {
+	w := newWorld(t, "lvsm", "lvss")
+	var out strings.Builder
+	a := newApp("quorate", nil, &out, io.Discard, func(string) string { return "" })
+	a.socket, a.now, a.output = w.socket, w.now, "table"
+	s := &screen{app: a, draw: render.Nodes, live: true, at: w.now()}
+	s.question(t.Context())
+	if err := s.show(); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.HasPrefix(got, "\x1b[Hweb: quorum") || !strings.HasSuffix(got, "\x1b[K\n\x1b[J") {
+		t.Errorf("drawn %q", got)
+	}
+	out.Reset()
+	a.socket = "/does/not/exist"
+	w.run("quorate", "node", "standby", "lvss") // time goes on
+	s.question(t.Context())
+	if err := s.show(); err != nil {
+		t.Fatal(err)
+	}
+	want := "\x1b[HNo answer from the agent for 1s: the agent on this machine does not answer at /does/not/exist"
+	if got := out.String(); !strings.HasPrefix(got, want) || !strings.Contains(got, "web: quorum") {
+		t.Errorf("drawn %q\nwant %q and the last picture", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,8 @@ import (
 )
 
 // A world is an agent to talk to over a real unix socket. State and scheduler
-// are the real ones; each entry is applied at once and what it asks for is done
-// at once. Time goes on one second an entry.
+// are the real ones, and what a change asks for is done at once; a second passes
+// before each change. Their sentences are replaced, as they are not ours to test.
 type world struct {
 	pb.UnimplementedClusterServer
 	pb.UnimplementedStatusServer
@@ -39,6 +40,7 @@ type world struct {
 	mu       sync.Mutex
 	state    *pb.State
 	index    uint64
+	newest   uint64 // change
 	at       time.Time
 	refusals []error            // of the next questions, in order
 	asked    []string           // the questions that change nothing in the state, as text
@@ -145,7 +147,6 @@ func (w *world) confirm() {
 
 // apply commits one command. w.mu is held, as in all that follow.
 func (w *world) apply(c *pb.Command) (*state.Applied, error) {
-	w.at = w.at.Add(time.Second)
 	c.Level, c.ProposedAt = 1, timestamppb.New(w.at)
 	next, applied, err := state.Step(w.state, w.index+1, c)
 	if err != nil {
@@ -207,7 +208,7 @@ func refuse(err error) error {
 		state.Invalid: codes.InvalidArgument, state.NotFound: codes.NotFound,
 		state.Exists: codes.AlreadyExists, state.Precondition: codes.FailedPrecondition,
 	}[r.Code]
-	return refusal(code, strings.ToUpper(strings.ReplaceAll(r.Code.String(), " ", "_")), err.Error(), map[string]string{"field": r.Field, "fix": r.Fix})
+	return refusal(code, strings.ToUpper(strings.ReplaceAll(r.Code.String(), " ", "_")), "(the state's words: "+r.Code.String()+")", nil)
 }
 
 func refusal(code codes.Code, reason, text string, metadata map[string]string) error {
@@ -236,6 +237,7 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 	if err := w.next("Change", r); err != nil {
 		return nil, err
 	}
+	w.at = w.at.Add(time.Second)
 	resp := new(pb.ChangeResponse)
 	for _, e := range r.GetEdits() {
 		if c := e.GetCreateResource(); c.GetResource().GetAgent() == "ocf:heartbeat:IPaddr2" {
@@ -246,22 +248,29 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 	if err != nil {
 		return nil, refuse(err)
 	}
-	resp.Index = applied.Index
+	resp.Index, w.newest = applied.Index, applied.Index
 	w.operate()
 	return resp, nil
 }
 
 func (w *world) answer() *pb.GetResponse {
-	r := &pb.GetResponse{State: w.state, Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
+	r := &pb.GetResponse{State: proto.CloneOf(w.state), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
 	if w.state.GetClusterId() == "" {
 		return r
 	}
 	r.Leader, r.Quorate, r.AsOf = "id-lvsm", true, durationpb.New(0)
 	plan := scheduler.Schedule(w.state, w.at)
 	for _, p := range plan.Placements {
-		r.Placements = append(r.Placements, &pb.PlacementStatus{Resource: p.Resource, Node: p.Node, Reason: p.Reason, Blocked: p.Blocked})
+		status := &pb.PlacementStatus{Resource: p.Resource, Node: p.Node, Reason: "(why " + p.Resource + " is there)"}
+		if len(p.Blocked) > 0 {
+			status.Blocked = []string{"(why " + p.Resource + " is blocked)"}
+			r.Problems = append(r.Problems, status.GetBlocked()...)
+		}
+		r.Placements = append(r.Placements, status)
 	}
-	r.Problems = plan.Problems
+	for _, e := range r.GetState().GetEvents() {
+		e.Text = fmt.Sprintf("(event of kind %s)", e.GetKind())
+	}
 	return r
 }
 
@@ -290,7 +299,11 @@ func (w *world) Watch(_ *pb.WatchRequest, s grpc.ServerStreamingServer[pb.GetRes
 func (w *world) Wait(_ context.Context, r *pb.WaitRequest) (*pb.WaitResponse, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked = append(w.asked, fmt.Sprintf("Wait index %d", r.GetIndex()))
+	which := fmt.Sprintf("index %d", r.GetIndex())
+	if r.GetIndex() == w.newest {
+		which = "for that change"
+	}
+	w.asked = append(w.asked, "Wait "+which)
 	w.at = w.at.Add(r.GetTimeout().AsDuration())
 	if len(w.pending) > 0 {
 		resp := w.pending[0]
@@ -307,7 +320,13 @@ func (w *world) Why(_ context.Context, r *pb.WhyRequest) (*pb.WhyResponse, error
 	if sentences == nil {
 		return nil, status.Errorf(codes.NotFound, "resource: there is no resource or group %q", r.GetResource())
 	}
-	return &pb.WhyResponse{Sentences: sentences, Scores: scores}, nil
+	for _, n := range scores {
+		for _, reason := range n.GetReasons() {
+			reason.Text = "(why)"
+		}
+	}
+	said := fmt.Sprintf("(why %s is where it is)", r.GetResource())
+	return &pb.WhyResponse{Sentences: []string{said, said, "(about " + cmp.Or(r.GetNode(), "every node") + ")"}, Scores: scores}, nil
 }
 
 func (w *world) Auth(_ context.Context, r *pb.AuthRequest) (*pb.AuthResponse, error) {
@@ -323,16 +342,17 @@ func (w *world) Auth(_ context.Context, r *pb.AuthRequest) (*pb.AuthResponse, er
 	return resp, nil
 }
 
-// a progress is the stream of a long work.
-type progress = grpc.ServerStreamingServer[pb.Progress]
+// sender is the server's end of a long work.
+type sender = grpc.ServerStreamingServer[pb.Progress]
 
 // work notes a long work, does it and tells of it.
-func (w *world) work(name string, m proto.Message, s progress, do func() []*pb.Progress) error {
+func (w *world) work(name string, m proto.Message, s sender, do func() []*pb.Progress) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.next(name, m); err != nil {
 		return err
 	}
+	w.at = w.at.Add(time.Second)
 	for _, p := range do() {
 		if err := s.Send(p); err != nil {
 			return err
@@ -341,7 +361,7 @@ func (w *world) work(name string, m proto.Message, s progress, do func() []*pb.P
 	return nil
 }
 
-func (w *world) Setup(r *pb.SetupRequest, s progress) error {
+func (w *world) Setup(r *pb.SetupRequest, s sender) error {
 	return w.work("Setup", r, s, func() []*pb.Progress {
 		if w.state.GetClusterId() != "" {
 			return nothing() // the question is what counts
@@ -385,11 +405,11 @@ func (w *world) stopping(names []string, all, stopped bool, said string) []*pb.P
 	return append(lines, &pb.Progress{Index: w.index})
 }
 
-func (w *world) Start(r *pb.StartRequest, s progress) error {
+func (w *world) Start(r *pb.StartRequest, s sender) error {
 	return w.work("Start", r, s, func() []*pb.Progress { return w.stopping(r.GetNodes(), r.GetAll(), false, "takes work") })
 }
 
-func (w *world) Stop(r *pb.StopRequest, s progress) error {
+func (w *world) Stop(r *pb.StopRequest, s sender) error {
 	return w.work("Stop", r, s, func() []*pb.Progress {
 		if slices.Contains(r.GetNodes(), "away") {
 			return []*pb.Progress{{Node: "away", Text: "still holds A", Failed: true}}
@@ -400,19 +420,19 @@ func (w *world) Stop(r *pb.StopRequest, s progress) error {
 
 func nothing() []*pb.Progress { return []*pb.Progress{{Text: "done"}} }
 
-func (w *world) Destroy(r *pb.DestroyRequest, s progress) error {
+func (w *world) Destroy(r *pb.DestroyRequest, s sender) error {
 	return w.work("Destroy", r, s, nothing)
 }
 
-func (w *world) AddNode(r *pb.AddNodeRequest, s progress) error {
+func (w *world) AddNode(r *pb.AddNodeRequest, s sender) error {
 	return w.work("AddNode", r, s, nothing)
 }
 
-func (w *world) RemoveNode(r *pb.RemoveNodeRequest, s progress) error {
+func (w *world) RemoveNode(r *pb.RemoveNodeRequest, s sender) error {
 	return w.work("RemoveNode", r, s, nothing)
 }
 
-func (w *world) Join(r *pb.JoinRequest, s progress) error {
+func (w *world) Join(r *pb.JoinRequest, s sender) error {
 	return w.work("Join", r, s, nothing)
 }
 

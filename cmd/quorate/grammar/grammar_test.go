@@ -74,7 +74,7 @@ func parse(line string) ([]*pb.Edit, error) {
 		}
 	}
 	p := parsers[best]
-	return p.parse(ProtectScores(strings.Fields(strings.TrimPrefix(line, p.prefix))))
+	return p.parse(ProtectScores(strings.Fields(line))[len(strings.Fields(p.prefix)):])
 }
 
 func TestEdits(t *testing.T) {
@@ -294,6 +294,10 @@ func TestOnlyNegativeScoresAreProtected(t *testing.T) {
 	want := "constraint colocation add A with B −INFINITY −50 -n --wait -5x -- -50"
 	if got := strings.Join(ProtectScores(strings.Fields(in)), " "); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	in = "cluster auth lvsm -p -1234"
+	if got := strings.Join(ProtectScores(strings.Fields(in)), " "); got != in {
+		t.Errorf("a password that looks like a score: got %s, want %s", got, in)
 	}
 }
 

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,9 +62,13 @@ func FormatScore(score int64) string {
 	return strconv.FormatInt(score, 10)
 }
 
-// ProtectScores returns words with the hyphen of every negative score replaced
-// by [Minus], up to a "--".
+// ProtectScores returns the words of a constraint command with the hyphen of
+// every negative score replaced by [Minus], up to a "--". Other commands have
+// no scores that stand alone, and are returned as they are.
 func ProtectScores(words []string) []string {
+	if !slices.Contains(words, "constraint") {
+		return words
+	}
 	protected := make([]string, 0, len(words))
 	for i, word := range words {
 		if word == "--" {

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate/cmd/quorate/grammar"
+	"quorate/deploy/lab"
+)
+
+// labFlags are those of the commands that make a lab.
+type labFlags struct {
+	name  string
+	nodes int
+	names []string
+	agent []string
+}
+
+func newLabCommand(a *app) *cobra.Command {
+	c := noun("lab", "Run whole clusters on this machine, break them and measure", "lab demo", nil,
+		newLabUpCommand(a), newLabExecCommand(a), newLabShellCommand(a), newLabFaultCommand(a),
+		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabDemoCommand(a), newLabDownCommand(a),
+	)
+	for _, verb := range lab.Verbs {
+		c.AddCommand(hidden(&cobra.Command{
+			Use: verb, Short: "A process of a lab", DisableFlagParsing: true,
+			RunE: func(_ *cobra.Command, words []string) error { return lab.Inside(verb, words) },
+		}))
+	}
+	return c
+}
+
+func (f *labFlags) addName(c *cobra.Command) {
+	c.Flags().StringVar(&f.name, "name", "lab", "`NAME` of the lab")
+	_ = c.RegisterFlagCompletionFunc("name", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		names, _ := lab.Names()
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func (f *labFlags) addNodes(c *cobra.Command) {
+	c.Flags().IntVar(&f.nodes, "nodes", 3, "`N` nodes, n1, n2, …")
+	c.Flags().StringSliceVar(&f.names, "names", nil, "`NAME,…` of the nodes instead")
+	c.Flags().StringSliceVar(&f.agent, "agent", lab.AgentCommand, "`COMMAND,…` that every node runs")
+}
+
+// nodeNames are those of the nodes to make.
+func (f *labFlags) nodeNames() ([]string, error) {
+	if len(f.names) > 0 {
+		return f.names, nil
+	}
+	if f.nodes < 1 {
+		return nil, grammar.Errorf("--nodes: %d is too few", f.nodes).With("write 1 or more")
+	}
+	var names []string
+	for i := range f.nodes {
+		names = append(names, fmt.Sprintf("n%d", i+1))
+	}
+	return names, nil
+}
+
+func (f *labFlags) up(ctx context.Context) (*lab.Lab, error) {
+	names, err := f.nodeNames()
+	if err != nil {
+		return nil, err
+	}
+	return lab.Up(ctx, lab.NewSpec(f.name, names, f.agent))
+}
+
+func newLabUpCommand(a *app) *cobra.Command {
+	var f labFlags
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Start a lab: nodes with an agent each, and a client",
+		Long: "Start a lab: nodes with an agent each, and a client, in network namespaces on this\n" +
+			"machine. It needs no root where ordinary users may make user namespaces. It stays\n" +
+			"until \"lab down\".",
+		Example: "lab up\nlab up --names lvsm,lvss,web1",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := f.up(c.Context())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "lab %s is up. An address that is free for its cluster: %s\n", l.Spec.Name, lab.VIP)
+			return a.showLab(c.Context(), l)
+		},
+	}
+	f.addName(c)
+	f.addNodes(c)
+	return c
+}
+
+func newLabExecCommand(a *app) *cobra.Command {
+	var f labFlags
+	c := &cobra.Command{
+		Use:     "exec HOST -- COMMAND...",
+		Short:   "Run a command on a node, or on the client",
+		Long:    "Run a command on a node, or on the client. It exits with the command's exit status.",
+		Example: "lab exec n1 -- quorate status\nlab exec client -- curl http://10.77.0.100/",
+		Args:    words(2, -1),
+		RunE: func(c *cobra.Command, words []string) error {
+			l, err := lab.Open(f.name)
+			if err != nil {
+				return err
+			}
+			return labExit(l.Interactive(c.Context(), words[0], words[1:]))
+		},
+	}
+	f.addName(c)
+	c.Flags().SetInterspersed(false)
+	c.ValidArgsFunction = f.completeHosts(1)
+	return c
+}
+
+// labExit passes on the exit status of a command that has said what it had to.
+func labExit(err error) error {
+	if errors.As(err, new(*lab.ExitError)) {
+		return saidError{err}
+	}
+	return err
+}
+
+func (f *labFlags) completeHosts(at int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
+		l, err := lab.Open(f.name)
+		if err != nil || len(words) != at-1 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		var names []string
+		for _, h := range l.Spec.Hosts {
+			names = append(names, h.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func newLabShellCommand(a *app) *cobra.Command {
+	var f labFlags
+	c := &cobra.Command{
+		Use:   "shell [HOST]",
+		Short: "Open a shell on the client, or on a node",
+		Long: "Open a shell on the client, or on a node. A lab that is not up is started for it, and\n" +
+			"ends with it.",
+		Example: "lab shell\nlab shell n1",
+		Args:    words(0, 1),
+		RunE: func(c *cobra.Command, words []string) (err error) {
+			l, err := lab.Open(f.name)
+			if err != nil {
+				if l, err = f.up(c.Context()); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(c.Context()))) }()
+			}
+			host := lab.ClientName
+			if len(words) > 0 {
+				host = words[0]
+			}
+			if isTerminal(a.out) {
+				fmt.Fprintf(a.out, labHint, a.name, f.name, l.Spec.Nodes()[0], lab.VIP)
+			}
+			return labExit(l.Interactive(c.Context(), host, []string{shell()}))
+		},
+	}
+	f.addName(c)
+	f.addNodes(c)
+	return c
+}
+
+const labHint = "A shell in the lab. From another terminal: %[1]s lab exec --name %[2]s %[3]s -- %[1]s status\n" +
+	"An address that is free for its cluster: %[4]s. Exit ends the shell.\n"
+
+func shell() string {
+	if s := os.Getenv("SHELL"); s != "" {
+		return s
+	}
+	return "/bin/sh"
+}
+
+func newLabFaultCommand(a *app) *cobra.Command {
+	var f labFlags
+	var kinds []string
+	for _, k := range lab.Faults {
+		kinds = append(kinds, string(k))
+	}
+	c := &cobra.Command{
+		Use:   "fault " + strings.Join(kinds, "|") + " HOST",
+		Short: "Break a node, or heal it",
+		Long: "Break a node, or heal it:\n\n" +
+			"  power-off  silent at once, its processes gone, its disk kept\n" +
+			"  cut        nothing passes its cable; it still sees a carrier\n" +
+			"  unplug     its cable is out, and it sees that\n" +
+			"  freeze     its agent stands still (SIGSTOP)\n" +
+			"  kill       its agent is killed (SIGKILL); what the agent started lives on\n" +
+			"  heal       all of that undone",
+		Example: "lab fault power-off n1\nlab fault heal n1",
+		Args:    words(2, 2),
+		RunE: func(c *cobra.Command, words []string) error {
+			kind, err := lab.ParseFault(words[0])
+			if err != nil {
+				return grammar.Errorf("%v", err)
+			}
+			l, err := lab.Open(f.name)
+			if err != nil {
+				return err
+			}
+			done, err := l.Fault(c.Context(), kind, words[1])
+			for _, s := range done {
+				fmt.Fprintf(a.out, "+%6.1f ms  %s: %s\n", float64(s.At-done[0].At)/float64(time.Millisecond), words[1], s.Text)
+			}
+			if err == nil && len(done) == 0 {
+				fmt.Fprintf(a.out, "%s: nothing to heal\n", words[1])
+			}
+			return err
+		},
+	}
+	f.addName(c)
+	hosts := f.completeHosts(2)
+	c.ValidArgsFunction = func(c *cobra.Command, words []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(words) == 0 {
+			return kinds, cobra.ShellCompDirectiveNoFileComp
+		}
+		return hosts(c, words, word)
+	}
+	return c
+}
+
+func newLabStatusCommand(a *app) *cobra.Command {
+	var f labFlags
+	c := &cobra.Command{
+		Use: "status", Short: "Show what every host of a lab is doing", Example: "lab status\nlab status -o json", Args: words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := lab.Open(f.name)
+			if err != nil {
+				return err
+			}
+			return a.showLab(c.Context(), l)
+		},
+	}
+	f.addName(c)
+	return c
+}
+
+func (a *app) showLab(ctx context.Context, l *lab.Lab) error {
+	hosts, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if a.output == "json" {
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		return e.Encode(hosts)
+	}
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "HOST\tADDRESS\tPOWER\tLINK\tAGENT\tLOG")
+	for _, h := range hosts {
+		power, agent, log := "on", h.Agent.State, h.Log
+		if !h.Power {
+			power, agent = "off", "-"
+		}
+		if h.Agent.Ended != "" {
+			agent += " (" + h.Agent.Ended + ")"
+		}
+		if h.Agent.State == "none" {
+			agent, log = "-", "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, power, h.Link, agent, log)
+	}
+	return t.Flush()
+}
+
+func newLabProbeCommand(a *app) *cobra.Command {
+	var f labFlags
+	var page string
+	var duration time.Duration
+	c := &cobra.Command{
+		Use:   "probe [ADDRESS]",
+		Short: "Ask an address from the client every 2 ms, and print the gaps",
+		Long: "Ask an address from the client every 2 ms by ICMP, and a page by HTTP if one is named,\n" +
+			"and print every gap over 5 ms. An answer that comes after 10 ms counts as lost.\n" +
+			"It also tells for how long two hosts answered for the address.",
+		Example: "lab probe\nlab probe 10.77.0.100 --http http://10.77.0.100/ --for 30s",
+		Args:    words(0, 1),
+		RunE: func(c *cobra.Command, words []string) error {
+			address := lab.VIP
+			if len(words) > 0 {
+				var err error
+				if address, err = netip.ParseAddr(words[0]); err != nil {
+					return grammar.Errorf("%q is not an IP address", words[0])
+				}
+			}
+			l, err := lab.Open(f.name)
+			if err != nil {
+				return err
+			}
+			return l.Watch(c.Context(), a.out, address, page, duration)
+		},
+	}
+	f.addName(c)
+	c.Flags().StringVar(&page, "http", "", "ask for this `URL` too")
+	c.Flags().DurationVar(&duration, "for", 0, "end after this `TIME`; 0: on Ctrl-C")
+	return c
+}
+
+func newLabBenchCommand(a *app) *cobra.Command {
+	var f labFlags
+	var runs int
+	var withKeepalived bool
+	var kinds []string
+	for _, e := range lab.Events {
+		kinds = append(kinds, string(e))
+	}
+	c := &cobra.Command{
+		Use:   "bench EVENT...",
+		Short: "Measure what a client notices of a failure",
+		Long: "Measure what a client notices of " + strings.Join(kinds, ", ") + ".\n" +
+			"It uses the lab of that name, or one of its own if there is none. gap_ms is the\n" +
+			"longest time without an answer from the event until after the repair, double_ms the\n" +
+			"time in which two nodes answered for the address.",
+		Example:   "lab bench power-off --runs 10\nlab bench power-off move kill --runs 10 --keepalived\nlab bench leader-kill --runs 20 -o json",
+		Args:      words(1, -1),
+		ValidArgs: kinds,
+		RunE: func(c *cobra.Command, words []string) error {
+			b := lab.Bench{Name: f.name, Runs: runs, Keepalived: withKeepalived, JSON: a.output == "json"}
+			var err error
+			if b.Nodes, err = f.nodeNames(); err != nil {
+				return err
+			}
+			for _, word := range words {
+				e, err := lab.ParseEvent(word)
+				if err != nil {
+					return grammar.Errorf("%v", err)
+				}
+				b.Events = append(b.Events, e)
+			}
+			var progress io.Writer = io.Discard
+			if !b.JSON || isTerminal(a.err) {
+				progress = a.err
+			}
+			return b.Run(c.Context(), a.out, progress)
+		},
+	}
+	f.addName(c)
+	f.addNodes(c)
+	c.Flags().IntVar(&runs, "runs", 5, "`N` of each event")
+	c.Flags().BoolVar(&withKeepalived, "keepalived", false, "measure keepalived too, in labs of its own, when it is installed")
+	return c
+}
+
+func newLabDemoCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Show a cluster at work: a move, a lost owner, its return",
+		Long: "Show a cluster at work, in a lab of its own: a planned move, the loss of an address's\n" +
+			"owner, its return. It fails if anything is not as promised.",
+		Example: "lab demo",
+		Args:    words(0, 0),
+		RunE:    func(c *cobra.Command, _ []string) error { return lab.Demo(c.Context(), a.out) },
+	}
+}
+
+func newLabDownCommand(a *app) *cobra.Command {
+	var f labFlags
+	c := &cobra.Command{
+		Use: "down", Short: "End a lab, and remove all that it made", Example: "lab down", Args: words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := lab.Open(f.name)
+			if err != nil {
+				return err
+			}
+			return l.Down(c.Context())
+		},
+	}
+	f.addName(c)
+	return c
+}
