@@ -19,6 +19,9 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		if why == "" || succeeded(ctx, s) || ctx.Err() != nil {
 			continue
 		}
+		if isClosed(renewed) { // what was seen is of an earlier time
+			continue
+		}
 		if !h.ended() {
 			changed(why)
 		}
@@ -28,6 +31,15 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		}
 	}
 	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // successionTime is how long a reload may take to make another worker, on a
@@ -90,11 +102,6 @@ func firstEnd(ctx context.Context, renewed <-chan struct{}, said map[int]string)
 	case <-renewed:
 		return ""
 	case text := <-first:
-		select {
-		case <-renewed: // the next look tells what it means
-			return ""
-		default:
-			return text
-		}
+		return text
 	}
 }
