@@ -47,6 +47,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newEventsCommand(a),
 		newWhyCommand(a),
 		newAgentCommand(),
+		newLabCommand(a),
 	)
 	finish(root)
 	return root

@@ -59,7 +59,7 @@ func (c *Cluster) Type(ctx context.Context, node, line string) (string, error) {
 // Form makes a cluster of all nodes, as a tutorial does, and starts it.
 func (c *Cluster) Form(ctx context.Context) error {
 	nodes := c.Lab.Spec.Nodes()
-	if err := c.await(ctx, "the agents to answer", func() error { return c.answering(ctx, nodes) }); err != nil {
+	if err := await(ctx, "the agents to answer", func() error { return c.answering(ctx, nodes) }); err != nil {
 		return err
 	}
 	for _, n := range nodes {
@@ -174,7 +174,7 @@ func (c *Cluster) View(ctx context.Context, node string) (View, error) {
 // Settled waits until all nodes are at work, every resource runs and nothing
 // is left to do, and returns a node's view of it.
 func (c *Cluster) Settled(ctx context.Context) (v View, err error) {
-	err = c.await(ctx, "the cluster to settle", func() error {
+	err = await(ctx, "the cluster to settle", func() error {
 		for _, n := range c.Lab.Spec.Nodes() {
 			if v, err = c.View(ctx, n); err != nil {
 				return err
@@ -219,7 +219,7 @@ func (v View) unsettled(nodes int) error {
 // AwaitOwner waits until a resource runs on a node that is right, as a node
 // other than avoid sees it.
 func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right func(owner string) bool) (v View, err error) {
-	err = c.await(ctx, resource+" to run", func() error {
+	err = await(ctx, resource+" to run", func() error {
 		for _, n := range c.Lab.Spec.Nodes() {
 			if n == avoid {
 				continue
@@ -235,7 +235,7 @@ func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right 
 
 // await polls until done returns nil, and says what it still said when
 // patience ends.
-func (c *Cluster) await(ctx context.Context, what string, done func() error) error {
+func await(ctx context.Context, what string, done func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patienceTime)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,14 @@ func faultNames() []string {
 		names = append(names, string(f))
 	}
 	return names
+}
+
+// ParseFault finds a fault by its name.
+func ParseFault(name string) (Fault, error) {
+	if f := Fault(name); slices.Contains(Faults, f) {
+		return f, nil
+	}
+	return "", fmt.Errorf("fault %q: use one of %s", name, strings.Join(faultNames(), ", "))
 }
 
 // A Step is one thing done to a host.

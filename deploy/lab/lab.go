@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -139,8 +138,8 @@ func (l *Lab) Status(ctx context.Context) ([]HostStatus, error) {
 
 // Fault does something to a host and returns what was done and when.
 func (l *Lab) Fault(ctx context.Context, f Fault, host string) ([]Step, error) {
-	if !slices.Contains(Faults, f) {
-		return nil, fmt.Errorf("fault %q: use one of %s", f, strings.Join(faultNames(), ", "))
+	if _, err := ParseFault(string(f)); err != nil {
+		return nil, err
 	}
 	if err := l.knows(host); err != nil {
 		return nil, err

@@ -202,3 +202,29 @@ func TestTrack(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchOfKeepalived benches a real program that is not ours, in a lab of
+// its own: what the numbers mean does not depend on our agent.
+func TestBenchOfKeepalived(t *testing.T) {
+	if !installed("keepalived") {
+		t.Skip("SKIPPED: keepalived is not installed")
+	}
+	l := start(t, keepalivedSpec("t", []string{"n1", "n2"}, "0.1"))
+	k := &keepalived{l, "0.1"}
+	for _, tt := range []struct {
+		event    Event
+		min, max float64
+		double   bool
+	}{
+		{EventPowerOff, 150, 2000, false},
+		{EventKill, 0, 2000, true}, // both have it, and answer: what Quorate is for
+	} {
+		r, err := bench(t.Context(), l, k, tt.event, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Median < tt.min || r.Median > tt.max || (r.Double > 0) != tt.double {
+			t.Errorf("%s: got %+v, want a gap of %v to %v ms, two owners: %v", tt.event, r, tt.min, tt.max, tt.double)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 )
 
 // A Prober asks for an address, and perhaps a page, from the lab's client.
@@ -22,8 +23,8 @@ type Prober struct {
 }
 
 // Probe starts to probe an address by ICMP and, unless page is empty, a page by HTTP,
-// each every ProbeEvery, and returns once both were answered. seen, if not nil, is
-// called for every noticeable gap soon after its end. Call Stop.
+// each every ProbeEvery, until Stop or the end of ctx. It returns once both were
+// answered. seen, if not nil, is called for every noticeable gap soon after its end.
 func (l *Lab) Probe(ctx context.Context, address netip.Addr, page string, seen func(Gap)) (*Prober, error) {
 	order, err := json.Marshal(probeOrder{Address: address, URL: page})
 	if err != nil {
@@ -56,6 +57,7 @@ func (l *Lab) Probe(ctx context.Context, address netip.Addr, page string, seen f
 	case <-ready:
 		return p, nil
 	case <-ended:
+	case <-time.After(patienceTime):
 	case <-ctx.Done():
 	}
 	_, err = p.Stop()
