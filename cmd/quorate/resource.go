@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -159,59 +158,6 @@ func newSwitchCommand(a *app, verb, short, name, value string) *cobra.Command {
 	return a.waits(c)
 }
 
-func newOperationCommand(a *app) *cobra.Command {
-	add := &cobra.Command{
-		Use:               "add ID ACTION [NAME=VALUE]...",
-		Short:             "Add an operation to a resource",
-		Example:           "resource op add Web monitor interval=5m OCF_CHECK_LEVEL=10",
-		Args:              words(2, -1),
-		ValidArgsFunction: a.completes(resourceIDs),
-		RunE: func(c *cobra.Command, words []string) error {
-			o, err := grammar.ParseOperation(words[1:])
-			if err != nil {
-				return err
-			}
-			u := &pb.UpdateResource{Id: words[0], SetOperations: []*pb.OperationSpec{o}}
-			return a.change(c, &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: u}})
-		},
-	}
-	remove := &cobra.Command{
-		Use:               "remove ID ACTION [interval=TIME]",
-		Aliases:           []string{"delete"},
-		Short:             "Remove an operation from a resource",
-		Example:           "resource op remove Web monitor interval=5m",
-		Args:              words(2, -1),
-		ValidArgsFunction: a.completes(resourceIDs),
-		RunE:              func(c *cobra.Command, words []string) error { return a.removeOperation(c, words[0], words[1:]) },
-	}
-	return noun("op", "Change the operations of a resource, and their defaults", "resource op add Web monitor interval=5m", nil,
-		add, remove, newDefaultsCommand(a, "resource op defaults", pb.OptionScope_OPTION_SCOPE_OPERATION_DEFAULTS))
-}
-
-// removeOperation removes the operation of that name and interval, or of that
-// name alone when no interval is given.
-func (a *app) removeOperation(c *cobra.Command, id string, words []string) error {
-	o, err := grammar.ParseOperation(words)
-	if err != nil {
-		return err
-	}
-	r, err := a.resource(c.Context(), id)
-	if err != nil {
-		return err
-	}
-	named := len(words) > 1
-	u := &pb.UpdateResource{Id: id}
-	for _, have := range r.GetOperations() {
-		if have.GetName() == o.GetName() && (!named || have.GetInterval().AsDuration() == o.GetInterval().AsDuration()) {
-			u.UnsetOperations = append(u.UnsetOperations, &pb.OperationSpec{Name: have.GetName(), Interval: have.GetInterval()})
-		}
-	}
-	if len(u.GetUnsetOperations()) == 0 {
-		return notFound("op: resource %s has no operation %q", id, strings.Join(words, " "))
-	}
-	return a.change(c, &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: u}})
-}
-
 func newResourceStatusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:               "status [ID]",
@@ -310,65 +256,4 @@ func printPairs(w io.Writer, prefix string, m map[string]string) {
 		}
 		fmt.Fprintf(w, "%s%s=%s\n", prefix, name, value)
 	}
-}
-
-func newAgentsCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "agents [PART]",
-		Aliases: []string{"list"},
-		Short:   "List the types that resources can have",
-		Example: "resource agents\nresource agents IPaddr",
-		Args:    words(0, 1),
-		RunE: func(c *cobra.Command, words []string) error {
-			resp, err := a.agents(c.Context(), "")
-			if err != nil {
-				return err
-			}
-			if len(words) > 0 {
-				resp.Agents = slices.DeleteFunc(resp.GetAgents(), func(m *pb.AgentMetadata) bool {
-					all := strings.Join(append([]string{m.GetName(), m.GetSummary()}, m.GetServes()...), " ")
-					return !strings.Contains(strings.ToLower(all), strings.ToLower(words[0]))
-				})
-			}
-			return a.print(resp, func(w io.Writer) error {
-				var t render.Table
-				for _, m := range resp.GetAgents() {
-					t.Row(render.Text(m.GetName(), m.GetSummary(), strings.Join(m.GetServes(), ", "))...)
-				}
-				return t.Write(w, a.palette())
-			})
-		},
-	}
-}
-
-func newDescribeCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:               "describe TYPE",
-		Short:             "Show what a type of resource does and takes",
-		Example:           "resource describe ocf:heartbeat:IPaddr2",
-		Args:              words(1, 1),
-		ValidArgsFunction: a.completesAgents(0),
-		RunE: func(c *cobra.Command, words []string) error {
-			resp, err := a.agents(c.Context(), words[0])
-			if err != nil {
-				return err
-			}
-			return a.print(resp, func(w io.Writer) error {
-				for _, m := range resp.GetAgents() {
-					if err := render.Agent(w, m, a.palette()); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		},
-	}
-}
-
-func (a *app) agents(ctx context.Context, name string) (resp *pb.DescribeAgentsResponse, err error) {
-	err = a.ask(ctx, readTimeout, func(ctx context.Context, c *client) error {
-		resp, err = c.DescribeAgents(ctx, &pb.DescribeAgentsRequest{Name: name})
-		return err
-	})
-	return resp, err
 }
