@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,16 +23,20 @@ func (g *graph) unpackGroups(s *pb.State) {
 
 func (g *graph) unpackConstraints(s *pb.State) {
 	constraints := slices.SortedFunc(slices.Values(s.Constraints), func(a, b *pb.Constraint) int { return strings.Compare(a.Id, b.Id) })
+	var colocations []*colocation
 	for _, c := range constraints {
 		switch k := c.Kind.(type) {
 		case *pb.Constraint_Location:
 			g.unpackLocation(s, c.Id, k.Location)
 		case *pb.Constraint_Colocation:
-			g.unpackColocation(s, c.Id, k.Colocation)
+			if c := g.unpackColocation(s, c.Id, k.Colocation); c != nil {
+				colocations = append(colocations, c)
+			}
 		case *pb.Constraint_Order:
 			g.unpackOrder(s, c.Id, k.Order)
 		}
 	}
+	g.colocateAll(colocations)
 }
 
 // membersOf returns the resource of an id, or a group's members in start order.
@@ -66,16 +71,40 @@ func (g *graph) unpackLocation(s *pb.State, id string, l *pb.Location) {
 
 // unpackColocation binds a group by its first member. What is to run with a
 // group needs all of it if that is mandatory, and its first member otherwise.
-func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) {
+//
+// It returns nil for what says nothing.
+func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) *colocation {
 	dependents, primaries := g.membersOf(s, c.Resource), g.membersOf(s, c.With)
-	if len(dependents) == 0 || len(primaries) == 0 || dependents[0] == primaries[0] {
-		return
+	if len(dependents) == 0 || len(primaries) == 0 {
+		return nil
 	}
 	primary := primaries[0]
 	if c.Score >= infinity {
 		primary = primaries[len(primaries)-1]
 	}
-	g.colocate(&colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score})
+	if primary == dependents[0] {
+		return nil
+	}
+	return &colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score}
+}
+
+// colocateAll takes in what must run together first, so that what is merely
+// advisable closes no circle: a resource is placed after its primaries.
+func (g *graph) colocateAll(list []*colocation) {
+	slices.SortStableFunc(list, func(a, b *colocation) int { return cmp.Compare(b.score/infinity, a.score/infinity) })
+	for _, c := range list {
+		if c.score <= -infinity && c.primary.placedAfter(c.dependent) {
+			c.dependent, c.primary = c.primary, c.dependent // apart is apart
+		}
+		switch {
+		case !c.primary.placedAfter(c.dependent):
+			g.colocate(c)
+		case c.mandatory(): // all of a circle run, or none
+			g.colocations = append(g.colocations, c)
+		default:
+			g.problems.add(worthKnowing, "", fmt.Sprintf("colocation %s is ignored: the place of %s follows that of %s already", c.id, c.primary.Id, c.dependent.Id))
+		}
+	}
 }
 
 func (g *graph) colocate(c *colocation) {
@@ -106,19 +135,39 @@ func (g *graph) order(o *order) {
 
 // comesAfter reports whether r is, or starts after, another.
 func (r *resource) comesAfter(other *resource) bool {
-	seen := make(map[*resource]bool)
-	var search func(r *resource) bool
-	search = func(r *resource) bool {
-		if r == other {
+	return reaches(r, other, func(r *resource) (before []*resource) {
+		for _, o := range r.after {
+			if o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE {
+				before = append(before, o.first)
+			}
+		}
+		return before
+	})
+}
+
+// placedAfter reports whether r is, or is placed after, another.
+func (r *resource) placedAfter(other *resource) bool {
+	return reaches(r, other, func(r *resource) (before []*resource) {
+		for _, c := range r.with {
+			before = append(before, c.primary)
+		}
+		return before
+	})
+}
+
+// reaches reports whether a way leads from one resource to another.
+func reaches(from, to *resource, next func(*resource) []*resource) bool {
+	seen := map[*resource]bool{from: true}
+	for queue := []*resource{from}; len(queue) > 0; queue = queue[1:] {
+		if queue[0] == to {
 			return true
 		}
-		if seen[r] {
-			return false
+		for _, r := range next(queue[0]) {
+			if !seen[r] {
+				seen[r] = true
+				queue = append(queue, r)
+			}
 		}
-		seen[r] = true
-		return slices.ContainsFunc(r.after, func(o *order) bool {
-			return o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && search(o.first)
-		})
 	}
-	return search(r)
+	return false
 }

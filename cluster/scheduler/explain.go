@@ -23,11 +23,11 @@ func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb
 	r := members[0]
 	sentences := []string{g.reason(r)}
 	for _, i := range g.ranking(r) {
-		n := g.nodes[i]
 		switch {
-		case n.Name == node && i != r.placed:
+		case i == r.placed:
+		case g.nodes[i].Name == node:
 			sentences = slices.Insert(sentences, 0, g.whyNot(r, i))
-		case node == "" && i != r.placed && r.placed >= 0:
+		case node == "" && r.placed >= 0 && !r.frozen():
 			sentences = append(sentences, g.whyNot(r, i))
 		}
 	}
@@ -36,7 +36,18 @@ func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb
 			sentences = append(sentences, g.reason(m))
 		}
 	}
-	return append(sentences, g.problems.blocking(r.Id)...), g.nodeScores(r)
+	return distinct(append(sentences, g.problems.blocking(r.Id)...)), g.nodeScores(r)
+}
+
+// distinct leaves out what was said before.
+func distinct(sentences []string) []string {
+	var list []string
+	for _, s := range sentences {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // ranking returns the nodes by score, the best first.
@@ -116,24 +127,40 @@ func (g *graph) whyNowhere(r *resource) string {
 			return fmt.Sprintf("%s runs nowhere: %s, which it must run with, runs nowhere (%s)", r.Id, c.primary.Id, c.id)
 		}
 	}
-	var causes []string
-	for i := range g.nodes {
-		causes = append(causes, g.obstacle(r, i))
-	}
-	if len(causes) == 0 {
+	causes := g.obstacles(r)
+	if causes == "" {
 		return r.Id + " runs nowhere: the cluster has no nodes"
 	}
-	return fmt.Sprintf("%s runs nowhere: no node may run it (%s)", r.Id, strings.Join(causes, "; "))
+	return fmt.Sprintf("%s runs nowhere: no node may run it (%s)", r.Id, causes)
+}
+
+// obstacles says why the nodes on which a resource is not may not run it.
+func (g *graph) obstacles(r *resource) string {
+	var list []string
+	for i, n := range g.nodes {
+		switch {
+		case i == r.placed:
+		case n.bar != nil:
+			list = append(list, n.bar.Text)
+		default:
+			list = append(list, n.Name+": "+g.obstacle(r, i))
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // obstacle says why a node may not run a resource.
 func (g *graph) obstacle(r *resource, i int) string {
-	n := g.nodes[i]
-	if n.bar != nil {
-		return n.bar.Text
+	if bar := g.nodes[i].bar; bar != nil {
+		return bar.Text
 	}
-	worst := slices.MinFunc(append(slices.Clone(r.scores[i].reasons), &pb.Reason{Text: "unknown"}), func(a, b *pb.Reason) int { return int(a.Score - b.Score) })
-	return fmt.Sprintf("%s: %s (%s, %s)", n.Name, worst.Text, scoreText(worst.Score), worst.Source)
+	worst := &pb.Reason{}
+	for _, reason := range r.scores[i].reasons {
+		if reason.Score < worst.Score {
+			worst = reason
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s)", worst.Text, scoreText(worst.Score), worst.Source)
 }
 
 // whyThere says what decided for the node that was chosen.
@@ -180,29 +207,26 @@ func (g *graph) whyHeld(r *resource) string {
 }
 
 func (g *graph) whyOnly(r *resource) string {
-	var causes []string
-	for i := range g.nodes {
-		if i != r.placed {
-			causes = append(causes, g.obstacle(r, i))
-		}
-	}
-	if len(causes) == 0 {
+	causes := g.obstacles(r)
+	if causes == "" {
 		return "it is the only node"
 	}
-	return fmt.Sprintf("no other node may run it (%s)", strings.Join(causes, "; "))
+	return fmt.Sprintf("no other node may run it (%s)", causes)
 }
 
 func (g *graph) whyTie(r *resource, second int) string {
 	other := g.nodes[second].Name
 	switch {
 	case r.placed == r.current:
-		return fmt.Sprintf("it runs there, and no node scores higher (%s scores %s too)", other, scoreText(r.scores[second].score))
+		return fmt.Sprintf("it runs on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
 	case r.placed == r.home:
-		return fmt.Sprintf("it ran there last, and no node scores higher (%s scores %s too)", other, scoreText(r.scores[second].score))
+		return fmt.Sprintf("it ran on %s last, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
+	case r.placed == r.company():
+		return fmt.Sprintf("what must run with it is on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
 	case r.lightest:
-		return fmt.Sprintf("it runs the fewest resources of the nodes that score %s", scoreText(r.scores[second].score))
+		return fmt.Sprintf("%s runs the fewest resources of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.scores[second].score))
 	}
-	return fmt.Sprintf("it comes first of the nodes that score %s", scoreText(r.scores[second].score))
+	return fmt.Sprintf("%s comes first of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.scores[second].score))
 }
 
 // weigh says what a node scores, and the greatest part of that.
@@ -223,7 +247,7 @@ func (g *graph) weigh(r *resource, i int) string {
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// whyNot says why a resource is not on a node.
+// whyNot says why a resource is not on a node, and what speaks for the node.
 func (g *graph) whyNot(r *resource, i int) string {
 	n := g.nodes[i]
 	var wishes []string
@@ -232,34 +256,29 @@ func (g *graph) whyNot(r *resource, i int) string {
 			wishes = append(wishes, fmt.Sprintf("+%s by %s", scoreText(reason.Score), reason.Source))
 		}
 	}
-	wish := ""
-	if len(wishes) > 0 {
-		wish = " would score " + strings.Join(wishes, ", ") + ", but"
+	cause, possible := g.cause(r, i)
+	switch {
+	case len(wishes) > 0:
+		return fmt.Sprintf("%s would score %s, but %s", n.Name, strings.Join(wishes, ", "), cause)
+	case possible && (r.frozen() || r.placed < 0):
+		return cause
+	case possible:
+		return fmt.Sprintf("%s does not run on %s: %s", r.Id, n.Name, cause)
 	}
-	cause := g.cause(r, i)
-	if wish == "" {
-		return fmt.Sprintf("%s is not for %s: %s", n.Name, r.Id, cause)
-	}
-	return n.Name + wish + " " + cause
+	return fmt.Sprintf("%s cannot run on %s: %s", r.Id, n.Name, cause)
 }
 
-// cause says what outweighs a node.
-func (g *graph) cause(r *resource, i int) string {
+// cause says what outweighs a node, and whether the node could run the resource.
+func (g *graph) cause(r *resource, i int) (text string, possible bool) {
 	switch {
-	case r.frozen():
-		return g.reason(r)
-	case r.unwanted != "" || r.waitsFor != nil || r.forbidden != nil:
-		return g.whyNowhere(r)
-	case g.nodes[i].bar != nil:
-		return g.nodes[i].bar.Text
-	case r.scores[i].score < 0:
-		return g.obstacle(r, i)
+	case g.nodes[i].bar != nil, r.scores[i].score < 0:
+		return g.obstacle(r, i), false
+	case r.frozen(), r.placed < 0:
+		return g.reason(r), true
 	case r.held != nil && r.placed == r.stay():
-		return g.whyHeld(r)
-	case r.placed < 0:
-		return g.whyNowhere(r)
+		return g.whyHeld(r), true
 	case r.scores[i].score == r.scores[r.placed].score:
-		return fmt.Sprintf("%s scores the same, and %s", g.nodes[r.placed].Name, g.whyTie(r, i))
+		return g.whyTie(r, i), true
 	}
-	return g.weigh(r, r.placed)
+	return g.weigh(r, r.placed), true
 }

@@ -8,15 +8,6 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// phase is how far the placement of a resource is.
-type phase int
-
-const (
-	unplaced phase = iota
-	placing
-	placed
-)
-
 // decide places all resources. It does so anew as long as failback policies
 // hold back moves, because what is held draws its dependents and primaries.
 func (g *graph) decide() {
@@ -30,19 +21,23 @@ func (g *graph) decide() {
 	g.awaitFailbacks()
 }
 
-// placeAll places resources by priority, then those that run before the others,
-// then by name.
+// placeAll places resources by priority, then by name. An order that depended
+// on what runs would let a plan change its mind half-way.
 func (g *graph) placeAll() {
 	for _, n := range g.nodes {
 		n.load = 0
 	}
 	queue := slices.Clone(g.resources)
 	for _, r := range queue {
-		r.phase, r.placed, r.scores = unplaced, -1, g.base(r)
+		r.settled, r.placed, r.wishes = false, -1, g.base(r)
+		r.scores = r.wishes
 	}
-	slices.SortStableFunc(queue, func(a, b *resource) int {
-		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(min(b.stay(), 0), min(a.stay(), 0)))
-	})
+	slices.SortStableFunc(queue, func(a, b *resource) int { return cmp.Compare(b.priority, a.priority) })
+	for _, r := range queue { // whatever others do
+		if r.frozen() || r.unwanted != "" {
+			g.settle(r)
+		}
+	}
 	for _, r := range queue {
 		g.place(r)
 	}
@@ -50,21 +45,21 @@ func (g *graph) placeAll() {
 
 // place chooses a node for one resource, after those it is to run with.
 func (g *graph) place(r *resource) {
-	if r.phase != unplaced {
+	if r.settled {
 		return
 	}
-	r.phase = placing
 	for _, c := range r.with {
 		g.place(c.primary)
-		if c.primary.phase == placed { // else the constraints form a circle, and r comes first
-			g.follow(r, c)
-		}
+		g.follow(r, c)
 	}
 	for _, c := range r.dependents {
 		r.scores = g.draw(r.scores, c, float64(c.score)/infinity, []*resource{r})
 	}
-	r.placed = g.choose(r)
-	r.phase = placed
+	g.settle(r)
+}
+
+func (g *graph) settle(r *resource) {
+	r.placed, r.settled = g.choose(r), true
 	if r.placed >= 0 {
 		g.nodes[r.placed].load++
 	}
@@ -103,9 +98,9 @@ func (g *graph) draw(scores []tally, c *colocation, weight float64, seen []*reso
 	}
 	work := slices.Clone(scores)
 	for i := range work {
-		score := d.scores[i].score
-		if weight < 0 && score < 0 {
-			continue // no reason to go where another does not want to be
+		score := d.wishes[i].score
+		if work[i].score <= -infinity || weight < 0 && score < 0 {
+			continue // nothing can help it, or: where another does not want to be is no better
 		}
 		if delta := scale(score, weight); delta != 0 {
 			work[i].add(delta, c.id, d.Id+", which runs with it, scores "+scoreText(score)+" there")
@@ -121,7 +116,8 @@ func (g *graph) draw(scores []tally, c *colocation, weight float64, seen []*reso
 }
 
 // choose returns the node of the highest score that is not negative. Equals
-// are preferred for an operator's move, running it now, few resources, and name.
+// are preferred for an operator's move, running it now, running what
+// must go with it, few resources, and name.
 func (g *graph) choose(r *resource) int {
 	if r.frozen() {
 		return r.current
@@ -149,12 +145,22 @@ func (g *graph) better(r *resource, i, j int) bool {
 	if a, b := r.scores[i].score, r.scores[j].score; a != b {
 		return a > b
 	}
-	for _, favourite := range []int{r.moved, r.stay()} {
+	for _, favourite := range []int{r.moved, r.stay(), r.company()} {
 		if i == favourite || j == favourite {
 			return i == favourite
 		}
 	}
 	return g.nodes[i].load < g.nodes[j].load
+}
+
+// company returns the node of a resource that must run with r; -1: there is none.
+func (r *resource) company() int {
+	for _, c := range r.dependents {
+		if c.mandatory() && c.dependent.stay() >= 0 {
+			return c.dependent.stay()
+		}
+	}
+	return -1
 }
 
 // applyOrders takes the places of resources whose mandatory predecessor has

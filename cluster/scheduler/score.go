@@ -96,15 +96,15 @@ func (g *graph) addFailures(t *tally, r *resource, i int) {
 	if fails >= r.threshold {
 		t.add(-infinity, "fail-count", r.failures(i))
 	} else {
-		t.add(0, "fail-count", fmt.Sprintf("failed there %d of %s times", fails, scoreText(r.threshold)))
+		t.add(0, "fail-count", fmt.Sprintf("it failed there %d of %s times", fails, scoreText(r.threshold)))
 	}
 }
 
 // failures says why a node is given up.
 func (r *resource) failures(i int) string {
-	text := "its start failed there"
+	text := "its start or stop failed there"
 	if n := r.views[i].fails; n < infinity {
-		text = fmt.Sprintf("failed there %s, and migration-threshold is %d", times(n), r.threshold)
+		text = fmt.Sprintf("it failed there %s (migration-threshold is %d)", times(n), r.threshold)
 	}
 	if e := r.views[i].LastError; e != "" {
 		text += ": " + e

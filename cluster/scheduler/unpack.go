@@ -19,8 +19,8 @@ type graph struct {
 
 	nodes       []*node       // by name
 	resources   []*resource   // by id
-	colocations []*colocation // groups' first, then by id
-	orders      []*order      // likewise; they form no cycle
+	colocations []*colocation // groups' first, then mandatory ones, then by id
+	orders      []*order      // groups' first, then by id; they form no circle
 	defaults    map[string]string
 
 	problems problems
@@ -53,12 +53,13 @@ type resource struct {
 	yields     bool           // it is bound to a resource with such a move
 
 	locations  []location
-	with       []*colocation // in which it is the dependent
+	with       []*colocation // in which it is the dependent; they form no circle
 	dependents []*colocation // in which it is the primary
 	after      []*order      // in which it comes second
 
 	held      *hold
-	phase     phase
+	settled   bool
+	wishes    []tally     // by node: scores before other resources are looked at
 	scores    []tally     // by node
 	placed    int         // node it belongs on; -1: nowhere
 	waitsFor  *order      // the one that lets it run nowhere
