@@ -137,12 +137,12 @@ func passwordError(host string, err error) error {
 	switch {
 	case errors.Is(err, identity.ErrWrongPassword), reason == ReasonPassword:
 		return fail(codes.PermissionDenied, ReasonPassword, fmt.Sprintf("host %s: password: wrong user or password", host),
-			keyField, "password", keyHost, host, keyCheck, "password")
+			keyField, "host "+host, keyHost, host, keyCheck, "password")
 	case status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
 		return unreachable(host, "answer", errors.New(status.Convert(err).Message()))
 	default:
 		s := status.Convert(err)
-		return fail(s.Code(), reason, fmt.Sprintf("host %s: password: %s", host, s.Message()), keyField, "password", keyHost, host, keyCheck, "password")
+		return fail(s.Code(), reason, fmt.Sprintf("host %s: password: %s", host, s.Message()), keyField, "host "+host, keyHost, host, keyCheck, "password")
 	}
 }
 

@@ -94,7 +94,7 @@ func (s *Server) rehearse(ctx context.Context, edits []*pb.Edit) (*draft, error)
 	for i, e := range edits {
 		if err := d.edit(ctx, proto.CloneOf(e)); err != nil {
 			if len(edits) > 1 {
-				return nil, fmt.Errorf("edit %d of %d: %w", i+1, len(edits), err)
+				return nil, fmt.Errorf("%w (edit %d of %d)", err, i+1, len(edits))
 			}
 			return nil, err
 		}

@@ -31,7 +31,7 @@ func unreachable(host, check string, err error) error {
 		"connect": "is the agent running there, and does a firewall let TCP and UDP through on that port?",
 	}[check]
 	return fail(codes.Unavailable, ReasonUnreachable, fmt.Sprintf("host %s: %s: %s", host, check, sentence(err.Error(), fix)),
-		keyField, host, keyHost, host, keyCheck, check, keyFix, fix)
+		keyField, "host "+host, keyHost, host, keyCheck, check, keyFix, fix)
 }
 
 // resolve returns where a host is reached, as host:port with numbers, the

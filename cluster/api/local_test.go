@@ -119,6 +119,8 @@ func TestOrdinaryUserIsDeniedOverTheSocket(t *testing.T) {
 		t.Skip("SKIPPED: only root can call as another user")
 	}
 	a := newWorld(t).boot("lvsm")
+	_, err := a.status().Get(t.Context(), &pb.GetRequest{}) // it listens
+	must(t, err)
 	conn := dialAs(t, 65534, a.socket)
 	client, err := grpc.NewClient("passthrough:///local", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }))

@@ -40,9 +40,17 @@ func read(stream grpc.ServerStreamingClient[pb.Progress], err error) ([]*pb.Prog
 func (a *agent) auth(t *testing.T, others ...*agent) {
 	t.Helper()
 	for _, o := range others {
+		o.password(t)
 		_, err := a.cluster().Auth(t.Context(), &pb.AuthRequest{Hosts: []*pb.HostSpec{o.host()}, Password: "secret of " + o.name})
 		must(t, err)
 	}
+}
+
+// password sets a's own password, over its socket.
+func (a *agent) password(t *testing.T) {
+	t.Helper()
+	_, err := a.cluster().SetPassword(t.Context(), &pb.SetPasswordRequest{Password: "secret of " + a.name})
+	must(t, err)
 }
 
 // setup makes a cluster of a and the others.
@@ -118,8 +126,8 @@ func TestBadSetupChangesNothing(t *testing.T) { // S8
 		{"named twice", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), b.host(), b.host()}}, codes.AlreadyExists, "host", "lvss is named twice"},
 		{"two names of one machine", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), b.host(), same}}, codes.AlreadyExists, "host", "lvss and alias are the same machine"},
 		{"without this node", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{b.host()}}, codes.InvalidArgument, "host", "lvsm, is not among"},
-		{"unreachable", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), away}}, codes.Unavailable, "away", "host away: connect: dial 127.0.0.1:1"},
-		{"unknown name", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "nobody"}}}, codes.Unavailable, "nobody", "host nobody: resolve: "},
+		{"unreachable", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), away}}, codes.Unavailable, "host away", "host away: connect: dial 127.0.0.1:1"},
+		{"unknown name", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "nobody"}}}, codes.Unavailable, "host nobody", "host nobody: resolve: "},
 		{"wrong address", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"127.0.0.1:http:1"}}}}, codes.InvalidArgument, "host lvss addr", "not an address"},
 	}
 	for _, tt := range tests {
@@ -140,7 +148,9 @@ func TestBadSetupChangesNothing(t *testing.T) { // S8
 
 func TestAuthNamesTheHostAndTheCheckThatFailed(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.boot("lvsm"), w.boot("lvss")
+	a, b, c := w.boot("lvsm"), w.boot("lvss"), w.boot("web1")
+	a.password(t)
+	b.password(t)
 	away := &pb.HostSpec{Name: "away", Addresses: []string{"127.0.0.1:1"}}
 	tests := []struct {
 		name     string
@@ -153,6 +163,7 @@ func TestAuthNamesTheHostAndTheCheckThatFailed(t *testing.T) {
 	}{
 		{"wrong password", []*pb.HostSpec{b.host()}, "wrong", codes.PermissionDenied, ReasonPassword, "password", "host lvss: password: wrong user or password"},
 		{"unreachable", []*pb.HostSpec{away}, "secret of lvss", codes.Unavailable, ReasonUnreachable, "connect", "host away: connect: dial 127.0.0.1:1"},
+		{"no password set", []*pb.HostSpec{c.host()}, "x", codes.FailedPrecondition, ReasonPrecondition, "password", "host web1: password: no password is set"},
 		{"unknown name", []*pb.HostSpec{{Name: "nobody"}}, "secret of lvss", codes.Unavailable, ReasonUnreachable, "resolve", "host nobody: resolve: "},
 		{"the worst decides", []*pb.HostSpec{away, a.host(), b.host()}, "secret of lvss", codes.PermissionDenied, ReasonPassword, "password", "host lvsm: password"},
 	}
@@ -176,6 +187,8 @@ func TestAuthNamesTheHostAndTheCheckThatFailed(t *testing.T) {
 func TestAuthErrorCarriesTheResponse(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.boot("lvsm"), w.boot("lvss")
+	a.password(t)
+	b.password(t)
 	_, err := a.cluster().Auth(t.Context(), &pb.AuthRequest{Hosts: []*pb.HostSpec{a.host(), b.host()}, Password: "secret of lvss"})
 	for _, d := range status.Convert(err).Details() {
 		if resp, ok := d.(*pb.AuthResponse); ok {
@@ -191,6 +204,7 @@ func TestAuthErrorCarriesTheResponse(t *testing.T) {
 func TestWrongPasswordLeavesNoTrust(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.boot("lvsm"), w.boot("lvss")
+	b.password(t)
 	if _, err := a.cluster().Auth(t.Context(), &pb.AuthRequest{Hosts: []*pb.HostSpec{b.host()}, Password: "guess"}); err == nil {
 		t.Fatal("a wrong password was accepted")
 	}

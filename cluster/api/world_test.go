@@ -65,15 +65,15 @@ type agent struct {
 	local    *grpc.ClientConn // over it
 	member   bool             // guarded by world.mu
 	kinds    *resources.Registry
+	still    bool // without identity and network, for a bubble
 }
 
-// boot starts an agent on 127.0.0.1 with a password.
+// boot starts an agent on 127.0.0.1.
 func (w *world) boot(name string) *agent {
 	w.t.Helper()
 	dir := shortDir(w.t)
 	id, err := identity.Open(filepath.Join(dir, "data"))
 	must(w.t, err)
-	must(w.t, id.Passwords().Set(defaultUser, "secret of "+name))
 	a := &agent{world: w, name: name, identity: id, kinds: new(resources.Registry), socket: filepath.Join(dir, "agent.sock")}
 	must(w.t, a.kinds.Register(&fileAgent{}))
 	logger := slog.New(slog.DiscardHandler)
@@ -187,7 +187,7 @@ func (w *world) answer() {
 
 func (w *world) admit() bool {
 	for _, n := range w.store.Get().State.Nodes {
-		up := slices.ContainsFunc(w.agents, func(a *agent) bool { return a.member && a.identity.ID() == n.Id })
+		up := slices.ContainsFunc(w.agents, func(a *agent) bool { return a.member && a.id() == n.Id })
 		if up && n.Admission != pb.Admission_ADMISSION_ADMITTED {
 			w.mustApply(&pb.Command{Body: &pb.Command_Admit{Admit: &pb.Admit{
 				Node: n.Id, FromEpoch: n.Epoch, Nonce: 1, BootId: "boot", Lease: durationpb.New(time.Second),
@@ -286,7 +286,17 @@ func (w *world) with(f func()) {
 
 // The agent is its server's Self, State, Sight and Executor.
 
+func (a *agent) id() string {
+	if a.still {
+		return "id of " + a.name
+	}
+	return a.identity.ID()
+}
+
 func (a *agent) Info() Info {
+	if a.still {
+		return Info{ID: a.id(), Name: a.name, Version: "test"}
+	}
 	at := a.net.Addr().(*net.TCPAddr)
 	info := Info{ID: a.identity.ID(), Name: a.name, Version: "test", Port: uint16(at.Port)}
 	if n := state.NodeByID(a.Get().State, info.ID); n != nil {
@@ -343,7 +353,7 @@ func (a *agent) Leader() (string, bool) {
 	if a.headless {
 		return "", false
 	}
-	return a.agents[0].identity.ID(), true
+	return a.agents[0].id(), true
 }
 
 func (a *agent) LastContact() time.Duration { return 7 * time.Millisecond }
