@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -74,7 +75,12 @@ func (f *labFlags) up(ctx context.Context) (*lab.Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lab.Up(ctx, lab.NewSpec(f.name, names, f.agent))
+	l, err := lab.Up(ctx, lab.NewSpec(f.name, names, f.agent))
+	if err != nil || !slices.Equal(f.agent, lab.AgentCommand) {
+		return l, err
+	}
+	cluster := &lab.Cluster{Lab: l}
+	return l, errors.Join(cluster.Ready(ctx), cluster.Close())
 }
 
 func newLabUpCommand(a *app) *cobra.Command {
@@ -84,7 +90,7 @@ func newLabUpCommand(a *app) *cobra.Command {
 		Short: "Start a lab: nodes with an agent each, and a client",
 		Long: "Start a lab: nodes with an agent each, and a client, in network namespaces on this\n" +
 			"machine. It needs no root where ordinary users may make user namespaces. It stays\n" +
-			"until \"lab down\".",
+			"until \"lab down\". The nodes' password for \"cluster auth\" is secret.",
 		Example: "lab up\nlab up --names lvsm,lvss,web1",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -110,11 +116,18 @@ func newLabExecCommand(a *app) *cobra.Command {
 		Example: "lab exec n1 -- quorate status\nlab exec client -- curl http://10.77.0.100/",
 		Args:    words(2, -1),
 		RunE: func(c *cobra.Command, words []string) error {
+			host, command := words[0], words[1:]
+			if command[0] == "--" {
+				command = command[1:]
+			}
+			if len(command) == 0 {
+				return grammar.Errorf("no command after %q", host).With("write %q", c.UseLine())
+			}
 			l, err := lab.Open(f.name)
 			if err != nil {
 				return err
 			}
-			return labExit(l.Interactive(c.Context(), words[0], words[1:]))
+			return labExit(l.Interactive(c.Context(), host, command))
 		},
 	}
 	f.addName(c)

@@ -56,19 +56,36 @@ func (c *Cluster) Type(ctx context.Context, node, line string) (string, error) {
 	return c.Lab.Output(ctx, node, strings.Fields(line)...)
 }
 
-// Form makes a cluster of all nodes, as a tutorial does, and starts it.
-func (c *Cluster) Form(ctx context.Context) error {
+// Ready waits until all agents answer, and gives those that are in no cluster
+// yet the password by which they may be put into one: secret. A lab is not
+// reached from outside.
+func (c *Cluster) Ready(ctx context.Context) error {
 	nodes := c.Lab.Spec.Nodes()
 	if err := await(ctx, "the agents to answer", func() error { return c.answering(ctx, nodes) }); err != nil {
 		return err
 	}
 	for _, n := range nodes {
-		args := []string{"quorate", "cluster", "password", "--stdin"}
-		var out, errs strings.Builder
-		if err := c.Lab.ExecIO(ctx, n, args, strings.NewReader(password+"\n"), &out, &errs); err != nil {
-			return fmt.Errorf("password of %s: %w: %s", n, err, errs.String())
+		v, err := c.View(ctx, n)
+		if err == nil && v.GetState().GetClusterId() == "" {
+			var errs strings.Builder
+			args := []string{"quorate", "cluster", "password", "--stdin"}
+			if err = c.Lab.ExecIO(ctx, n, args, strings.NewReader(password+"\n"), &strings.Builder{}, &errs); err != nil {
+				err = fmt.Errorf("%w: %s", err, strings.TrimSpace(errs.String()))
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("password of %s: %w", n, err)
 		}
 	}
+	return nil
+}
+
+// Form makes a cluster of all nodes, as a tutorial does, and starts it.
+func (c *Cluster) Form(ctx context.Context) error {
+	if err := c.Ready(ctx); err != nil {
+		return err
+	}
+	nodes := c.Lab.Spec.Nodes()
 	all := strings.Join(nodes, " ")
 	for _, line := range []string{
 		"pcs cluster auth " + all + " -u hacluster -p " + password,

@@ -21,7 +21,7 @@ type quorate struct {
 // it makes one, and without an address it creates one.
 func newQuorate(ctx context.Context, c *Cluster) (*quorate, error) {
 	nodes := c.Lab.Spec.Nodes()
-	if err := await(ctx, "the agents to answer", func() error { return c.answering(ctx, nodes) }); err != nil {
+	if err := c.Ready(ctx); err != nil {
 		return nil, err
 	}
 	v, err := c.View(ctx, nodes[0])
