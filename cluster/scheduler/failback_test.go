@@ -12,6 +12,7 @@ func TestFailback(t *testing.T) {
 		{"manual: stays", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=50", "db n2"},
 		{"manual: even against INFINITY", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=INFINITY", "db n2"},
 		{"manual: leaves where it may not run", "n1 online, n2 standby; db on n2 failback=manual", "db n1"},
+		{"manual: leaves where it is unwanted", "n1 online, n2 online; db on n2 failback=manual; db prefers n2=-1", "db n1"},
 		{"manual: leaves where it failed too often", "n1 online, n2 online; db on n2 migration-threshold=1 fails=n2:1 failback=manual", "db n1"},
 		{"manual: leaves with its primary", "n1 online, n2 online; vip on n2; web on n2 failback=manual; web with vip INFINITY; vip prefers n2=-INFINITY", "vip n1, web n1"},
 		{"manual: a move is an operator's word", "n1 online, n2 online; db on n2 move=n1 failback=manual", "db n1"},

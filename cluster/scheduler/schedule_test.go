@@ -1,6 +1,13 @@
 package scheduler
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+)
 
 // A planCase is a state and the steps it takes, one a line.
 type planCase struct{ name, state, want string }
@@ -56,6 +63,38 @@ func TestS4NoStartBeforeTheStop(t *testing.T) {
 		{"S5: a failed stop blocks", "n1 online, n2 online; db blocked n2", ""},
 		{"S5: a failed stop blocks wherever it was", "n1 online, n2 stopped; db blocked n2", ""},
 	})
+}
+
+func TestS4WhatWasLearnedInAnOlderEpochIsNotKnown(t *testing.T) {
+	for name, forget := range map[string]func(*pb.State){
+		"never probed":        func(s *pb.State) { s.Instances = nil },
+		"admitted since then": func(s *pb.State) { s.Nodes[0].Epoch++; s.Nodes[1].Epoch++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := parse(t, "n1 online, n2 online; db")
+			forget(s)
+			p := Schedule(s, noon)
+			if got, want := p.String(), "probe db n1\nprobe db n2\nstart db n1\n"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if got, want := ready(p), "probe db n1\nprobe db n2\n"; got != want {
+				t.Errorf("ready: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	s := parse(t, "n1 online, n2 online; a; b unknown n1; c")
+	s.OperationDefaults = map[string]string{"timeout": "7s"}
+	s.Resources[0].Operations = []*pb.OperationSpec{{Name: "start", Timeout: durationpb.New(3 * time.Second)}}
+	s.Resources[1].Operations = []*pb.OperationSpec{{Name: "monitor", Timeout: durationpb.New(4 * time.Second)}}
+	want := map[string]time.Duration{"start a": 3 * time.Second, "probe b": 4 * time.Second, "start b": 7 * time.Second, "start c": 7 * time.Second}
+	for _, step := range Schedule(s, noon).Steps {
+		if what := verb(step.Kind) + " " + step.Resource; step.Timeout != want[what] {
+			t.Errorf("%s may take %v, want %v", what, step.Timeout, want[what])
+		}
+	}
 }
 
 func TestMaintenance(t *testing.T) {

@@ -1,0 +1,156 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A graph is a state made ready for scheduling: names resolved, groups taken
+// apart into constraints, defaults filled in, lists in a fixed order.
+type graph struct {
+	now       time.Time
+	next      time.Time // see Plan.Next
+	symmetric bool
+
+	nodes       []*node       // by name
+	resources   []*resource   // by id
+	colocations []*colocation // groups' first, then mandatory ones, then by id
+	orders      []*order      // groups' first, then by id; they form no circle
+	defaults    map[string]string
+
+	problems problems
+}
+
+type node struct {
+	*pb.Node
+	bar  *pb.Reason // why it may host nothing; nil: it may
+	load int        // resources placed on it so far
+}
+
+// reachable reports whether what runs on the node matters to S4: the node may
+// hold a lease, and hosts resources.
+func (n *node) reachable() bool {
+	return n.Admission == pb.Admission_ADMISSION_ADMITTED && n.Epoch > 0 && n.Role != pb.Role_ROLE_WITNESS
+}
+
+type resource struct {
+	*pb.Resource
+	settings
+	group *pb.Group // nil: in none
+
+	views      []view         // by node
+	owner      int            // node of the assignment; -1: none, or no member
+	assignment *pb.Assignment // nil: none
+	current    int            // node that runs or owns it; -1: none
+	home       int            // node that ran it last, if none does now; else -1
+	blocked    int            // node where its stop failed; -1: none
+	moved      int            // node of an operator's move that is in force; -1: none
+	yields     bool           // it is bound to a resource with such a move
+
+	locations  []location
+	with       []*colocation // in which it is the dependent; they form no circle
+	dependents []*colocation // in which it is the primary
+	after      []*order      // in which it comes second
+
+	held      *hold
+	settled   bool
+	wishes    []tally     // by node: scores before other resources are looked at
+	scores    []tally     // by node
+	placed    int         // node it belongs on; -1: nowhere
+	waitsFor  *order      // the one that lets it run nowhere
+	forbidden *colocation // likewise
+	lightest  bool        // its node was chosen for the few resources there
+}
+
+// stay returns the node that stickiness and failback speak for.
+func (r *resource) stay() int {
+	if r.current >= 0 {
+		return r.current
+	}
+	return r.home
+}
+
+// frozen reports whether nothing is to be started or stopped.
+func (r *resource) frozen() bool { return r.unmanaged != "" || r.blocked >= 0 }
+
+// A view is what is known of a resource on one node.
+type view struct {
+	*pb.Instance // empty if nothing was ever learned
+	// state was learned in the node's present epoch, otherwise it is UNKNOWN.
+	state  pb.InstanceState
+	flying *pb.Operation // under way there; nil: none
+	fails  int64         // without those that have expired
+}
+
+func (v *view) active() bool {
+	return v.state == pb.InstanceState_INSTANCE_STATE_RUNNING || v.state == pb.InstanceState_INSTANCE_STATE_FAILED
+}
+
+func (v *view) unknown() bool { return v.state == pb.InstanceState_INSTANCE_STATE_UNKNOWN }
+
+// flies reports whether an operation of a kind is under way.
+func (v *view) flies(k pb.OperationKind) bool { return v.flying != nil && v.flying.Kind == k }
+
+type location struct {
+	node         string // name
+	score        int64
+	source, text string
+}
+
+// A colocation binds two resources; groups are taken apart.
+type colocation struct {
+	id                 string
+	dependent, primary *resource
+	score              int64
+}
+
+// mandatory reports whether the dependent may run only beside the primary.
+func (c *colocation) mandatory() bool { return c.score >= infinity }
+
+// An order lets one resource start after another; groups are taken apart.
+type order struct {
+	id           string
+	first, then  *resource
+	kind         pb.OrderKind
+	asymmetrical bool
+}
+
+func (o *order) mandatory() bool { return o.kind == pb.OrderKind_ORDER_KIND_MANDATORY }
+
+func (g *graph) resource(id string) *resource {
+	i, ok := slices.BinarySearchFunc(g.resources, id, func(r *resource, id string) int { return strings.Compare(r.Id, id) })
+	if !ok {
+		return nil
+	}
+	return g.resources[i]
+}
+
+func (g *graph) node(id string) int {
+	return slices.IndexFunc(g.nodes, func(n *node) bool { return n.Id == id })
+}
+
+func (g *graph) nodeNamed(name string) int {
+	return slices.IndexFunc(g.nodes, func(n *node) bool { return n.Name == name })
+}
+
+// nodeName names a node that may have left the cluster.
+func (g *graph) nodeName(id string) string {
+	if i := g.node(id); i >= 0 {
+		return g.nodes[i].Name
+	}
+	return fmt.Sprintf("node %s", id)
+}
+
+// wake notes that the plan may differ at a time.
+func (g *graph) wake(at time.Time) {
+	if at.After(g.now) && (g.next.IsZero() || at.Before(g.next)) {
+		g.next = at
+	}
+}
+
+// clock prints a time for people.
+func (g *graph) clock(t time.Time) string { return t.In(g.now.Location()).Format(time.DateTime) }
