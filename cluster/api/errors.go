@@ -69,7 +69,7 @@ func toStatus(err error) error {
 	case errors.As(err, &refusal):
 		return refusalStatus(err, refusal)
 	case errors.As(err, &other):
-		return fail(codes.Unavailable, ReasonNotLeader, err.Error(), keyLeader, other.Leader)
+		return fail(codes.Unavailable, ReasonNotLeader, other.Error(), keyLeader, other.Leader)
 	case errors.Is(err, consensus.ErrUnknown):
 		return fail(codes.Unknown, ReasonUnknown, err.Error())
 	}

@@ -195,12 +195,18 @@ func (s *Server) verifyTrusted(name string) func(tls.ConnectionState) error {
 	}
 }
 
-// describeError tells a host that does not trust this node from one that fails.
+// describeError tells a host that does not trust this node from one that does
+// not answer and from one that refuses.
 func describeError(host string, err error) error {
-	if status.Code(err) == codes.PermissionDenied {
+	text := status.Convert(err).Message()
+	switch reason, _ := Reason(err); status.Code(err) {
+	case codes.PermissionDenied:
 		return notAuthenticated(host)
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return unreachable(host, "answer", errors.New(text))
+	default:
+		return fail(status.Code(err), reason, fmt.Sprintf("host %s: %s", host, text), keyField, "host "+host, keyHost, host)
 	}
-	return unreachable(host, "answer", errors.New(status.Convert(err).Message()))
 }
 
 func notAuthenticated(host string) error {

@@ -2,13 +2,10 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,12 +16,10 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"quorate/cluster/consensus"
 	"quorate/cluster/identity"
-	"quorate/cluster/scheduler"
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	pb "quorate/proto/quorate/v1"
@@ -175,249 +170,11 @@ func (w *world) apply(c *pb.Command) (*state.Applied, error) {
 	}
 }
 
-// answer does what the cluster does about the state, until nothing is left.
-func (w *world) answer() {
-	for step := 0; !w.idle && (w.admit() || w.vote() || w.operate()); step++ {
-		if step > 1000 {
-			w.t.Error("the cluster does not come to rest")
-			return
-		}
-	}
-}
-
-func (w *world) admit() bool {
-	for _, n := range w.store.Get().State.Nodes {
-		up := slices.ContainsFunc(w.agents, func(a *agent) bool { return a.member && a.id() == n.Id })
-		if up && n.Admission != pb.Admission_ADMISSION_ADMITTED {
-			w.mustApply(&pb.Command{Body: &pb.Command_Admit{Admit: &pb.Admit{
-				Node: n.Id, FromEpoch: n.Epoch, Nonce: 1, BootId: "boot", Lease: durationpb.New(time.Second),
-			}}})
-			return true
-		}
-	}
-	return false
-}
-
-func (w *world) vote() bool {
-	st := w.store.Get().State
-	for _, n := range st.Nodes {
-		if n.Admission == pb.Admission_ADMISSION_ADMITTED && n.ElectorateConfirmed != st.Electorate.Version {
-			w.mustApply(&pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
-				Node: n.Id, Epoch: n.Epoch, Version: st.Electorate.Version,
-			}}})
-			return true
-		}
-	}
-	for _, n := range st.Nodes {
-		has, shall := state.Votes(st, n.Id), shallVote(n)
-		if has == shall || (shall && n.Admission != pb.Admission_ADMISSION_ADMITTED) {
-			continue
-		}
-		voters := slices.DeleteFunc(slices.Clone(st.Electorate.Voters), func(id string) bool { return id == n.Id })
-		if shall {
-			voters = append(voters, n.Id)
-		}
-		w.mustApply(&pb.Command{Body: &pb.Command_SetElectorate{SetElectorate: &pb.SetElectorate{
-			FromVersion: st.Electorate.Version, Voters: voters,
-		}}})
-		return true
-	}
-	return false
-}
-
-// operate dispatches what the real scheduler wants, and does it.
-func (w *world) operate() bool {
-	st := w.store.Get().State
-	ready := scheduler.Schedule(st, time.Now()).Ready()
-	if len(ready) == 0 {
-		return false
-	}
-	step := ready[0]
-	applied := w.mustApply(&pb.Command{Body: &pb.Command_Dispatch{Dispatch: &pb.Dispatch{Operations: []*pb.Operation{{
-		Kind: step.Kind, Resource: step.Resource, Node: step.Node, Epoch: state.NodeByID(st, step.Node).Epoch,
-		Timeout: durationpb.New(time.Minute), Reason: step.Reason,
-	}}}}})
-	if applied == nil {
-		return false
-	}
-	op, r := applied.Operations[0], state.ResourceByID(st, step.Resource)
-	result := &pb.Result{
-		Operation: op.Id, Kind: op.Kind, Resource: op.Resource, Node: op.Node, Epoch: op.Epoch, Assignment: op.Assignment,
-		Outcome: pb.Outcome_OUTCOME_DONE, Revision: r.Revision, Restart: r.Restart,
-	}
-	switch why := w.stuck[op.Resource]; {
-	case op.Kind == pb.OperationKind_OPERATION_KIND_PROBE:
-		result.Outcome = pb.Outcome_OUTCOME_NOT_RUNNING
-	case op.Kind == pb.OperationKind_OPERATION_KIND_STOP && why != "":
-		result.Outcome, result.Error = pb.Outcome_OUTCOME_FAILED, why
-	}
-	w.mustApply(&pb.Command{Body: &pb.Command_RecordResult{RecordResult: &pb.RecordResult{Result: result}}})
-	return true
-}
-
-// gone lets the others testify that a node is gone.
-func (w *world) gone(a *agent) {
-	st := w.store.Get().State
-	n := state.NodeByID(st, a.identity.ID())
-	g := &pb.NodeGone{Node: n.Id, Epoch: n.Epoch}
-	for _, id := range st.Electorate.Voters {
-		if id != n.Id {
-			g.Testimonies = append(g.Testimonies, &pb.Testimony{Voter: id, Silence: durationpb.New(time.Minute)})
-		}
-	}
-	w.mustApply(&pb.Command{Body: &pb.Command_NodeGone{NodeGone: g}})
-}
-
-func (w *world) mustApply(c *pb.Command) *state.Applied {
-	applied, err := w.apply(c)
-	if err != nil {
-		w.t.Errorf("the cluster's own %T was refused: %v", c.Body, err)
-		w.idle = true
-	}
-	return applied
-}
-
 // with runs f while the cluster stands still.
 func (w *world) with(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
-}
-
-// The agent is its server's Self, State, Sight and Executor.
-
-func (a *agent) id() string {
-	if a.still {
-		return "id of " + a.name
-	}
-	return a.identity.ID()
-}
-
-func (a *agent) Info() Info {
-	if a.still {
-		return Info{ID: a.id(), Name: a.name, Version: "test"}
-	}
-	at := a.net.Addr().(*net.TCPAddr)
-	info := Info{ID: a.identity.ID(), Name: a.name, Version: "test", Port: uint16(at.Port)}
-	if n := state.NodeByID(a.Get().State, info.ID); n != nil {
-		info.Name = n.Name
-	}
-	return info
-}
-
-func (a *agent) Bootstrap(ctx context.Context, r *pb.EnrolRequest, first *pb.Bootstrap) error {
-	if err := a.enrol(r); err != nil {
-		return err
-	}
-	_, err := a.Propose(ctx, &pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: first}})
-	return err
-}
-
-func (a *agent) Enrol(_ context.Context, r *pb.EnrolRequest) error {
-	if err := a.enrol(r); err != nil {
-		return err
-	}
-	a.with(a.answer)
-	return nil
-}
-
-func (a *agent) enrol(r *pb.EnrolRequest) error {
-	err := a.identity.Enrol(identity.Enrolment{
-		ClusterID: r.ClusterId, ClusterName: r.ClusterName, CA: r.CaCertificate, CAKey: r.CaKey, Certificate: r.Certificate,
-	})
-	if err == nil {
-		a.with(func() { a.member = true })
-	}
-	return err
-}
-
-func (a *agent) Forget(context.Context) error {
-	a.with(func() { a.member = false })
-	return a.identity.Forget()
-}
-
-func (a *agent) Get() state.Snapshot {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.member {
-		return state.Snapshot{State: &pb.State{}}
-	}
-	return a.store.Get()
-}
-
-func (a *agent) Changed() <-chan struct{} { return a.store.Changed() }
-
-func (a *agent) Leader() (string, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.headless {
-		return "", false
-	}
-	return a.agents[0].id(), true
-}
-
-func (a *agent) LastContact() time.Duration { return 7 * time.Millisecond }
-
-func (a *agent) Links() []*pb.Link {
-	return []*pb.Link{{Node: "peer", Address: "127.0.0.1:1", Up: true}}
-}
-
-func (a *agent) Lease() *pb.LeaseStatus { return &pb.LeaseStatus{Epoch: 1, Held: true} }
-
-func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
-	return &pb.ExecuteResponse{Result: &pb.Result{Operation: r.Operation.Id, Node: a.identity.ID(), Outcome: pb.Outcome_OUTCOME_DONE}}, nil
-}
-
-// phoneBook resolves names.
-type phoneBook map[string][]string
-
-func (b phoneBook) LookupHost(_ context.Context, host string) ([]string, error) {
-	if found := b[host]; found != nil {
-		return found, nil
-	}
-	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-}
-
-// fileAgent keeps a file there while it runs.
-type fileAgent struct{}
-
-var _ resources.Agent = (*fileAgent)(nil)
-
-func (*fileAgent) Metadata() *pb.AgentMetadata {
-	return &pb.AgentMetadata{
-		Name: "ocf:quorate:file", Serves: []string{"ocf:heartbeat:File"}, Summary: "keeps a file there",
-		Parameters: []*pb.Parameter{
-			{Name: "path", Type: "path", Required: true, Summary: "the file"},
-			{Name: "mode", Type: "integer", Summary: "its permissions", Reloadable: true},
-		},
-		Traits: &pb.Traits{Reloadable: true, Lapse: durationpb.New(time.Second)},
-	}
-}
-
-func (*fileAgent) Validate(_ context.Context, r *pb.Resource) ([]string, error) {
-	dir := filepath.Dir(r.Parameters["path"])
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, &resources.ParameterError{Parameter: "path", Problem: dir + " is no directory here", Fix: "make it"}
-	}
-	return []string{"directory " + dir}, nil
-}
-
-func (*fileAgent) Start(_ context.Context, r *pb.Resource) error {
-	return os.WriteFile(r.Parameters["path"], nil, 0o600)
-}
-
-func (*fileAgent) Stop(_ context.Context, r *pb.Resource) error {
-	if err := os.Remove(r.Parameters["path"]); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func (*fileAgent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
-	if _, err := os.Stat(r.Parameters["path"]); err != nil {
-		return resources.Stopped, nil
-	}
-	return resources.Running, nil
 }
 
 // shortDir is a directory whose path fits into a socket's address.

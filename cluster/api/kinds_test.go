@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// phoneBook resolves names.
+type phoneBook map[string][]string
+
+func (b phoneBook) LookupHost(_ context.Context, host string) ([]string, error) {
+	if found := b[host]; found != nil {
+		return found, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// fileAgent keeps a file there while it runs.
+type fileAgent struct{}
+
+var _ resources.Agent = (*fileAgent)(nil)
+
+func (*fileAgent) Metadata() *pb.AgentMetadata {
+	return &pb.AgentMetadata{
+		Name: "ocf:quorate:file", Serves: []string{"ocf:heartbeat:File"}, Summary: "keeps a file there",
+		Parameters: []*pb.Parameter{
+			{Name: "path", Type: "path", Required: true, Summary: "the file"},
+			{Name: "mode", Type: "integer", Summary: "its permissions", Reloadable: true},
+		},
+		Traits: &pb.Traits{Reloadable: true, Lapse: durationpb.New(time.Second)},
+	}
+}
+
+func (*fileAgent) Validate(_ context.Context, r *pb.Resource) ([]string, error) {
+	dir := filepath.Dir(r.Parameters["path"])
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, &resources.ParameterError{Parameter: "path", Problem: dir + " is no directory here", Fix: "make it"}
+	}
+	return []string{"directory " + dir}, nil
+}
+
+func (*fileAgent) Start(_ context.Context, r *pb.Resource) error {
+	return os.WriteFile(r.Parameters["path"], nil, 0o600)
+}
+
+func (*fileAgent) Stop(_ context.Context, r *pb.Resource) error {
+	if err := os.Remove(r.Parameters["path"]); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (*fileAgent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
+	if _, err := os.Stat(r.Parameters["path"]); err != nil {
+		return resources.Stopped, nil
+	}
+	return resources.Running, nil
+}
