@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
@@ -56,6 +57,28 @@ func (s *Server) propose(ctx context.Context, cmd *pb.Command) (*state.Applied, 
 	}
 	return applied, err
 }
+
+// proposeSurely is propose for commands that may be applied twice: while it is
+// unknown whether one was committed, as when the leader changes, it asks again.
+func (s *Server) proposeSurely(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	for {
+		applied, err := s.propose(ctx, proto.CloneOf(cmd))
+		if !errors.Is(err, consensus.ErrUnknown) {
+			return applied, err
+		}
+		s.logger.Info("outcome unknown, asking again", "err", err)
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// askAgain is long enough for no storm of questions, short beside an election.
+const askAgain = 50 * time.Millisecond
 
 // catchUp waits until this node has learned of what it proposed, so that its
 // next answer tells of it. A node that lags far behind is not waited for.

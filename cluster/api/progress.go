@@ -55,9 +55,9 @@ func (s *Server) until(ctx context.Context, done func(*pb.State) bool) error {
 	}
 }
 
-// edit commits edits that this node made itself.
+// edit commits edits of nodes, which may be applied twice.
 func (s *Server) edit(ctx context.Context, edits ...*pb.Edit) (*state.Applied, error) {
-	return s.propose(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
+	return s.proposeSurely(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
 }
 
 // nodesNamed finds the nodes that a request is about: all, the named ones, or

@@ -238,6 +238,29 @@ func TestAddAndRemoveNode(t *testing.T) {
 	}
 }
 
+func TestLeaderChangeDoesNotStopARemoval(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.boot("lvsm"), w.boot("lvss")
+	a.setup(t, true, b)
+	must(t, w.commit(rack("1")))
+	forget, err := a.server.farewellOf(t.Context(), state.NodeByName(w.store.Get().State, "lvss"))
+	must(t, err)
+	w.with(func() { w.unsure = 1 })
+	must(t, a.server.unvote(t.Context(), state.NodeByName(w.store.Get().State, "lvss")))
+	w.with(func() { w.unsure = 1; b.member = false })
+	index, err := a.server.dismiss(t.Context(), b.identity.ID(), true)
+	if err != nil || index == 0 || state.NodeByName(w.store.Get().State, "lvss") != nil {
+		t.Errorf("dismiss while the leader changes: index %d, %v, want lvss removed", index, err)
+	}
+	must(t, forget(t.Context()))
+
+	w.with(func() { w.unsure = 1 })
+	_, err = a.change(t, rack("2"))
+	if reason, _ := Reason(err); reason != ReasonUnknown {
+		t.Errorf("a person's change while the leader changes: %v, want %s", err, ReasonUnknown)
+	}
+}
+
 func TestSilentNodeIsRemovedOnlyByForce(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.boot("lvsm"), w.boot("lvss")

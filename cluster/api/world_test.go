@@ -40,6 +40,7 @@ type world struct {
 	stuck    map[string]string // resources whose stop fails, and why
 	headless bool              // no leader is known
 	lost     bool              // nothing can be committed
+	unsure   int               // how many entries are committed without an answer
 	idle     bool              // the cluster does not answer entries
 	ahead    time.Duration     // of the log's clock
 }
@@ -142,6 +143,10 @@ func (w *world) Propose(ctx context.Context, c *pb.Command) (*state.Applied, err
 	applied, err := w.apply(c)
 	if err == nil {
 		w.answer()
+	}
+	if w.unsure > 0 {
+		w.unsure--
+		return nil, fmt.Errorf("%w (leadership lost)", consensus.ErrUnknown)
 	}
 	return applied, err
 }
