@@ -1,21 +1,30 @@
 package vip
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/mdlayher/ndp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
+// A sender sends frames by a packet socket, which no firewall rule and no ARP
+// setting delays. The socket is kept: to close one takes the kernel some 10 ms,
+// longer than a failover should. Its zero value is ready.
+type sender struct {
+	once sync.Once
+	fd   int
+	err  error
+}
+
 // announce tells all neighbours on the link, at once, that the address is here.
 // Links without hardware addresses have none to tell.
-func announce(link netlink.Link, addr netip.Addr) error {
+func (s *sender) announce(link netlink.Link, addr netip.Addr) error {
 	a := link.Attrs()
 	if a.Flags&unix.IFF_LOOPBACK != 0 || a.RawFlags&unix.IFF_NOARP != 0 || len(a.HardwareAddr) != 6 {
 		return nil
@@ -24,10 +33,34 @@ func announce(link netlink.Link, addr netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("announce %s: %w", addr, err)
 	}
-	if err := send(a.Index, frames); err != nil {
+	if err := s.send(a.Index, frames); err != nil {
 		return fmt.Errorf("announce %s on %s: %w", addr, a.Name, err)
 	}
 	return nil
+}
+
+// send sends frames on a link. Protocol 0: the socket receives nothing.
+func (s *sender) send(link int, frames [][]byte) error {
+	s.once.Do(func() {
+		s.fd, s.err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	})
+	err := s.err
+	for _, f := range frames {
+		if err == nil {
+			err = unix.Sendto(s.fd, f, 0, &unix.SockaddrLinklayer{Ifindex: link})
+		}
+	}
+	return err
+}
+
+// close ends the sender for good.
+func (s *sender) close() error {
+	s.once.Do(func() { s.err = net.ErrClosed })
+	if s.err != nil {
+		return nil
+	}
+	s.err = net.ErrClosed
+	return unix.Close(s.fd)
 }
 
 // announcements are the frames of one announcement: both forms of gratuitous
@@ -39,20 +72,6 @@ func announcements(link string, mac net.HardwareAddr, addr netip.Addr) ([][]byte
 	}
 	na, err := advertisement(mac, addr, isRouter(link))
 	return [][]byte{na}, err
-}
-
-// send sends frames by a packet socket, which no firewall rule and no ARP
-// setting delays. Protocol 0: it receives nothing.
-func send(link int, frames [][]byte) error {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	var errs error
-	for _, f := range frames {
-		errs = errors.Join(errs, unix.Sendto(fd, f, 0, &unix.SockaddrLinklayer{Ifindex: link}))
-	}
-	return errors.Join(errs, unix.Close(fd))
 }
 
 // Operations of ARP (RFC 826).

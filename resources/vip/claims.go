@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/mdlayher/ndp"
 	"github.com/vishvananda/netlink"
@@ -107,11 +108,12 @@ func listenNDP(link *netlink.LinkAttrs, _ netip.Addr) (int, error) {
 }
 
 // run calls claimed with the hardware address of each other host that claims
-// the address. It returns when ctx is canceled or the link is gone.
+// the address. It returns when ctx is canceled or the link is gone, and leaves
+// the socket open: to close it takes the kernel some 10 ms, which must not delay
+// a stop.
 func (l *listener) run(ctx context.Context, claimed func(net.HardwareAddr)) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.file.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = l.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	defer l.file.Close()
 	buf := make([]byte, 1500)
 	for {
 		n, err := l.file.Read(buf)

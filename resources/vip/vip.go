@@ -55,6 +55,8 @@ type Config struct {
 type Agent struct {
 	log   *slog.Logger
 	guard Guard
+	out   sender
+	late  sync.WaitGroup // sockets that are being closed
 
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
@@ -77,6 +79,13 @@ func New(c Config) *Agent {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	return a
+}
+
+// Close releases what the agent holds beside its addresses, which stay. Nothing
+// else may be called from then on, and no Watch may run.
+func (a *Agent) Close() error {
+	a.late.Wait()
+	return a.out.close()
 }
 
 // Metadata implements [resources.Agent].
@@ -120,7 +129,7 @@ func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
 	}
 	h := a.hold(r)
 	h.limit.force(time.Now())
-	if err := announce(p.link, w.addr); err != nil {
+	if err := a.out.announce(p.link, w.addr); err != nil {
 		a.log.Warn("announcement not sent", "resource", r.GetId(), "err", err)
 	}
 	h.begin(p.link.Attrs().Name)

@@ -18,6 +18,7 @@ import (
 // kernel's messages that the address or its link is lost, and announces the
 // address while it is there.
 type watch struct {
+	agent   *Agent
 	log     *slog.Logger
 	wish    *wish
 	hold    *hold
@@ -33,6 +34,7 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		return err
 	}
 	x := &watch{
+		agent:   a,
 		log:     a.log.With("resource", r.GetId()),
 		wish:    w,
 		hold:    a.hold(r),
@@ -185,7 +187,7 @@ func (x *watch) announceOn(ctx context.Context, name string, first int) {
 		w.Go(func() { x.hear(ctx, l, name, claims) })
 	}
 	a := &announcer{count: x.wish.count, interval: x.wish.interval, limit: &x.hold.limit, send: func() {
-		if err := announce(link, x.wish.addr); err != nil {
+		if err := x.agent.out.announce(link, x.wish.addr); err != nil {
 			x.log.Warn("announcement not sent", "err", err)
 		}
 	}}
@@ -213,6 +215,7 @@ func (x *watch) hear(ctx context.Context, l *listener, link string, claims chan<
 		x.log.Warn("another host claims the address", "address", x.wish.addr, "interface", link, "mac", last)
 		x.changed(fmt.Sprintf("another host, %s, claims %s on %s", last, x.wish.addr, link))
 	})
+	x.agent.late.Go(func() { _ = l.file.Close() }) // nothing was written to it
 	if err != nil {
 		x.log.Info("claims of other hosts go unheard", "err", err)
 	}
