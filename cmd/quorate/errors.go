@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"quorate/cmd/quorate/grammar"
-	"quorate/deploy/lab"
 )
 
 // Exit statuses.
@@ -46,9 +45,9 @@ var badReasons = []string{"INVALID", "NOT_FOUND", "EXISTS", "PRECONDITION", "PAS
 
 // exitStatus tells bad input from what failed.
 func (a *app) exitStatus(err error) int {
-	var exit *lab.ExitError
+	var exit labExitError
 	if errors.As(err, &exit) {
-		return exit.Code // of the command that ran on a lab's host
+		return exit.Code
 	}
 	if errors.As(err, new(*grammar.Error)) || errors.As(err, new(*certificateError)) {
 		return exitBadInput

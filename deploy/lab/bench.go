@@ -45,6 +45,9 @@ type Run struct {
 	Gap            float64 `json:"gap_ms"`    // the client's longest time without an answer
 	Double         float64 `json:"double_ms"` // during which two nodes answered for the address
 	OwnerWasLeader bool    `json:"owner_was_leader"`
+
+	gaps  []Gap
+	cause time.Duration // when the event was
 }
 
 // A Result is a bench of one event.
@@ -119,6 +122,7 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err
 		return run, err
 	}
 	err = pause(ctx, calm)
+	caused := now()
 	for _, step := range []func(context.Context, Event, string, string) error{c.cause, c.answer, c.repair} {
 		if err == nil {
 			err = step(ctx, e, owner, leader)
@@ -135,7 +139,10 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err
 	if n := len(icmp.Gaps); n > 0 && icmp.Gaps[n-1].Open {
 		return run, fmt.Errorf("client has had no answer for %v", icmp.Gaps[n-1].Length())
 	}
-	return Run{Gap: ms(icmp.Longest), Double: ms(seen.meter.Double), OwnerWasLeader: owner == leader}, nil
+	return Run{
+		Gap: ms(icmp.Longest), Double: ms(seen.meter.Double), OwnerWasLeader: owner == leader,
+		gaps: icmp.Gaps, cause: caused,
+	}, nil
 }
 
 // An observation is a client's prober and the meter, at work together.

@@ -171,6 +171,11 @@ func (r *reporter) ran(c contestant, e Event, i int, run Run) {
 		led = ", the owner was leader"
 	}
 	fmt.Fprintf(r.progress, "%s, run %d: gap %.1f ms, two owners %.1f ms%s (%s)\n", e, i+1, run.Gap, run.Double, led, system(c.name()))
+	for _, g := range run.gaps {
+		if len(run.gaps) > 1 || g.Late > 0 {
+			fmt.Fprintf(r.progress, "  from %+.0f ms: %s\n", ms(g.From-run.cause), g)
+		}
+	}
 }
 
 func system(name string) string {

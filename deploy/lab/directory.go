@@ -50,7 +50,7 @@ func create(s Spec) (directory, error) {
 		return "", fmt.Errorf("lab directory: %w", err)
 	}
 	if err := d.fill(s); err != nil {
-		return "", errors.Join(err, os.RemoveAll(string(d)))
+		return "", errors.Join(err, d.remove())
 	}
 	return d, nil
 }
@@ -68,6 +68,17 @@ func owned(path string) error {
 		return fmt.Errorf("lab directory %s: belongs to somebody else; set XDG_STATE_HOME to a directory of yours", path)
 	}
 	return nil
+}
+
+// remove deletes d, and what held it if nothing else is in there.
+func (d directory) remove() error {
+	err := os.RemoveAll(string(d))
+	for dir := filepath.Dir(string(d)); strings.HasPrefix(filepath.Base(dir), "quorate") || filepath.Base(dir) == "lab"; dir = filepath.Dir(dir) {
+		if os.Remove(dir) != nil {
+			break
+		}
+	}
+	return err
 }
 
 func (d directory) fill(s Spec) error {

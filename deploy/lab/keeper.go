@@ -37,7 +37,7 @@ func Up(ctx context.Context, s Spec) (*Lab, error) {
 		return nil, err
 	}
 	if err := startKeeper(ctx, d); err != nil {
-		return nil, errors.Join(fmt.Errorf("lab %s: %w", s.Name, err), os.RemoveAll(string(d)))
+		return nil, errors.Join(fmt.Errorf("lab %s: %w", s.Name, err), d.remove())
 	}
 	return &Lab{Spec: s, dir: d}, nil
 }
@@ -119,13 +119,13 @@ func keep(d directory) error {
 	supervisor, lifeline, err := startSupervisor(d, ready)
 	if err != nil {
 		_, _ = io.WriteString(ready, explain(err, os.DirFS("/proc/sys")).Error())
-		return errors.Join(err, os.RemoveAll(string(d)))
+		return errors.Join(err, d.remove())
 	}
 	defer lifeline.Close()
 	_ = ready.Close()
 	defer context.AfterFunc(ctx, func() { _ = supervisor.Process.Kill() })()
 	err = supervisor.Wait()
-	return errors.Join(err, os.RemoveAll(string(d)))
+	return errors.Join(err, d.remove())
 }
 
 // startSupervisor makes the lab's namespaces, with the supervisor in them.

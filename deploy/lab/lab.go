@@ -48,7 +48,7 @@ func (l *Lab) connect() (*net.UnixConn, error) {
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(
 			fmt.Errorf("lab %s is not up; it has ended unexpectedly", l.Spec.Name),
-			os.RemoveAll(string(l.dir)))
+			l.dir.remove())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lab %s: %w", l.Spec.Name, err)
@@ -89,7 +89,7 @@ func (l *Lab) Down(ctx context.Context) error {
 	if err := waitReadable(ctx, ended); err != nil {
 		return fmt.Errorf("lab %s does not end: %w", l.Spec.Name, err)
 	}
-	return os.RemoveAll(string(l.dir)) // the keeper does the same
+	return l.dir.remove() // the keeper does the same
 }
 
 // watchPeer returns a file that is readable once the process at the other end

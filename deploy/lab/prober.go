@@ -150,10 +150,11 @@ func (g *getter) run(ctx context.Context) error {
 	})
 }
 
-// get asks once. A connection that is closed is reset, so that thousands of
+// get asks once, and waits longer than ProbeDeadline, to tell a late answer
+// from none. A connection that is closed is reset, so that thousands of
 // them do not use up the client's ports.
 func (g *getter) get(sent time.Duration) (status int, err error) {
-	left := ProbeDeadline - (now() - sent)
+	left := patience - (now() - sent)
 	if left <= 0 {
 		return 0, os.ErrDeadlineExceeded
 	}

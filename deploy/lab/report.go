@@ -88,10 +88,10 @@ func (d *demo) timeline(e *pb.Event) {
 func (d *demo) gapsSince(since time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	longest := map[string]time.Duration{}
+	longest := map[string]Gap{}
 	for _, g := range d.gaps {
-		if g.To > since {
-			longest[g.Kind] = max(longest[g.Kind], g.Length())
+		if g.To > since && g.Length() > longest[g.Kind].Length() {
+			longest[g.Kind] = g
 		}
 	}
 	kinds := []string{"icmp"}
@@ -101,14 +101,10 @@ func (d *demo) gapsSince(since time.Duration) error {
 	words := map[string]string{"icmp": "ping", "http": "HTTP"}
 	for _, kind := range kinds {
 		gap := longest[kind]
-		if gap > longestGap {
-			return fmt.Errorf("client had no answer (%s) for %v, longer than %v", words[kind], gap, longestGap)
+		if gap.Length() > longestGap {
+			return fmt.Errorf("client had no answer (%s) for %v, longer than %v", words[kind], gap.Length(), longestGap)
 		}
-		if gap == 0 {
-			d.say("  client, %-4s  no gap over %d ms", words[kind], Noticeable.Milliseconds())
-		} else {
-			d.say("  client, %-4s  a gap of %d ms", words[kind], gap.Milliseconds())
-		}
+		d.say("  client, %-4s  %s", words[kind], gap)
 	}
 	return nil
 }

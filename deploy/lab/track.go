@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -11,11 +12,23 @@ type Gap struct {
 	From time.Duration `json:"from"` // when the last well answered probe was sent
 	To   time.Duration `json:"to"`   // when the next well answered probe was sent
 	Lost int           `json:"lost"` // probes in between
+	Late int           `json:"late"` // of these, answered too late: a busy machine rather than a missing owner
 	Open bool          `json:"open,omitempty"`
 }
 
 // Length of the gap: no shorter than the outage, and longer by two intervals at most.
 func (g Gap) Length() time.Duration { return g.To - g.From }
+
+func (g Gap) String() string {
+	if g.Lost == 0 {
+		return fmt.Sprintf("no gap over %d ms", Noticeable.Milliseconds())
+	}
+	text := fmt.Sprintf("a gap of %d ms", g.Length().Milliseconds())
+	if g.Late > 0 {
+		text += fmt.Sprintf(" (%d of %d probes were answered, but after more than %d ms)", g.Late, g.Lost, ProbeDeadline.Milliseconds())
+	}
+	return text
+}
 
 // Tally is what became of all probes of one kind.
 type Tally struct {
@@ -61,6 +74,7 @@ type track struct {
 	first  int // number of probes[0]
 	begun  bool
 	lost   int // in a row
+	late   int // of these
 }
 
 func newTrack(kind string, report func(Gap)) *track {
@@ -119,15 +133,16 @@ func (t *track) judge(p probe) (Gap, bool) {
 	late := p.answered != 0 && p.answered-p.sent > ProbeDeadline
 	if late {
 		t.tally.Late++
+		t.late++
 	}
 	if p.answered == 0 || late || !p.good {
 		t.tally.Lost++
 		t.lost++
 		return Gap{}, false
 	}
-	g := Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: p.sent, Lost: t.lost}
+	g := Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: p.sent, Lost: t.lost, Late: t.late}
 	notice := t.begun && t.lost > 0
-	t.begun, t.lost, t.tally.LastGood = true, 0, p.sent
+	t.begun, t.lost, t.late, t.tally.LastGood = true, 0, 0, p.sent
 	if !notice {
 		return Gap{}, false
 	}
@@ -151,7 +166,7 @@ func (t *track) end() Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lost > 0 && t.begun && at-t.tally.LastGood > ProbeDeadline {
-		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Open: true})
+		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Late: t.late, Open: true})
 	}
 	return t.tally
 }

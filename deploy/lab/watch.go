@@ -18,7 +18,7 @@ func (l *Lab) Watch(ctx context.Context, out io.Writer, address netip.Addr, page
 	watch, err := l.observe(context.WithoutCancel(ctx), address, page, func(g Gap) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintf(out, "%8.3f s  %s: no answer for %.1f ms (%d probes lost)\n", (g.From - began).Seconds(), g.Kind, ms(g.Length()), g.Lost)
+		fmt.Fprintf(out, "%8.3f s  %s: %s\n", (g.From - began).Seconds(), g.Kind, g)
 	})
 	if err != nil {
 		return err
