@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"quorate/cluster/consensus"
@@ -59,13 +61,14 @@ func (s *Server) propose(ctx context.Context, cmd *pb.Command) (*state.Applied, 
 }
 
 // proposeSurely is propose for commands that may be applied twice: while it is
-// unknown whether one was committed, as when the leader changes, it asks again.
+// unknown whether one was committed, as when the leader changes or its
+// connection breaks, it asks again.
 func (s *Server) proposeSurely(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
 	for {
 		applied, err := s.propose(ctx, proto.CloneOf(cmd))
-		if !errors.Is(err, consensus.ErrUnknown) {
+		if !errors.Is(err, consensus.ErrUnknown) && status.Code(err) != codes.Unavailable {
 			return applied, err
 		}
 		s.logger.Info("outcome unknown, asking again", "err", err)

@@ -76,6 +76,12 @@ func (c clusterService) RemoveNode(r *pb.RemoveNodeRequest, stream grpc.ServerSt
 		return precondition("node", n.Name+" is the only one", "use `quorate cluster destroy`")
 	}
 	p := progress{stream}
+	if n.Id == c.self.Info().ID {
+		if err := c.leave(stream.Context(), n, r.Force, p); err != nil {
+			return err
+		}
+		return p.end(0, "%s is removed", n.Name)
+	}
 	forget, err := c.farewellOf(stream.Context(), n)
 	if err != nil && !r.Force {
 		return unfinished("node", fmt.Sprintf("%s does not answer (%s)", n.Name, status.Convert(err).Message()),
@@ -97,9 +103,6 @@ type forgetter func(context.Context) error
 // farewellOf prepares to tell a node that it is removed. The connection must
 // stand before: afterwards the node's address and right to answer are gone.
 func (s *Server) farewellOf(ctx context.Context, n *pb.Node) (forgetter, error) {
-	if n.Id == s.self.Info().ID {
-		return s.forgetHere, nil
-	}
 	conn, err := s.dialer.ClientConn(n.Id)
 	if err != nil {
 		return nil, err
@@ -194,13 +197,15 @@ func (c clusterService) Destroy(r *pb.DestroyRequest, stream grpc.ServerStreamin
 	if r.All {
 		c.destroyOthers(ctx, p)
 	} else {
-		c.leave(ctx, p)
+		c.leaveBehind(ctx, p)
 	}
 	name := c.self.Info().Name
-	if err := c.forgetHere(ctx); err != nil {
-		return fmt.Errorf("forget the cluster: %w", err)
+	if _, member := c.identity.Cluster(); member {
+		if err := c.forgetHere(ctx); err != nil {
+			return fmt.Errorf("forget the cluster: %w", err)
+		}
+		p.say(name, "forgot the cluster")
 	}
-	p.say(name, "forgot the cluster")
 	return p.end(0, "cluster %s is no more%s", e.ClusterName, map[bool]string{false: " on " + name}[r.All])
 }
 
@@ -219,23 +224,5 @@ func (s *Server) destroyOthers(ctx context.Context, p progress) {
 			p.fail(n.Name, "does not answer: %s", status.Convert(err).Message())
 		}
 		s.sayFarewell(ctx, n, forget, p)
-	}
-}
-
-// leave takes this node out of a cluster that goes on without it. Where that
-// cannot be, for want of a quorum, the others keep a member that is gone.
-func (s *Server) leave(ctx context.Context, p progress) {
-	st := s.state.Get().State
-	self := state.NodeByID(st, s.self.Info().ID)
-	if self == nil || len(st.Nodes) == 1 {
-		return
-	}
-	if _, leads := s.sight.Leader(); !leads {
-		p.fail(self.Name, "there is no quorum: remove it on another node with `quorate cluster node remove --force %s`", self.Name)
-		return
-	}
-	if _, err := s.remove(ctx, self, false, p); err != nil {
-		p.fail(self.Name, "not removed in order (%s): use `quorate cluster node remove --force %s` on another node",
-			status.Convert(toStatus(err)).Message(), self.Name)
 	}
 }
