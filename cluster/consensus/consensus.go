@@ -79,6 +79,10 @@ type Node struct {
 	leaders chan raft.Observation
 	log     *slog.Logger
 
+	// transfer holds a token while no leadership transfer runs; Shutdown keeps
+	// it. Raft never answers a transfer that its shutdown overtook.
+	transfer chan struct{}
+
 	mu        sync.Mutex
 	newLeader chan struct{} // closed at the next change of the leader
 }
@@ -92,7 +96,9 @@ func Start(c Config) (*Node, error) {
 	n := &Node{
 		id: c.ID, log: c.Log,
 		changes: make(chan bool, 64), leaders: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
+		transfer: make(chan struct{}, 1),
 	}
+	n.transfer <- struct{}{}
 	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, c.Transport)
 	if err != nil {
 		return nil, fmt.Errorf("start raft: %w", err)
@@ -208,6 +214,12 @@ func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
 // TransferLeadership hands leadership to the most current voter. It tries
 // three times: a transfer fails when that voter is just then unreachable.
 func (n *Node) TransferLeadership() error {
+	<-n.transfer
+	defer func() { n.transfer <- struct{}{} }()
+	return n.handOver()
+}
+
+func (n *Node) handOver() error {
 	if n.raft.State() != raft.Leader {
 		return nil
 	}
@@ -223,9 +235,11 @@ func (n *Node) TransferLeadership() error {
 // Shutdown hands leadership over where it can and leaves the elections. Its
 // membership stays: stopping is not leaving.
 func (n *Node) Shutdown() error {
-	if err := n.TransferLeadership(); err != nil {
+	<-n.transfer
+	if err := n.handOver(); err != nil {
 		n.log.Info("leadership not handed over", "err", err)
 	}
+	defer func() { n.transfer <- struct{}{} }() // raft is no leader any more
 	if err := n.raft.Shutdown().Error(); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}

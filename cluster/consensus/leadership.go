@@ -16,7 +16,9 @@ const barrierTimeout = 5 * time.Second
 // with the term, until ctx is canceled. Before each it waits for a barrier, so
 // that term sees all that was committed before. If the barrier or term fails
 // while this node still leads, leadership is handed over: better another
-// leader than one that does not plan. While nobody takes it, term is run again.
+// leader than one that does not plan. While nobody takes it, term is run again,
+// as it is when it ended without an error although this node still leads (a
+// transfer of leadership was under way, and failed).
 //
 // Terms never overlap: the next begins only after the last has returned, also
 // when leadership was lost and gained at once.
@@ -69,16 +71,17 @@ func (n *Node) begin(ctx context.Context, term func(context.Context) error) *ten
 // leadership away, and rests before the next attempt in case nobody takes it.
 func (n *Node) attempt(ctx context.Context, term func(context.Context) error) {
 	err := n.serve(ctx, term)
-	if ctx.Err() != nil {
-		return
-	}
-	n.log.Warn("leading failed, handing leadership over", "err", err)
-	if err := n.TransferLeadership(); err != nil {
-		n.log.Warn("leadership not handed over", "err", err)
+	rest := 50 * time.Millisecond
+	if err != nil && ctx.Err() == nil {
+		n.log.Warn("leading failed, handing leadership over", "err", err)
+		if err := n.TransferLeadership(); err != nil {
+			n.log.Warn("leadership not handed over", "err", err)
+		}
+		rest = time.Second
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Second):
+	case <-time.After(rest):
 	}
 }
 

@@ -72,23 +72,21 @@ func New(c Config) *Controller {
 // will bring back, is tried again.
 const retry = 100 * time.Millisecond
 
-// Lead runs one term of leadership, until ctx ends with it. The state must
-// hold all that was committed before.
+// Lead runs one term of leadership, until ctx ends with it or another node
+// leads, with the error that says so. The state must hold all that was
+// committed before.
 func (c *Controller) Lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	t := &term{Controller: c, group: g, sent: make(map[uint64]context.CancelFunc), orphans: make(map[uint64]time.Time)}
 	c.timeline.elected(time.Now())
 	g.Go(func() error { return t.plan(ctx) })
 	g.Go(func() error { return c.keepVoters(ctx) })
-	err := g.Wait()
-	if deposed(err) {
-		return nil
-	}
-	return err
+	return g.Wait()
 }
 
-// deposed reports whether an error only says that another node leads now.
-func deposed(err error) bool {
+// Deposed reports whether an error only says that this node does not lead, or
+// is handing leadership over.
+func Deposed(err error) bool {
 	var other *consensus.NotLeaderError
 	return errors.As(err, &other) || errors.Is(err, consensus.ErrUnknown) || errors.Is(err, context.Canceled)
 }
@@ -113,7 +111,7 @@ func (t *term) plan(ctx context.Context) error {
 		plan := scheduler.Schedule(st, now)
 		wait := earliest(plan.Next, now.Add(time.Hour))
 		if err := t.dispatch(ctx, st, plan.Ready()); err != nil {
-			if deposed(err) {
+			if Deposed(err) {
 				return err
 			}
 			t.logger.Info("plan refused, planning anew", "err", err)

@@ -32,7 +32,7 @@ func (c *Controller) keepVoters(ctx context.Context) error {
 		var refused *state.Refusal
 		switch {
 		case err == nil:
-		case deposed(err):
+		case Deposed(err):
 			return err
 		case errors.As(err, &refused): // a node has yet to confirm the last change
 			c.logger.Debug("electorate not changed yet", "err", err)

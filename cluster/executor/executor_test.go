@@ -23,7 +23,6 @@ const (
 	reload = pb.OperationKind_OPERATION_KIND_RELOAD
 
 	done    = pb.Outcome_OUTCOME_DONE
-	failed  = pb.Outcome_OUTCOME_FAILED
 	refused = pb.Outcome_OUTCOME_REFUSED
 )
 
@@ -275,7 +274,7 @@ func TestAStopInterruptsAStart(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		m.delay["vip"] = 9 * time.Second
 		var starting sync.WaitGroup
-		starting.Go(func() { m.want(m.do(request(start, "vip", 1)), failed) })
+		starting.Go(func() { m.want(m.do(request(start, "vip", 1)), refused) })
 		synctest.Wait()
 		began := time.Now()
 		m.want(m.do(request(stop, "vip", 1)), done)
@@ -309,14 +308,18 @@ func TestS3AStartThatOutlivesTheLeaseIsHalted(t *testing.T) {
 		onMachine(t, func(m *machine) {
 			m.delay["vip"], m.stuck["vip"] = 2*time.Second, true
 			var starting sync.WaitGroup
-			starting.Go(func() { m.want(m.do(request(start, "vip", 1)), failed) })
+			starting.Go(func() { m.want(m.do(request(start, "vip", 1)), refused) })
 			synctest.Wait()
 			m.hold(false)
 			m.exec.Lapsed()
 			m.hold(regained)
+			if regained {
+				m.exec.Regained()
+			}
 			starting.Wait()
+			synctest.Wait()
 			if m.runs("vip") {
-				t.Errorf("regained %v: the resource runs although its start overlapped a lapse", regained)
+				t.Errorf("regained %v: the resource runs although its start was refused", regained)
 			}
 		})
 	}

@@ -59,6 +59,19 @@ func (e *Executor) start(u *unit, r *pb.ExecuteRequest, agent resources.Agent) j
 			}
 			return e.serve(ctx, u, r.Resource, agent, into)
 		})
+		if into.Outcome == pb.Outcome_OUTCOME_REFUSED {
+			e.forfeit(u, right{r.Operation.Epoch, r.Operation.Assignment})
+		}
+	}
+}
+
+// forfeit ends a right whose start was refused. The leader will give the
+// resource to another, so that nothing may resume it here (S1).
+func (e *Executor) forfeit(u *unit, rt right) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if u.right == rt {
+		u.right, u.resource = right{}, nil
 	}
 }
 
@@ -100,7 +113,7 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 
 	switch {
 	case !valid: // the lease or the right ended while the agent worked (rule 24)
-		return pb.Outcome_OUTCOME_FAILED, errors.Join(errors.New("the right to serve ended during the start"), e.halt(r, agent))
+		return e.undo(r, agent)
 	case err != nil:
 		return failure(err), err
 	}
@@ -108,6 +121,16 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 		into.Detail = d.Detail(r)
 	}
 	return pb.Outcome_OUTCOME_DONE, nil
+}
+
+// undo halts what was started without a right to it. That is no failure of the
+// resource, unless the halt fails.
+func (e *Executor) undo(r *pb.Resource, agent resources.Agent) (pb.Outcome, error) {
+	ended := errors.New("the right to serve ended during the start")
+	if err := e.halt(r, agent); err != nil {
+		return pb.Outcome_OUTCOME_FAILED, errors.Join(ended, err)
+	}
+	return pb.Outcome_OUTCOME_REFUSED, ended
 }
 
 // quiet waits for a halt under way, so that it cannot silence what is started

@@ -24,7 +24,7 @@ import (
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	"quorate/resources"
-	//"quorate/resources/haproxy"
+	"quorate/resources/haproxy"
 	"quorate/resources/vip"
 )
 
@@ -109,7 +109,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{
 		vip.New(vip.Config{Guard: a.guard.forVIP(), Log: a.logger}),
-		//haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
+		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
 			return nil, err

@@ -68,7 +68,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 	k.lease = lease.New(lease.Config{
 		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease,
 		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
-		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.stepDown, Observer: verdicts{k}, Logger: c.Log,
+		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.StepDown, Observer: verdicts{k}, Logger: c.Log,
 	})
 	k.store.Observe(func(s state.Snapshot) { k.lease.Apply(s.State) })
 	var err error
@@ -108,7 +108,10 @@ func (k *Core) term(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.lease.Lead(ctx) })
 	g.Go(func() error { return k.controller.Lead(ctx) })
-	return g.Wait()
+	if err := g.Wait(); !controller.Deposed(err) {
+		return err
+	}
+	return nil
 }
 
 // Bootstrap makes this node the first member of a new cluster.
@@ -122,7 +125,8 @@ func (k *Core) Bootstrap(ctx context.Context, b *pb.Bootstrap) error {
 	return nil
 }
 
-func (k *Core) stepDown() {
+// StepDown hands leadership over, if this node leads.
+func (k *Core) StepDown() {
 	if err := k.raft.TransferLeadership(); err != nil {
 		k.logger.Warn("leadership not handed over", "err", err)
 	}

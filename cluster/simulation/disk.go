@@ -1,0 +1,103 @@
+package simulation
+
+import (
+	"maps"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// A disk is what a machine keeps without power. Every write is synced, and
+// takes a while.
+type disk struct {
+	log       *raft.InmemStore
+	snapshots *raft.InmemSnapshotStore
+
+	mu    sync.Mutex
+	marks map[string]uint64
+}
+
+func newDisk() *disk {
+	return &disk{log: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(), marks: map[string]uint64{}}
+}
+
+// clone is the disk as it is at this instant. A machine that loses its process
+// goes on with a clone: what was not yet written by then never will be.
+func (d *disk) clone() *disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := newDisk()
+	c.marks = maps.Clone(d.marks)
+	c.snapshots = d.snapshots
+	first, _ := d.log.FirstIndex()
+	last, _ := d.log.LastIndex()
+	for i := first; i <= last && i > 0; i++ {
+		entry := &raft.Log{}
+		if err := d.log.GetLog(i, entry); err == nil {
+			_ = c.log.StoreLog(entry) // never fails
+		}
+	}
+	for _, key := range []string{"CurrentTerm", "LastVoteTerm"} { // Raft's own names
+		if v, err := d.log.GetUint64([]byte(key)); err == nil {
+			_ = c.log.SetUint64([]byte(key), v)
+		}
+	}
+	if v, err := d.log.Get([]byte("LastVoteCand")); err == nil {
+		_ = c.log.Set([]byte("LastVoteCand"), v)
+	}
+	return c
+}
+
+// write runs f as a synced write of a process.
+func (p *process) write(f func() error) error {
+	p.machine.gate(p, "write")
+	p.machine.world.sleep(p.machine.world.syncTime())
+	p.machine.gate(p, "written")
+	p.disk.mu.Lock()
+	defer p.disk.mu.Unlock()
+	return f()
+}
+
+// diskLog is Raft's log on the disk.
+type diskLog struct{ *process }
+
+func (l diskLog) FirstIndex() (uint64, error)              { return l.disk.log.FirstIndex() }
+func (l diskLog) LastIndex() (uint64, error)               { return l.disk.log.LastIndex() }
+func (l diskLog) GetLog(index uint64, log *raft.Log) error { return l.disk.log.GetLog(index, log) }
+func (l diskLog) StoreLog(log *raft.Log) error             { return l.StoreLogs([]*raft.Log{log}) }
+func (l diskLog) StoreLogs(logs []*raft.Log) error {
+	return l.write(func() error { return l.disk.log.StoreLogs(logs) })
+}
+func (l diskLog) DeleteRange(first, last uint64) error {
+	return l.write(func() error { return l.disk.log.DeleteRange(first, last) })
+}
+
+// diskStable is Raft's vote and term on the disk.
+type diskStable struct{ *process }
+
+func (s diskStable) Get(key []byte) ([]byte, error)       { return s.disk.log.Get(key) }
+func (s diskStable) GetUint64(key []byte) (uint64, error) { return s.disk.log.GetUint64(key) }
+func (s diskStable) Set(key, value []byte) error {
+	return s.write(func() error { return s.disk.log.Set(key, value) })
+}
+func (s diskStable) SetUint64(key []byte, value uint64) error {
+	return s.write(func() error { return s.disk.log.SetUint64(key, value) })
+}
+
+// marks are the lease's durable testimonies.
+type marks struct{ *process }
+
+// Load implements lease.Marks.
+func (k marks) Load() (map[string]uint64, error) {
+	k.disk.mu.Lock()
+	defer k.disk.mu.Unlock()
+	return maps.Clone(k.disk.marks), nil
+}
+
+// Save implements lease.Marks.
+func (k marks) Save(id string, epoch uint64) error {
+	return k.write(func() error {
+		k.disk.marks[id] = max(k.disk.marks[id], epoch)
+		return nil
+	})
+}

@@ -1,0 +1,91 @@
+package simulation
+
+import (
+	"errors"
+	"time"
+)
+
+// A guard is the agent's end of the kernel's guard, as rules 23 and 24 of the
+// lease protocol have it: one lock around the check of the right and the write
+// of an absolute deadline, and another look at the clock after each write.
+type guard struct {
+	process *process
+	// A lock whose wait lets virtual time go on, unlike a mutex: a machine may
+	// freeze inside it.
+	lock chan struct{}
+}
+
+func newGuard(p *process) *guard {
+	return &guard{process: p, lock: make(chan struct{}, 1)}
+}
+
+// enter takes the lock and returns how to leave it.
+func (g *guard) enter() (leave func()) {
+	g.lock <- struct{}{}
+	return func() { <-g.lock }
+}
+
+var errLapsed = errors.New("this node holds no lease")
+
+// present is the end of the lease held now, at most deadline.
+func (g *guard) present(deadline time.Duration) (time.Duration, bool) {
+	_, until, held := g.process.core.Held()
+	return min(until, deadline), held
+}
+
+// add admits one resource until the end of the lease.
+func (g *guard) add(id string) error {
+	m := g.process.machine
+	defer g.enter()()
+	until, held := g.present(1<<63 - 1)
+	if !held {
+		return errLapsed
+	}
+	m.gate(g.process, "guard-write")
+	if g.process.dead() {
+		return errDead
+	}
+	m.kernel.admit(id, until)
+	if m.clock() >= until {
+		m.kernel.clear(id)
+		return errLapsed
+	}
+	return nil
+}
+
+func (g *guard) remove(id string) {
+	defer g.enter()()
+	if !g.process.dead() {
+		g.process.machine.kernel.clear(id)
+	}
+}
+
+// Extend implements lease.Guard.
+func (g *guard) Extend(deadline time.Duration) error {
+	m := g.process.machine
+	defer g.enter()()
+	until, held := g.present(deadline)
+	if !held {
+		return errLapsed
+	}
+	m.gate(g.process, "guard-write")
+	if g.process.dead() {
+		return errDead
+	}
+	m.kernel.extend(until)
+	if m.clock() >= until {
+		m.kernel.clear("")
+		return errLapsed
+	}
+	return nil
+}
+
+// Clear implements lease.Guard.
+func (g *guard) Clear() error {
+	defer g.enter()()
+	g.process.machine.gate(g.process, "guard-clear")
+	if !g.process.dead() {
+		g.process.machine.kernel.clear("")
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package simulation
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"quorate/cluster/consensus"
+	"quorate/cluster/node"
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// A machine is one simulated host: its disk, its clock, its kernel, and the
+// agent process that runs on it, if any.
+type machine struct {
+	world  *world
+	id     string
+	kernel *kernel
+	disk   *disk
+	rate   float64       // of its clock
+	offset time.Duration // of its clock
+
+	mu       sync.Mutex
+	process  *process
+	boots    int
+	frozen   chan struct{} // closed at the thaw; nil: not frozen
+	ambush   string        // the step before which it freezes next; empty: none
+	ambushed time.Duration // for how long
+}
+
+// A process is one run of the agent.
+type process struct {
+	machine *machine
+	disk    *disk
+	core    *node.Core
+	store   *state.Store
+	streams *streams
+	guard   *guard
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when it is killed
+	run     sync.WaitGroup
+}
+
+func (p *process) dead() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// clock reads the machine's monotonic clock.
+func (m *machine) clock() time.Duration {
+	return time.Duration(float64(time.Since(m.world.epoch)+m.offset) * m.rate)
+}
+
+// running returns the agent process; nil when there is none.
+func (m *machine) running() *process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.process
+}
+
+// gate is passed before every step that a process takes: a frozen machine
+// stands still here until it thaws, and one for which an ambush was laid at
+// this step freezes now.
+func (m *machine) gate(p *process, step string) {
+	m.mu.Lock()
+	if m.ambush == step && m.frozen == nil {
+		m.ambush = ""
+		m.freezeFor(m.ambushed, "before "+step)
+	}
+	frozen := m.frozen
+	m.mu.Unlock()
+	if frozen == nil {
+		return
+	}
+	select {
+	case <-frozen:
+	case <-p.ended:
+	}
+}
+
+// freezeFor stops the machine's processes, not its kernel. m.mu is held.
+func (m *machine) freezeFor(d time.Duration, why string) {
+	thaw := make(chan struct{})
+	m.frozen = thaw
+	m.world.note("%s freezes for %v %s", m.id, d, why)
+	m.world.tasks.Go(func() {
+		m.world.sleep(d)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.world.note("%s thaws", m.id)
+		m.frozen = nil
+		close(thaw)
+	})
+}
+
+func (m *machine) freeze(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.frozen == nil {
+		m.freezeFor(d, "")
+	}
+}
+
+// layAmbush freezes the machine when it next comes to a step.
+func (m *machine) layAmbush(step string, d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ambush, m.ambushed = step, d
+}
+
+// start runs the agent on what the disk holds.
+func (m *machine) start() {
+	if m.running() != nil {
+		return
+	}
+	m.world.note("%s starts", m.id)
+	m.boots++
+	p := &process{machine: m, disk: m.disk, store: state.New(), ended: make(chan struct{})}
+	p.streams = newStreams(m, p)
+	p.guard = newGuard(p)
+	core, err := node.StartCore(m.coreConfig(p))
+	if err != nil {
+		m.world.violate("%s does not start: %v", m.id, err)
+		return
+	}
+	p.core = core
+	ctx, cancel := context.WithCancel(m.world.ctx)
+	p.cancel = cancel
+	m.mu.Lock()
+	m.process = p
+	m.mu.Unlock()
+	m.world.network.setDown(m.id, false)
+	p.run.Go(func() {
+		if err := core.Run(ctx); err != nil && ctx.Err() == nil && !p.dead() {
+			m.world.violate("%s: the core ended: %v", m.id, err)
+		}
+	})
+}
+
+func (m *machine) coreConfig(p *process) node.CoreConfig {
+	return node.CoreConfig{
+		ID: m.id, Nonce: uint64(m.boots), BootID: "boot", Version: "simulated", Store: p.store,
+		Transport: p.streams, Timing: consensus.LAN,
+		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: p.disk.snapshots},
+		Network: beats{p}, Clock: clock{p}, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
+		Peers: calls{p}, Agents: p, Log: slog.New(journal{machine: m}),
+	}
+}
+
+// kill ends the agent at once, and with powerOff all that runs on the machine.
+func (m *machine) kill(powerOff bool) {
+	m.mu.Lock()
+	p := m.process
+	m.process = nil
+	m.mu.Unlock()
+	if p == nil {
+		return
+	}
+	m.world.note("%s killed, power off %v", m.id, powerOff)
+	m.world.network.setDown(m.id, true)
+	m.disk = m.disk.clone() // what the killed process writes from now on, nobody reads
+	close(p.ended)
+	p.cancel()
+	if powerOff {
+		m.kernel.powerOff()
+	}
+	m.world.tasks.Go(p.run.Wait)
+}
+
+// clock is the machine's clock as the lease reads it. It is read under locks,
+// so no machine freezes there: in a bubble, time stands still while anybody
+// waits for a mutex.
+type clock struct{ process *process }
+
+// Now implements lease.Clock.
+func (c clock) Now() time.Duration {
+	return c.process.machine.clock()
+}
+
+// beats carries the lease's datagrams.
+type beats struct{ process *process }
+
+// Send implements lease.Network.
+func (b beats) Send(to string, d *pb.LeaseDatagram) error {
+	from := b.process.machine
+	w := from.world
+	from.gate(b.process, "send")
+	if b.process.dead() {
+		return errDead
+	}
+	took, ok := w.network.wire(from.id, to, true)
+	if !ok {
+		return nil
+	}
+	w.tasks.Go(func() {
+		time.Sleep(took)
+		target := w.machines[to].running()
+		if target == nil || !w.network.open(from.id, to) {
+			return
+		}
+		w.machines[to].gate(target, "receive")
+		if !target.dead() {
+			target.core.Receive(from.id, d)
+		}
+	})
+	return nil
+}
+
+// calls reaches other members' agents.
+type calls struct{ process *process }
+
+func (c calls) Execute(ctx context.Context, to string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	return reach(ctx, c.process, to, func(target *process) (*pb.ExecuteResponse, error) { return target.core.Execute(ctx, r) })
+}
+
+func (c calls) Propose(ctx context.Context, to string, r *pb.ProposeRequest) (*pb.ProposeResponse, error) {
+	return reach(ctx, c.process, to, func(target *process) (*pb.ProposeResponse, error) {
+		applied, err := target.core.ProposeAsLeader(ctx, r.Command)
+		if err != nil {
+			return nil, err
+		}
+		return &pb.ProposeResponse{Index: applied.Index, Operations: applied.Operations}, nil
+	})
+}
+
+// reach asks another machine's agent until ctx ends.
+func reach[R any](ctx context.Context, caller *process, to string, f func(target *process) (R, error)) (R, error) {
+	var none R
+	answer, err := ask(ctx, caller.machine, caller, to, func(target *process) (any, error) { return f(target) })
+	if err != nil {
+		return none, err
+	}
+	return answer.(R), nil
+}
