@@ -101,4 +101,3 @@ func newLabDemoCommand(a *app) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return lab.Demo(c.Context(), a.out) },
 	}
 }
-
