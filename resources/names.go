@@ -12,16 +12,17 @@ func canonical(name string) string {
 }
 
 // nearest returns up to limit candidates that a person may have meant by name,
-// the likeliest first: those at most a third of the letters away, in any case,
-// and those that end or begin with it.
+// the likeliest first: those away by at most a third of the letters after the
+// last colon, in any case, and those that contain it.
 func nearest(name string, candidates []string, limit int) []string {
 	type scored struct {
 		name     string
 		distance int
 	}
+	last := name[strings.LastIndexByte(name, ':')+1:]
 	var found []scored
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d <= max(len(name), len(c))/3 {
+		if d := distance(strings.ToLower(name), strings.ToLower(c)); d <= max(1, len(last)/3) {
 			found = append(found, scored{c, d})
 		} else if len(name) >= 3 && strings.Contains(strings.ToLower(c), strings.ToLower(name)) {
 			found = append(found, scored{c, len(c)})

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -75,7 +76,25 @@ func (c *choice) assign() error {
 	if err := netlink.AddrAdd(nil, wanted); err != nil && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
-	return nil
+	return c.effective()
+}
+
+// effective waits until the kernel takes packets for the address. It makes the
+// route for an IPv6 address a moment later, in a thread of its own (seen on
+// 6.18); what arrived before that, in answer to the announcement, would be lost.
+func (c *choice) effective() error {
+	if c.wish.addr.Is4() {
+		return nil
+	}
+	for end := time.Now().Add(time.Second); ; time.Sleep(50 * time.Microsecond) {
+		routes, err := netlink.RouteGet(c.wish.addr.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(end) {
+			return errors.Join(errors.New("the kernel makes no local route to it"), err)
+		}
+	}
 }
 
 // promote lets IPv4 addresses of one network live independently of each other.

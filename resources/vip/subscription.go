@@ -49,27 +49,38 @@ func drain[T any](c <-chan T) {
 	}
 }
 
-// next waits for a message that is wanted. It returns false when ctx is
-// canceled or messages were lost.
-func (s *subscription) next(ctx context.Context, wanted func(update) bool) bool {
+// A reason to look at the address.
+type reason int
+
+const (
+	ended   reason = iota // none: ctx is canceled, or messages were lost
+	begun                 // messages are heard from now on
+	started               // a Start is done
+	moved                 // a message says so
+)
+
+// next waits for a Start or for a message that is wanted.
+func (s *subscription) next(ctx context.Context, starts <-chan struct{}, wanted func(update) bool) reason {
 	for {
 		var u update
 		select {
 		case <-ctx.Done():
-			return false
+			return ended
+		case <-starts:
+			return started
 		case a, ok := <-s.addrs:
 			if !ok {
-				return false
+				return ended
 			}
 			u = update{link: a.LinkIndex, addr: &a}
 		case l, ok := <-s.links:
 			if !ok {
-				return false
+				return ended
 			}
 			u = update{link: int(l.Index)}
 		}
 		if wanted(u) {
-			return true
+			return moved
 		}
 	}
 }

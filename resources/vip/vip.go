@@ -14,6 +14,7 @@ package vip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
@@ -48,15 +50,20 @@ type Guard interface {
 type Config struct {
 	Log   *slog.Logger // nil: none
 	Guard Guard        // nil: the address is as safe as the agent is alive
+	// Deadline returns the end of the lease that the node holds now, on
+	// CLOCK_MONOTONIC_RAW, and whether it holds one. Nothing is announced
+	// without. Nil: the caller's Start and Stop alone say what is held.
+	Deadline func() (time.Duration, bool)
 }
 
 // An Agent runs all addresses of one node. Its methods may be called at the
 // same time, for one resource too: a halt does not wait for a start.
 type Agent struct {
-	log   *slog.Logger
-	guard Guard
-	out   sender
-	late  sync.WaitGroup // sockets that are being closed
+	log      *slog.Logger
+	guard    Guard
+	deadline func() (time.Duration, bool)
+	out      sender
+	late     sync.WaitGroup // sockets that are being closed
 
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
@@ -74,7 +81,7 @@ type hold struct {
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
-	a := &Agent{log: c.Log, guard: c.Guard, holds: make(map[string]*hold)}
+	a := &Agent{log: c.Log, guard: c.Guard, deadline: c.Deadline, holds: make(map[string]*hold)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -129,11 +136,27 @@ func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
 	}
 	h := a.hold(r)
 	h.limit.force(time.Now())
+	if !a.leased() {
+		return errors.Join(fmt.Errorf("start %s: the lease ended meanwhile", w.addr), a.remove(r))
+	}
 	if err := a.out.announce(p.link, w.addr); err != nil {
 		a.log.Warn("announcement not sent", "resource", r.GetId(), "err", err)
 	}
 	h.begin(p.link.Attrs().Name)
 	return nil
+}
+
+// leased reports whether the node holds its lease at this moment.
+func (a *Agent) leased() bool {
+	if a.deadline == nil {
+		return true
+	}
+	end, held := a.deadline()
+	var now unix.Timespec // read last: a freeze in between counts
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &now); err != nil {
+		return false
+	}
+	return held && time.Duration(now.Nano()) < end
 }
 
 // Stop implements [resources.Agent].

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sync/errgroup"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -23,7 +22,9 @@ type watch struct {
 	wish    *wish
 	hold    *hold
 	changed func(why string)
-	moved   chan struct{} // holds a token when the address came, went or lost its link
+
+	at       place  // where the address was last seen
+	announce func() // ends the announcements under way, and waits for that
 }
 
 // Watch implements [resources.Watcher]. It also owns the announcements after
@@ -34,81 +35,83 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		return err
 	}
 	x := &watch{
-		agent:   a,
-		log:     a.log.With("resource", r.GetId()),
-		wish:    w,
-		hold:    a.hold(r),
-		changed: changed,
-		moved:   make(chan struct{}, 1),
+		agent:    a,
+		log:      a.log.With("resource", r.GetId()),
+		wish:     w,
+		hold:     a.hold(r),
+		changed:  changed,
+		announce: func() {},
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return x.notice(ctx) })
-	g.Go(func() error { return x.announce(ctx) })
-	return g.Wait()
+	defer func() { x.announce() }()
+	for {
+		if err := x.follow(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(resubscribe):
+		}
+	}
 }
 
 // resubscribe is how long to wait before the kernel is asked for messages
 // again, after it had more to say than we could hear.
 const resubscribe = 10 * time.Millisecond
 
-// notice follows the kernel's messages until ctx is canceled.
-func (x *watch) notice(ctx context.Context) error {
-	p := x.hold.place()
-	for ctx.Err() == nil {
-		if err := x.follow(ctx, &p); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(resubscribe):
-		}
-	}
-	return nil
-}
-
-// follow subscribes and looks at the address after every message that may
-// concern it. It returns without an error when the kernel dropped messages.
-func (x *watch) follow(ctx context.Context, p *place) error {
+// follow looks at the address at first, after every Start and after every
+// message that may concern it. It returns without an error when ctx is canceled
+// or the kernel dropped messages.
+func (x *watch) follow(ctx context.Context) error {
 	s, err := subscribe()
 	if err != nil {
 		return fmt.Errorf("subscribe to the kernel's messages: %w", err)
 	}
 	defer s.close()
-	for {
-		if err := x.look(p); err != nil {
+	reason := begun
+	select {
+	case <-x.hold.started:
+		reason = started
+	default:
+	}
+	for reason != ended {
+		if err := x.look(ctx, reason); err != nil {
 			return err
 		}
-		if !s.next(ctx, func(u update) bool { return x.concerns(u, p) }) {
-			return nil
-		}
+		reason = s.next(ctx, x.hold.started, x.concerns)
 	}
+	return nil
 }
 
 // concerns reports whether the address may be served otherwise after a message.
 // Renewed lifetimes of an address that is there are none of that.
-func (x *watch) concerns(u update, p *place) bool {
+func (x *watch) concerns(u update) bool {
 	if u.addr == nil {
-		return u.link == p.index || p.link == ""
+		return u.link == x.at.index || x.at.link == ""
 	}
-	return is(&u.addr.LinkAddress, x.wish.addr) && !(u.addr.NewAddr && p.index == u.link && p.good())
+	return is(&u.addr.LinkAddress, x.wish.addr) && !(u.addr.NewAddr && x.at.index == u.link && x.at.good())
 }
 
-// look finds out where the address is and tells what changed for the worse.
-func (x *watch) look(p *place) error {
+// look finds out where the address is. When that has changed, or a Start has
+// been done, the announcements begin anew: neighbours may have learned
+// something else while the link was down. A loss is told.
+func (x *watch) look(ctx context.Context, why reason) error {
 	now, err := locate(x.wish)
 	if err != nil {
 		return fmt.Errorf("look for %s: %w", x.wish.addr, err)
 	}
-	before := *p
-	*p = now
-	if now.good() == before.good() && now.index == before.index {
+	before := x.at
+	x.at = now
+	if why == moved && now.good() == before.good() && now.index == before.index {
 		return nil
 	}
-	select {
-	case x.moved <- struct{}{}:
+	x.announce()
+	x.announce = func() {}
+	switch {
+	case x.hold.ended(): // or a Start is under way, and will say so
+	case now.good():
+		x.begin(ctx, now.link, why)
 	default:
-	}
-	if !now.good() && !x.hold.ended() {
 		x.changed(x.loss(before, now))
 	}
 	return nil
@@ -120,6 +123,9 @@ func (x *watch) loss(before, now place) string {
 	if now.fault != nil {
 		return now.fault.Error()
 	}
+	if before.link == "" { // it went before this watch saw it
+		before = x.hold.place()
+	}
 	link, err := netlink.LinkByIndex(before.index)
 	if err != nil {
 		return fmt.Sprintf("%s was removed: interface %s is gone", x.wish.addr, before.link)
@@ -130,55 +136,14 @@ func (x *watch) loss(before, now place) string {
 	return fmt.Sprintf("%s was removed from %s by another hand", x.wish.addr, before.link)
 }
 
-// announce announces the address on whichever link it is, until ctx is
-// canceled. When it comes to another link, or its link comes back, all begins
-// anew, since neighbours may have learned something else meanwhile.
-func (x *watch) announce(ctx context.Context) error {
-	first := 0
-	select {
-	case <-x.hold.started:
-		first = 1
-	default:
-	}
-	for ctx.Err() == nil {
-		p, err := locate(x.wish)
-		if err != nil {
-			return fmt.Errorf("look for %s: %w", x.wish.addr, err)
-		}
-		round, end := context.WithCancel(ctx)
-		var w sync.WaitGroup
-		if p.good() && !x.hold.ended() {
-			w.Go(func() { x.announceOn(round, p.link, first) })
-		}
-		first = x.untilMoved(ctx)
-		end()
-		w.Wait()
-	}
-	return nil
-}
-
-// untilMoved waits for a reason to begin anew, and returns with which
-// announcement: the first of a Start has been sent when it ends.
-func (x *watch) untilMoved(ctx context.Context) int {
-	for {
-		select {
-		case <-ctx.Done():
-			return 0
-		case <-x.hold.started:
-			return 1
-		case <-x.moved:
-			if !x.hold.ended() { // else a Start is under way
-				return 0
-			}
-		}
-	}
-}
-
-func (x *watch) announceOn(ctx context.Context, name string, first int) {
+// begin announces the address on a link from now on. The first announcement of
+// a Start has been sent when it ends.
+func (x *watch) begin(ctx context.Context, name string, why reason) {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return // it went: a message says so
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	claims := make(chan struct{}, 1)
 	var w sync.WaitGroup
 	if l, err := listen(link, x.wish.addr); err != nil {
@@ -186,13 +151,28 @@ func (x *watch) announceOn(ctx context.Context, name string, first int) {
 	} else {
 		w.Go(func() { x.hear(ctx, l, name, claims) })
 	}
-	a := &announcer{count: x.wish.count, interval: x.wish.interval, limit: &x.hold.limit, send: func() {
-		if err := x.agent.out.announce(link, x.wish.addr); err != nil {
-			x.log.Warn("announcement not sent", "err", err)
-		}
-	}}
-	a.run(ctx, first, claims)
-	w.Wait()
+	first := 0
+	if why == started {
+		first = 1
+	}
+	a := &announcer{count: x.wish.count, interval: x.wish.interval, limit: &x.hold.limit, send: func() { x.send(link) }}
+	w.Go(func() { a.run(ctx, first, claims) })
+	x.announce = func() {
+		cancel()
+		w.Wait()
+	}
+}
+
+// send announces the address, unless the right to it has ended. This process
+// may have been frozen since the announcement was due, and no firewall rule
+// holds its frames back: they would take the address from its new owner.
+func (x *watch) send(link netlink.Link) {
+	if x.hold.ended() || !x.agent.leased() {
+		return
+	}
+	if err := x.agent.out.announce(link, x.wish.addr); err != nil {
+		x.log.Warn("announcement not sent", "err", err)
+	}
 }
 
 // claimReport is how often a continuing conflict is told.
