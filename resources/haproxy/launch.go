@@ -31,7 +31,20 @@ func launch(ctx context.Context, s *settings, text string) (worker int, err erro
 	if err != nil {
 		return 0, errors.Join(s.explain(err), s.end(context.WithoutCancel(ctx), 0))
 	}
+	s.unprotect()
 	return worker, nil
+}
+
+// unprotect takes back the protection from the kernel's out-of-memory killer
+// that an agent's service gives it: haproxy, which serves strangers, gets none.
+func (s *settings) unprotect() {
+	all, err := s.processes()
+	if err != nil {
+		return
+	}
+	for _, p := range all { // later workers inherit it
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.pid), []byte("0"), 0)
+	}
 }
 
 // run returns when haproxy has bound its sockets and gone to the background.
