@@ -188,8 +188,8 @@ func (a *Agent) restart(ctx context.Context, r *pb.Resource, s *settings) error 
 	return a.Start(ctx, r)
 }
 
-// Grace is how long Stop lets haproxy end by itself, at most: a third of its
-// timeout and maxGrace.
+// maxGrace bounds how long Stop lets haproxy end by itself; a third of the
+// stop's timeout bounds it too.
 const maxGrace = 5 * time.Second
 
 // Stop implements [resources.Agent]. Connections end with it: their address is

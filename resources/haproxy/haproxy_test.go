@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,7 +220,8 @@ func TestAReloadLosesNoConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	asked := 0
-	go func() { // ended by cancel, joined by failed
+	var asking sync.WaitGroup
+	asking.Go(func() {
 		defer close(failed)
 		for ctx.Err() == nil {
 			asked++
@@ -228,12 +230,13 @@ func TestAReloadLosesNoConnection(t *testing.T) {
 				return
 			}
 		}
-	}()
+	})
 	for n := 1; n <= 5; n++ {
 		x.serve(fmt.Sprint(n))
 		x.must(t, "reload", x.Reload)
 	}
 	cancel()
+	asking.Wait()
 	if err := <-failed; err != nil {
 		t.Errorf("a request failed during reloads: %v", err)
 	}
@@ -321,11 +324,13 @@ func (x *rig) watched(t *testing.T) <-chan string {
 	words := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { // ended and joined by the cleanup
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		done <- x.Watch(ctx, x.r, func(why string) { t.Log("watch:", why); words <- why })
-	}()
+	})
 	t.Cleanup(func() {
 		cancel()
+		watching.Wait()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

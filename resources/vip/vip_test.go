@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,17 +105,13 @@ func watched(t *testing.T, a *Agent, r *pb.Resource) <-chan string {
 	words := make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { // ended and joined by the cleanup
-		done <- a.Watch(ctx, r, func(why string) { words <- why })
-	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { done <- a.Watch(ctx, r, func(why string) { words <- why }) })
 	t.Cleanup(func() {
 		cancel()
-		began := time.Now()
+		watching.Wait()
 		if err := <-done; err != nil {
 			t.Error(err)
-		}
-		if d := time.Since(began); d > 5*time.Millisecond {
-			t.Logf("the watch took %v to end", d)
 		}
 	})
 	return words

@@ -16,7 +16,9 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,8 +89,7 @@ func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 	return g, nil
 }
 
-// dial connects to nftables. Its buffer is raised because every message of a
-// batch is answered.
+// dial connects to nftables. One connection serves all writes.
 func (g *Guard) dial() error {
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
@@ -135,11 +136,7 @@ func (g *Guard) Extend(deadline time.Duration) error {
 	if len(g.leased) == 0 {
 		return nil
 	}
-	addrs := make([]netip.Addr, 0, len(g.leased))
-	for addr := range g.leased {
-		addrs = append(addrs, addr)
-	}
-	return g.write(min(until, deadline), addrs...)
+	return g.write(min(until, deadline), slices.Collect(maps.Keys(g.leased))...)
 }
 
 // write leases addresses to the kernel until a moment, and takes everything
@@ -149,9 +146,7 @@ func (g *Guard) write(until time.Duration, addrs ...netip.Addr) error {
 	if timeout <= 0 {
 		return errors.Join(ErrStalled, g.withdraw())
 	}
-	for _, addr := range addrs {
-		g.sets.lease(g.conn, addr, timeout)
-	}
+	g.sets.lease(g.conn, timeout, addrs...)
 	if err := g.flush(); err != nil {
 		return errors.Join(fmt.Errorf("renew the guard: %w", err), g.withdraw())
 	}

@@ -283,6 +283,26 @@ func TestRenewalsLoseNoPacketAndMakeNoAddressEvent(t *testing.T) {
 	}
 }
 
+func TestHundredsOfAddressesAreRenewedInOneBatch(t *testing.T) {
+	testlan.Need(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	for n := range 300 {
+		for _, addr := range []netip.Addr{netip.AddrFrom4([4]byte{10, 8, byte(n >> 8), byte(n)}), netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(n >> 8), 15: byte(n)})} {
+			if err := g.Add(addr); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	began := time.Now()
+	grant(t, g, time.Minute)
+	t.Logf("600 addresses renewed in %v", time.Since(began))
+	elements, err := g.conn.GetSetElements(g.sets.v6.leased)
+	if err != nil || len(elements) != 300 {
+		t.Errorf("%d leased IPv6 addresses, %v; want 300", len(elements), err)
+	}
+}
+
 // Other people's tables stay, and ours go with the last address.
 func TestCloseRemovesOurTablesAndNoOthers(t *testing.T) {
 	testlan.Need(t)

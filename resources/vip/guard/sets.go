@@ -1,7 +1,9 @@
 package guard
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -41,14 +43,6 @@ func newPair(t *nftables.Table, family string, key nftables.SetDatatype) pair {
 	}
 }
 
-// pairs returns the pairs of an address's family.
-func (s *sets) pairs(addr netip.Addr) []pair {
-	if addr.Is4() {
-		return s.v4
-	}
-	return []pair{s.v6}
-}
-
 func (s *sets) all() []pair {
 	return []pair{s.v4[0], s.v4[1], s.v6}
 }
@@ -85,9 +79,7 @@ func (s *sets) install(c *nftables.Conn, managed map[netip.Addr]struct{}) error 
 			return err
 		}
 	}
-	for addr := range managed {
-		s.manage(c, addr)
-	}
+	s.manage(c, slices.Collect(maps.Keys(managed))...)
 	s.addRules(c)
 	return c.Flush()
 }
@@ -101,35 +93,33 @@ func (s *sets) uninstall(c *nftables.Conn) {
 	}
 }
 
-func (s *sets) manage(c *nftables.Conn, addr netip.Addr) {
-	for _, p := range s.pairs(addr) {
-		put(c, p.managed, addr, 0)
-	}
+func (s *sets) manage(c *nftables.Conn, addrs ...netip.Addr) {
+	s.each(addrs, func(p pair, keys []nftables.SetElement) { put(c, p.managed, keys, 0) })
 }
 
 func (s *sets) release(c *nftables.Conn, addr netip.Addr) {
-	for _, p := range s.pairs(addr) {
-		put(c, p.managed, addr, 0)
-		take(c, p.managed, addr)
-	}
+	s.each([]netip.Addr{addr}, func(p pair, keys []nftables.SetElement) {
+		put(c, p.managed, keys, 0)
+		take(c, p.managed, keys)
+	})
 }
 
-// lease sets how long an address may speak. To add an element again does not
+// lease sets how long addresses may speak. To add an element again does not
 // change its timeout (seen on 6.1 and 6.18), so it is deleted in between; and
 // added before that, because to delete what is not there is an error.
-func (s *sets) lease(c *nftables.Conn, addr netip.Addr, timeout time.Duration) {
-	for _, p := range s.pairs(addr) {
-		put(c, p.leased, addr, timeout)
-		take(c, p.leased, addr)
-		put(c, p.leased, addr, timeout)
-	}
+func (s *sets) lease(c *nftables.Conn, timeout time.Duration, addrs ...netip.Addr) {
+	s.each(addrs, func(p pair, keys []nftables.SetElement) {
+		put(c, p.leased, keys, timeout)
+		take(c, p.leased, keys)
+		put(c, p.leased, keys, timeout)
+	})
 }
 
 func (s *sets) expire(c *nftables.Conn, addr netip.Addr) {
-	for _, p := range s.pairs(addr) {
-		put(c, p.leased, addr, time.Minute) // for the deletion's sake; never seen by a packet
-		take(c, p.leased, addr)
-	}
+	s.each([]netip.Addr{addr}, func(p pair, keys []nftables.SetElement) {
+		put(c, p.leased, keys, time.Minute) // for the deletion's sake; never seen by a packet
+		take(c, p.leased, keys)
+	})
 }
 
 func (s *sets) clear(c *nftables.Conn) {
@@ -138,11 +128,36 @@ func (s *sets) clear(c *nftables.Conn) {
 	}
 }
 
-// put and take change a named set. The library's error is for anonymous ones.
-func put(c *nftables.Conn, set *nftables.Set, addr netip.Addr, timeout time.Duration) {
-	_ = c.SetAddElements(set, []nftables.SetElement{{Key: addr.AsSlice(), Timeout: timeout}})
+// each calls f for every pair that has a place for some of the addresses. They
+// go into one message a set: the kernel answers each message, and many answers
+// would overflow the socket.
+func (s *sets) each(addrs []netip.Addr, f func(pair, []nftables.SetElement)) {
+	var v4, v6 []nftables.SetElement
+	for _, addr := range addrs {
+		if key := (nftables.SetElement{Key: addr.AsSlice()}); addr.Is4() {
+			v4 = append(v4, key)
+		} else {
+			v6 = append(v6, key)
+		}
+	}
+	if len(v4) > 0 {
+		f(s.v4[0], v4)
+		f(s.v4[1], v4)
+	}
+	if len(v6) > 0 {
+		f(s.v6, v6)
+	}
 }
 
-func take(c *nftables.Conn, set *nftables.Set, addr netip.Addr) {
-	_ = c.SetDeleteElements(set, []nftables.SetElement{{Key: addr.AsSlice()}})
+// put and take change a named set. The library's error is for anonymous ones.
+func put(c *nftables.Conn, set *nftables.Set, keys []nftables.SetElement, timeout time.Duration) {
+	timed := slices.Clone(keys)
+	for i := range timed {
+		timed[i].Timeout = timeout
+	}
+	_ = c.SetAddElements(set, timed)
+}
+
+func take(c *nftables.Conn, set *nftables.Set, keys []nftables.SetElement) {
+	_ = c.SetDeleteElements(set, keys)
 }
