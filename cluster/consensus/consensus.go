@@ -121,6 +121,7 @@ func raftConfig(c Config, changes chan<- bool) *raft.Config {
 	rc.NotifyCh = changes
 	rc.Logger = newLogger(c.Log)
 	rc.NoLegacyTelemetry = true
+	rc.ShutdownOnRemove = false // a removed node is told, and stops by itself
 	return rc
 }
 

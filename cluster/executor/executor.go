@@ -60,6 +60,7 @@ type Executor struct {
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil before and after
 	running sync.WaitGroup  // all operations, watches and halts
+	turned  chan struct{}   // closed at the next turn of the lease
 	units   map[string]*unit
 	orders  map[uint64]*order // by operation id: under way, or done lately
 	done    []uint64          // ids of finished orders, oldest first
@@ -72,7 +73,7 @@ const keptOrders = 1024
 func New(c Config) *Executor {
 	return &Executor{
 		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, logger: c.Logger,
-		units: make(map[string]*unit), orders: make(map[uint64]*order),
+		turned: make(chan struct{}), units: make(map[string]*unit), orders: make(map[uint64]*order),
 	}
 }
 

@@ -205,7 +205,6 @@ func TestRule21StaleOrdersAreRefused(t *testing.T) {
 			m.do(request(stop, "vip", 5))
 			r.Operation.Assignment = 5
 		}},
-		{"without a lease", func(m *machine, _ *pb.ExecuteRequest) { m.hold(false) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,6 +220,31 @@ func TestRule21StaleOrdersAreRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAStartWaitsForTheFirstLeaseOfItsEpoch(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.hold(false)
+		var starting sync.WaitGroup
+		starting.Go(func() { m.want(m.do(request(start, "vip", 1)), done) })
+		time.Sleep(time.Second)
+		if m.runs("vip") {
+			t.Error("started without a lease")
+		}
+		m.hold(true)
+		m.exec.Regained()
+		starting.Wait()
+	})
+}
+
+func TestAStartWithoutALeaseIsRefusedNotFailed(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.hold(false)
+		m.want(m.do(request(start, "vip", 1)), refused)
+		if m.runs("vip") {
+			t.Error("started without a lease")
+		}
+	})
 }
 
 func TestAStaleStopDoesNotSilenceANewerRight(t *testing.T) {

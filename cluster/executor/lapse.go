@@ -28,6 +28,7 @@ func (e *Executor) Drop(reason string) {
 	for _, u := range e.units {
 		u.right = right{}
 	}
+	e.turn()
 	e.mu.Unlock()
 	e.haltAll(reason)
 }
@@ -37,6 +38,7 @@ func (e *Executor) Drop(reason string) {
 func (e *Executor) Regained() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.turn()
 	if e.ctx == nil {
 		return
 	}

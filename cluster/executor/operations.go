@@ -53,16 +53,57 @@ func (e *Executor) start(u *unit, r *pb.ExecuteRequest, agent resources.Agent) j
 	return func(ctx context.Context, into *pb.Result) {
 		ctx, interrupt := context.WithCancel(ctx)
 		defer interrupt()
+		rt := right{r.Operation.Epoch, r.Operation.Assignment}
+		e.mu.Lock()
+		u.interrupt = interrupt
+		e.mu.Unlock()
 		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
-			if !e.begin(u, r, interrupt) {
-				return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
+			if err := e.begin(ctx, u, r.Resource, rt); err != nil {
+				return pb.Outcome_OUTCOME_REFUSED, err
 			}
 			return e.serve(ctx, u, r.Resource, agent, into)
 		})
 		if into.Outcome == pb.Outcome_OUTCOME_REFUSED {
-			e.forfeit(u, right{r.Operation.Epoch, r.Operation.Assignment})
+			e.forfeit(u, rt)
 		}
 	}
+}
+
+// begin notes what is started, once the lease that its right needs is held: a
+// node that was just admitted may still be waiting for its first acks.
+func (e *Executor) begin(ctx context.Context, u *unit, r *pb.Resource, rt right) error {
+	for {
+		e.mu.Lock()
+		valid, live, turned := e.valid(u, rt), u.right == rt, e.turned
+		if valid {
+			u.resource = r
+		}
+		e.mu.Unlock()
+		switch {
+		case valid:
+			return nil
+		case !live:
+			return errors.New("the right ended before the start began")
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return fmt.Errorf("this node holds no lease: %w", ctx.Err())
+		}
+	}
+}
+
+// turn tells those who wait for the lease that it has begun or ended. e.mu is held.
+func (e *Executor) turn() {
+	close(e.turned)
+	e.turned = make(chan struct{})
+}
+
+// valid reports whether rt is the unit's right and the lease that it needs is
+// held at this moment. e.mu is held.
+func (e *Executor) valid(u *unit, rt right) bool {
+	epoch, _, held := e.lease.Held()
+	return held && u.right == rt && rt.epoch == epoch
 }
 
 // forfeit ends a right whose start was refused. The leader will give the
@@ -73,24 +114,6 @@ func (e *Executor) forfeit(u *unit, rt right) {
 	if u.right == rt {
 		u.right, u.resource = right{}, nil
 	}
-}
-
-// begin notes that a start is under way, unless its right has ended.
-func (e *Executor) begin(u *unit, r *pb.ExecuteRequest, interrupt context.CancelFunc) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.valid(u, right{r.Operation.Epoch, r.Operation.Assignment}) {
-		return false
-	}
-	u.resource, u.interrupt = r.Resource, interrupt
-	return true
-}
-
-// valid reports whether rt is the unit's right and the lease that it needs is
-// held at this moment. e.mu is held.
-func (e *Executor) valid(u *unit, rt right) bool {
-	epoch, _, held := e.lease.Held()
-	return held && u.right == rt && rt.epoch == epoch
 }
 
 // serve starts the resource and, unless the right ended meanwhile, watches it

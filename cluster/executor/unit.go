@@ -64,6 +64,7 @@ func (u *unit) take(e *Executor, r *pb.ExecuteRequest) (job, string) {
 		}
 		return e.reload(u, r, agent), ""
 	case pb.OperationKind_OPERATION_KIND_PROBE, pb.OperationKind_OPERATION_KIND_MONITOR:
+		u.reported = false
 		return e.probe(u, r, agent), ""
 	default:
 		return nil, fmt.Sprintf("operation %s is not known to this agent", op.Kind)
@@ -72,10 +73,7 @@ func (u *unit) take(e *Executor, r *pb.ExecuteRequest) (job, string) {
 
 func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agent) (job, string) {
 	op := r.Operation
-	epoch, _, held := e.lease.Held()
-	switch {
-	case !held:
-		return nil, "this node holds no lease"
+	switch epoch, _, _ := e.lease.Held(); {
 	case epoch != op.Epoch:
 		return nil, fmt.Sprintf("the order is for epoch %d of this node, which is at %d", op.Epoch, epoch)
 	case op.Assignment <= u.newest:

@@ -89,13 +89,24 @@ func StartCore(c CoreConfig) (*Core, error) {
 }
 
 // Run takes part in the cluster until ctx is canceled. Then it hands
-// leadership over and leaves what is served as it is: the lease decides how
-// long that may be.
+// leadership over, while it still beats, and leaves what is served as it is:
+// the lease decides how long that may be.
 func (k *Core) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return k.executor.Run(ctx) })
-	g.Go(func() error { return k.lease.Run(ctx) })
-	g.Go(func() error { return k.raft.Lead(ctx, k.term) })
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, working := errgroup.WithContext(working)
+	g.Go(func() error { return k.executor.Run(working) })
+	g.Go(func() error { return k.lease.Run(working) })
+	g.Go(func() error { return k.raft.Lead(working, k.term) })
+	g.Go(func() error {
+		select {
+		case <-working.Done():
+		case <-ctx.Done():
+			k.StepDown()
+			stop()
+		}
+		return nil
+	})
 	err := g.Wait()
 	if down := k.raft.Shutdown(); err == nil || errors.Is(err, context.Canceled) {
 		return down
@@ -158,6 +169,9 @@ func (k *Core) Leads() bool {
 	leader, ok := k.raft.Leader()
 	return ok && leader == k.id
 }
+
+// Term is the newest term of leadership that this node knows.
+func (k *Core) Term() uint64 { return k.raft.Term() }
 
 // verdicts lets the controller tell how a node was found gone.
 type verdicts struct{ *Core }

@@ -7,8 +7,11 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"quorate/cluster/api"
@@ -203,8 +206,18 @@ func (p peers) Propose(ctx context.Context, node string, r *pb.ProposeRequest) (
 		return nil, err
 	}
 	answer, err := pb.NewAgentClient(conn).Propose(ctx, r)
+	if unsent(err) {
+		return nil, &consensus.NotLeaderError{} // gone; another will lead
+	}
 	if err != nil {
 		return nil, api.FromError(err)
 	}
 	return answer, nil
+}
+
+// unsent reports whether a call certainly never left this node: its connection
+// did not stand.
+func unsent(err error) bool {
+	s, ok := status.FromError(err)
+	return ok && s.Code() == codes.Unavailable && strings.HasPrefix(s.Message(), "connection error:")
 }

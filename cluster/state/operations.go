@@ -91,6 +91,9 @@ func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 				kindName(other.Kind), r.Id, NodeName(d.State, other.Node))
 		}
 	}
+	if r.Move != nil && r.Move.Node != n.Name {
+		d.putResource(with(r, func(r *pb.Resource) { r.Move = nil })) // its node could not run it: the wish is over
+	}
 	d.LastAssignment++
 	o.Assignment = d.LastAssignment
 	d.putAssignment(&pb.Assignment{Resource: r.Id, Node: n.Id, Epoch: n.Epoch, Number: o.Assignment})

@@ -133,6 +133,7 @@ func (d *draft) learnLook(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 		d.found(i, r, owned)
 	case r.Outcome == pb.Outcome_OUTCOME_NOT_RUNNING && !owned:
 		d.stopped(i)
+		i.Revision, i.Restart = 0, 0 // it did not run since the node's epoch began
 	case r.Outcome == pb.Outcome_OUTCOME_NOT_RUNNING && probe: // known to have failed before
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
 	case i.State == pb.InstanceState_INSTANCE_STATE_FAILED || i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED:
@@ -167,9 +168,12 @@ func (d *draft) found(i *pb.Instance, r *pb.Result, owned bool) {
 	}
 }
 
+// stopped notes that the resource does not run. With which parameters it ran
+// is kept: so the scheduler knows, between a stop and the next start, where the
+// resource was at home.
 func (d *draft) stopped(i *pb.Instance) {
 	d.setState(i, pb.InstanceState_INSTANCE_STATE_STOPPED)
-	i.Revision, i.Restart, i.Detail = 0, 0, ""
+	i.Detail = ""
 }
 
 // endOwnership ends the right that the operation gave or revoked. A newer one stays.
