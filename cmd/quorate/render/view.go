@@ -111,17 +111,21 @@ func (v *View) silence(n *pb.Node) time.Duration {
 	return least
 }
 
+// lately is how long ago a node that is gone may have been heard to count as
+// coming back. A link is called down only after much longer.
+const lately = 300 * time.Millisecond
+
 // heard tells whether a voter counts as there, from the answering node's sight.
 func (v *View) heard(n *pb.Node) bool {
 	if n.GetId() == v.resp.GetNode() {
 		return true
 	}
-	known := false
+	known, gone := false, n.GetAdmission() == pb.Admission_ADMISSION_GONE
 	for _, l := range v.resp.GetLinks() {
 		if l.GetNode() != n.GetId() {
 			continue
 		}
-		if l.GetUp() {
+		if l.GetUp() && !(gone && l.GetLastHeard().AsDuration() > lately) {
 			return true
 		}
 		known = true
