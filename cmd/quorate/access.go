@@ -231,6 +231,9 @@ func newCertificateCommand(a *app) *cobra.Command {
 
 // writeCertificate writes the three files, none over another, and says how they are used.
 func (a *app) writeCertificate(w io.Writer, dir, user string, r *pb.CreateCertificateResponse) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	base := filepath.Join(dir, filepath.Base(user))
 	files := []struct {
 		path    string
