@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -156,7 +157,7 @@ func (c clusterService) Join(r *pb.JoinRequest, stream grpc.ServerStreamingServe
 	}
 	token, err := identity.ParseToken(r.Token)
 	if err != nil {
-		return invalid("token", err.Error(), "")
+		return invalid("token", strings.TrimPrefix(err.Error(), "token: "), "")
 	}
 	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
 	defer cancel()

@@ -73,7 +73,7 @@ func ParseToken(text string) (*Token, error) {
 	text = strings.TrimSpace(text)
 	encoded, ok := strings.CutPrefix(text, tokenPrefix)
 	if !ok {
-		return nil, fmt.Errorf("token: it must begin with %s; copy it whole from cluster token create", tokenPrefix)
+		return nil, fmt.Errorf("token: it must begin with %s; copy it whole, as `cluster token` printed it", tokenPrefix)
 	}
 	body, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(body) > maxTokenSize {

@@ -36,7 +36,7 @@ func (d *draft) putToken(p *pb.PutToken) error {
 func (d *draft) redeemToken(r *pb.RedeemToken) error {
 	t := get(d.Tokens, r.Id, byID)
 	if t == nil || subtle.ConstantTimeCompare(t.SecretSha256, r.SecretSha256) != 1 {
-		return refuse(NotFound, "token", "make a new one with `cluster token` on a member", "it is unknown or was used already")
+		return refuse(NotFound, "token", "make a new one with `cluster token` on a member", "it is unknown, has expired or was used already")
 	}
 	if d.expired(t) {
 		return refuse(Precondition, "token", "make a new one with `cluster token` on a member", "it has expired")
