@@ -49,7 +49,7 @@ type Timing struct {
 	Heartbeat   time.Duration // without a leader's word for this long (to twice this), a follower stands for election
 	Election    time.Duration
 	LeaderLease time.Duration // at most Heartbeat
-	Commit      time.Duration // how late at most followers learn what is committed when nothing follows
+	Commit      time.Duration // how late, to twice this, followers learn what is committed if its echo is lost
 }
 
 // LAN is the default timing. A leadership lost under load is common enough at
@@ -58,7 +58,7 @@ var LAN = Timing{
 	Heartbeat:   250 * time.Millisecond,
 	Election:    250 * time.Millisecond,
 	LeaderLease: 250 * time.Millisecond,
-	Commit:      20 * time.Millisecond,
+	Commit:      500 * time.Millisecond,
 }
 
 // Config is what a Node is made of.
@@ -76,8 +76,10 @@ type Node struct {
 	id      string
 	raft    *raft.Raft
 	changes chan bool // gained and lost leaderships, every one of them
-	leaders chan raft.Observation
+	sights  chan raft.Observation
 	log     *slog.Logger
+
+	committed chan struct{} // holds a token when the followers have something to learn
 
 	// transfer holds a token while no leadership transfer runs; Shutdown keeps
 	// it. Raft never answers a transfer that its shutdown overtook.
@@ -95,8 +97,8 @@ const applyTimeout = 2 * time.Second
 func Start(c Config) (*Node, error) {
 	n := &Node{
 		id: c.ID, log: c.Log,
-		changes: make(chan bool, 64), leaders: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
-		transfer: make(chan struct{}, 1),
+		changes: make(chan bool, 64), sights: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
+		transfer: make(chan struct{}, 1), committed: make(chan struct{}, 1),
 	}
 	n.transfer <- struct{}{}
 	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, c.Transport)
@@ -104,10 +106,7 @@ func Start(c Config) (*Node, error) {
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
 	n.raft = r
-	r.RegisterObserver(raft.NewObserver(n.leaders, false, func(o *raft.Observation) bool {
-		_, ok := o.Data.(raft.LeaderObservation)
-		return ok
-	}))
+	r.RegisterObserver(raft.NewObserver(n.sights, false, observed))
 	return n, nil
 }
 
@@ -153,6 +152,7 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 	if err := n.translate(f.Error()); err != nil {
 		return nil, err
 	}
+	n.followed()
 	if refused, ok := f.Response().(error); ok {
 		return nil, refused
 	}

@@ -23,14 +23,17 @@ const barrierTimeout = 5 * time.Second
 // Terms never overlap: the next begins only after the last has returned, also
 // when leadership was lost and gained at once.
 func (n *Node) Lead(ctx context.Context, term func(context.Context) error) error {
+	var echoes sync.WaitGroup
+	defer echoes.Wait()
+	echoes.Go(func() { n.echo(ctx) })
 	var current *tenure
 	defer func() { current.end() }()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-n.leaders:
-			n.announceLeader()
+		case o := <-n.sights:
+			n.saw(o)
 		case leads := <-n.changes:
 			current.end()
 			current = nil
