@@ -168,7 +168,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.noticeLoop(ctx) })
 	g.Go(func() error { return e.guardLoop(ctx) })
 	g.Go(func() error { return e.saveLoop(ctx) })
-	g.Go(func() error { return e.stallLoop(ctx) })
 	return g.Wait()
 }
 

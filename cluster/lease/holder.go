@@ -270,11 +270,10 @@ func (e *Engine) trimGuard() error {
 func (e *Engine) settle() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	h := &e.holder
+	h, now := &e.holder, e.tick()
 	if h.epoch == 0 {
 		return
 	}
-	now := e.Clock.Now()
 	switch held := h.valid(now); {
 	case held && !h.held:
 		h.held = true

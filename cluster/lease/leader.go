@@ -62,14 +62,20 @@ type suspect struct {
 	silence   time.Duration
 }
 
-// suspects returns who must be asked about now, and when to look again.
+// suspects returns who must be asked about now, and when to look again: when
+// the first could be silent for its threshold, or one is being asked about.
+// A node that is admitted meanwhile cannot be silent for so long any earlier.
 func (e *Engine) suspects(asking map[string]bool) (list []suspect, next time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.Clock.Now()
-	next = e.Interval
+	next = e.Length
 	for id, m := range e.applied.nodes {
-		if !m.admitted || id == e.Self || asking[id] {
+		if asking[id] {
+			next = min(next, e.Interval)
+			continue
+		}
+		if !m.admitted || id == e.Self {
 			continue
 		}
 		limit := Threshold(m.length)
@@ -78,7 +84,7 @@ func (e *Engine) suspects(asking map[string]bool) (list []suspect, next time.Dur
 			next = min(next, limit-silence)
 			continue
 		}
-		asking[id] = true
+		asking[id], next = true, min(next, e.Interval)
 		list = append(list, suspect{id, m.epoch, limit, silence})
 	}
 	return list, next

@@ -59,6 +59,7 @@ func (e *Engine) receiveBeat(from string, b *pb.Beat) {
 		e.mu.Unlock()
 		return
 	}
+	e.tick()
 	marked := v.marks[b.Node]
 	refused := marked >= b.Epoch || e.applied.nodes[b.Node].epoch > b.Epoch
 	if !refused {
@@ -80,13 +81,12 @@ func (e *Engine) silence(id string) time.Duration {
 	return now - max(e.voter.heard[id], e.voter.listening)
 }
 
-// stallStep is how often this process makes sure that it runs.
-const stallStep = 20 * time.Millisecond
-
-// tick notes that this process runs, and whether it stood still. e.mu is held.
+// tick notes that this process runs, and whether it stood still. It is called
+// with every beat that is sent or received, so no timer of its own is needed.
+// e.mu is held.
 func (e *Engine) tick() time.Duration {
 	now, v := e.Clock.Now(), &e.voter
-	if now-v.ticked > stallStep+e.Length/4 {
+	if now-v.ticked > e.Interval+e.Length/4 {
 		v.listening = now
 	}
 	v.ticked = now
@@ -156,20 +156,4 @@ func (e *Engine) save(t testimony) error {
 		Silence: durationpb.New(t.silence), Testified: true,
 	})
 	return nil
-}
-
-// stallLoop ticks.
-func (e *Engine) stallLoop(ctx context.Context) error {
-	ticker := time.NewTicker(stallStep)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		e.mu.Lock()
-		e.tick()
-		e.mu.Unlock()
-	}
 }
