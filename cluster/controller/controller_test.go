@@ -28,12 +28,13 @@ type desk struct {
 	t     *testing.T
 	store *state.Store
 
-	mu      sync.Mutex
-	index   uint64
-	orders  []string                 // as the nodes received them
-	slow    map[string]time.Duration // by resource: how long its orders take
-	mute    map[string]bool          // nodes that do not answer
-	servers []consensus.Server
+	mu         sync.Mutex
+	index      uint64
+	orders     []string                 // as the nodes received them
+	slow       map[string]time.Duration // by resource: how long its orders take
+	mute       map[string]bool          // nodes that do not answer
+	unanswered int                      // orders that such nodes were asked for and are waited for
+	servers    []consensus.Server
 }
 
 func newDesk(t *testing.T, nodes ...string) *desk {
@@ -125,7 +126,9 @@ func (d *desk) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 	mute, takes := d.mute[node], d.slow[op.Resource]
 	d.mu.Unlock()
 	if mute {
+		d.count(1)
 		<-ctx.Done()
+		d.count(-1)
 		return nil, ctx.Err()
 	}
 	select {
@@ -135,12 +138,18 @@ func (d *desk) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 	}
 	res := &pb.Result{
 		Operation: op.Id, Kind: op.Kind, Resource: op.Resource, Node: node, Epoch: op.Epoch,
-		Assignment: op.Assignment, Outcome: pb.Outcome_OUTCOME_DONE, Revision: r.Resource.Revision,
+		Assignment: op.Assignment, Outcome: pb.Outcome_OUTCOME_DONE, Revision: r.Resource.Revision, Restart: r.Resource.Restart,
 	}
 	if op.Kind == pb.OperationKind_OPERATION_KIND_PROBE {
 		res.Outcome = pb.Outcome_OUTCOME_NOT_RUNNING
 	}
 	return &pb.ExecuteResponse{Result: res}, nil
+}
+
+func (d *desk) count(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unanswered += n
 }
 
 // took returns the orders since it was last called, without the probes.
@@ -267,10 +276,14 @@ func TestOrdersToAGoneNodeAreCalledOff(t *testing.T) {
 		d.mu.Lock()
 		d.mute["a"] = true
 		d.mu.Unlock()
+		d.commit(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+			Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: "vip"}},
+		}}}}})
+		time.Sleep(time.Second)
 		d.gone("a", "b", "c")
 		time.Sleep(time.Second)
-		if got := d.took(); !slices.Equal(got, []string{"start vip b"}) {
-			t.Errorf("orders after a was gone: %q, want the start on b alone", got)
+		if got := d.took(); !slices.Equal(got, []string{"stop vip a", "start vip b"}) || d.unanswered != 0 {
+			t.Errorf("orders %q, %d of them still asked; want the stop called off and a start on b", got, d.unanswered)
 		}
 	})
 }
