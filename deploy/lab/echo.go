@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,6 +41,7 @@ func newEchoer(to netip.Addr, t *track) (*echoer, error) {
 		return nil, fmt.Errorf("icmp socket: %w", err)
 	}
 	e := &echoer{track: t, to: to, socket: fd, id: uint16(os.Getpid())}
+	t.listenedUntil(0)
 	if err := e.configure(); err != nil {
 		return nil, errors.Join(fmt.Errorf("icmp socket: %w", err), unix.Close(fd))
 	}
@@ -47,9 +49,13 @@ func newEchoer(to netip.Addr, t *track) (*echoer, error) {
 }
 
 // configure lets only echo replies in, stamped by the kernel, and bounds how
-// long a read blocks, so that Run sees its end.
+// long a read blocks, so that listen sees its end.
 func (e *echoer) configure() error {
 	timeout := unix.NsecToTimeval(int64(20 * time.Millisecond))
+	// Room for some seconds of answers, where the system grants it: a full socket loses them.
+	if unix.SetsockoptInt(e.socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20) != nil {
+		_ = unix.SetsockoptInt(e.socket, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20) // up to net.core.rmem_max
+	}
 	return errors.Join(
 		e.filter(),
 		unix.SetsockoptInt(e.socket, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
@@ -88,22 +94,43 @@ func (e *echoer) ask() {
 	_ = unix.Sendto(e.socket, packet, unix.MSG_DONTWAIT, &unix.SockaddrInet4{Addr: e.to.As4()})
 }
 
-// listen takes the answers until ctx ends, and closes the socket.
+// run asks until ctx ends, and returns once it knows what became of the last.
+func (e *echoer) run(ctx context.Context) error {
+	listening, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	asking, giveUp := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		defer giveUp()
+		return e.listen(listening)
+	})
+	err := pace(asking, e.ask)
+	stop()
+	return errors.Join(err, g.Wait(), unix.Close(e.socket))
+}
+
+// listen takes the answers until ctx has ended and none is waited for.
 func (e *echoer) listen(ctx context.Context) error {
 	hurry()
-	defer unix.Close(e.socket)
 	packet, oob := make([]byte, 256), make([]byte, 256)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil || e.track.waiting() {
+		began := now()
 		n, oobn, _, _, err := unix.Recvmsg(e.socket, packet, oob, 0)
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		if errors.Is(err, unix.EAGAIN) {
+			e.track.listenedUntil(began) // none was left
+			continue
+		}
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("icmp: %w", err)
 		}
+		at := arrival(oob[:oobn])
 		if number, ok := e.parse(packet[:n]); ok {
-			e.track.answer(number, arrival(oob[:oobn]), true, "")
+			e.track.answer(number, at, true, "")
 		}
+		e.track.listenedUntil(at) // they come in their order
 	}
 	return nil
 }

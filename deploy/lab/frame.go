@@ -137,21 +137,32 @@ func isAnswer(frame []byte, a netip.Addr) bool {
 
 // arrival is when the kernel got a packet, by its control messages; now if they do not say.
 func arrival(oob []byte) time.Duration {
-	at := now()
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return at
+		return now()
 	}
 	for _, m := range messages {
 		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
-			stamp := *(*unix.Timespec)(unsafe.Pointer(&m.Data[0]))
-			var wall unix.Timespec
-			if unix.ClockGettime(unix.CLOCK_REALTIME, &wall) == nil {
-				return at - time.Duration(wall.Nano()-stamp.Nano())
-			}
+			return monotonic(*(*unix.Timespec)(unsafe.Pointer(&m.Data[0])))
 		}
 	}
-	return at
+	return now()
+}
+
+// monotonic is a time of the wall clock on the monotonic one, both read at once:
+// again if something came between.
+func monotonic(stamp unix.Timespec) time.Duration {
+	var wall unix.Timespec
+	for range 5 {
+		before := now()
+		if unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
+			break
+		}
+		if after := now(); after-before < 100*time.Microsecond {
+			return after - time.Duration(wall.Nano()-stamp.Nano())
+		}
+	}
+	return now()
 }
 
 func htons(v uint16) uint16 { return v<<8 | v>>8 }

@@ -203,6 +203,26 @@ func TestTrack(t *testing.T) {
 	}
 }
 
+// A prober that is kept from reading answers must not call their probes lost.
+func TestTrackJudgesNothingBeforeItHasListened(t *testing.T) {
+	tr := newTrack("icmp", func(g Gap) { t.Errorf("a gap that was none: %v", g) })
+	tr.probes = []probe{{sent: 2 * ProbeEvery}}
+	tr.listenedUntil(ProbeEvery)
+	tr.settle(time.Second, false)
+	if tr.tally.Lost != 0 || !tr.waiting() {
+		t.Errorf("%d lost of what may still be read; waiting: %v", tr.tally.Lost, tr.waiting())
+	}
+	tr.answer(0, 3*ProbeEvery, true, "")
+	tr.listenedUntil(time.Second)
+	if tr.settle(time.Second, false); tr.tally.Lost != 0 || tr.waiting() {
+		t.Errorf("%d lost of what was answered; waiting: %v", tr.tally.Lost, tr.waiting())
+	}
+	tr.probes = []probe{{sent: 4 * ProbeEvery}}
+	if tr.settle(time.Second, false); tr.tally.Lost != 1 {
+		t.Errorf("%d lost of what nobody answered, want 1", tr.tally.Lost)
+	}
+}
+
 // TestBenchOfKeepalived benches a real program that is not ours, in a lab of
 // its own: what the numbers mean does not depend on our agent.
 func TestBenchOfKeepalived(t *testing.T) {

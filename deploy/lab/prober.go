@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // probeOrder is what the prober in the client's namespace is told to do.
@@ -72,8 +73,7 @@ func probeAll(ctx context.Context, order probeOrder, out *json.Encoder) error {
 	}
 	tracks := []*track{echo.track}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return echo.listen(ctx) })
-	g.Go(func() error { return pace(ctx, echo.ask) })
+	g.Go(func() error { return echo.run(ctx) })
 	if order.URL != "" {
 		get, err := newGetter(order.URL, newTrack("http", report))
 		if err != nil {
@@ -143,8 +143,13 @@ func (g *getter) run(ctx context.Context) error {
 		number, at := g.track.send()
 		g.asking.Go(func() {
 			status, err := g.get(at)
-			if err == nil {
+			switch {
+			case err == nil:
 				g.track.answer(number, now(), status == http.StatusOK, strconv.Itoa(status))
+			case errors.Is(err, unix.ECONNREFUSED):
+				g.track.answer(number, now(), false, "refused")
+			case errors.Is(err, unix.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
+				g.track.answer(number, now(), false, "broken off")
 			}
 		})
 	})

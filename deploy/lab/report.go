@@ -133,7 +133,7 @@ func statuses(t Tally) string {
 	var parts []string
 	for status, n := range t.Answers {
 		if status != "200" {
-			parts = append(parts, fmt.Sprintf("%d answers of status %s", n, status))
+			parts = append(parts, fmt.Sprintf("%d times %s", n, status))
 		}
 	}
 	slices.Sort(parts)

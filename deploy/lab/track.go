@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ type Gap struct {
 	To   time.Duration `json:"to"`   // when the next well answered probe was sent
 	Lost int           `json:"lost"` // probes in between
 	Late int           `json:"late"` // of these, answered too late: a busy machine rather than a missing owner
+	Bad  int           `json:"bad"`  // of these, answered by a refusal, a reset or another status than 200
 	Open bool          `json:"open,omitempty"`
 }
 
@@ -70,15 +72,17 @@ type track struct {
 
 	mu     sync.Mutex
 	tally  Tally
+	heard  time.Duration // all answers that came until then are noted
 	probes []probe
 	first  int // number of probes[0]
 	begun  bool
 	lost   int // in a row
 	late   int // of these
+	bad    int // of these
 }
 
 func newTrack(kind string, report func(Gap)) *track {
-	return &track{report: report, tally: Tally{Kind: kind, Answers: map[string]int{}}}
+	return &track{report: report, heard: forever, tally: Tally{Kind: kind, Answers: map[string]int{}}}
 }
 
 // send notes that a probe is sent now, and numbers it.
@@ -108,10 +112,26 @@ func (t *track) answer(number int, at time.Duration, good bool, what string) {
 	t.probes[i].answered, t.probes[i].good = at, good
 }
 
+// listenedUntil says that all answers that came until then are noted: on a busy
+// machine they are read late, and until then nothing is known of their probes.
+func (t *track) listenedUntil(at time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.heard = at
+}
+
+// waiting tells whether an answer to a probe could still be noted.
+func (t *track) waiting() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.probes, func(p probe) bool { return p.answered == 0 && p.sent+patience > t.heard })
+}
+
 // settle judges all probes that are older than patience at the time given, or
 // all of them at the end.
 func (t *track) settle(at time.Duration, all bool) {
 	t.mu.Lock()
+	at = min(at, t.heard)
 	var ended []Gap
 	i := 0
 	for ; i < len(t.probes); i++ {
@@ -130,19 +150,22 @@ func (t *track) settle(at time.Duration, all bool) {
 
 // judge counts one probe, and returns the gap that it ends, if it is noticeable.
 func (t *track) judge(p probe) (Gap, bool) {
-	late := p.answered != 0 && p.answered-p.sent > ProbeDeadline
+	late := p.good && p.answered-p.sent > ProbeDeadline
 	if late {
 		t.tally.Late++
 		t.late++
 	}
-	if p.answered == 0 || late || !p.good {
+	if p.answered != 0 && !p.good {
+		t.bad++
+	}
+	if p.answered == 0 || !p.good || late {
 		t.tally.Lost++
 		t.lost++
 		return Gap{}, false
 	}
-	g := Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: p.sent, Lost: t.lost, Late: t.late}
+	g := Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: p.sent, Lost: t.lost, Late: t.late, Bad: t.bad}
 	notice := t.begun && t.lost > 0
-	t.begun, t.lost, t.late, t.tally.LastGood = true, 0, 0, p.sent
+	t.begun, t.lost, t.late, t.bad, t.tally.LastGood = true, 0, 0, 0, p.sent
 	if !notice {
 		return Gap{}, false
 	}
@@ -166,7 +189,7 @@ func (t *track) end() Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lost > 0 && t.begun && at-t.tally.LastGood > ProbeDeadline {
-		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Late: t.late, Open: true})
+		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Late: t.late, Bad: t.bad, Open: true})
 	}
 	return t.tally
 }
