@@ -92,7 +92,7 @@ type Config struct {
 // this length, by a tenth for clocks that run at different rates and 10 ms for
 // the grain of timers (lease protocol, H8).
 func Threshold(length time.Duration) time.Duration {
-	return length + length/10 + 10*time.Millisecond
+	return (length*11+9)/10 + 10*time.Millisecond
 }
 
 // Engine keeps this node's lease, votes on those of others, and, while Lead
