@@ -47,6 +47,7 @@ type Run struct {
 	OwnerWasLeader bool    `json:"owner_was_leader"`
 
 	gaps  []Gap
+	lost  int           // probes that nobody answered, not even late
 	cause time.Duration // when the event was
 }
 
@@ -141,7 +142,7 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err
 	}
 	return Run{
 		Gap: ms(icmp.Longest), Double: ms(seen.meter.Double), OwnerWasLeader: owner == leader,
-		gaps: icmp.Gaps, cause: caused,
+		gaps: icmp.Gaps, lost: icmp.Lost - icmp.Late, cause: caused,
 	}, nil
 }
 

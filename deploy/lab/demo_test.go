@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,23 +16,9 @@ func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: the demo takes its time")
 	}
-	dir, err := os.MkdirTemp("", "lab-demo-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "quorate")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "quorate/cmd/quorate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	demo := exec.CommandContext(ctx, program, "lab", "demo")
+	demo := exec.CommandContext(ctx, quorateProgram(t), "lab", "demo")
 	demo.Dir = "/"
 	if os.Geteuid() == 0 {
 		demo.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}

@@ -72,6 +72,12 @@ func TestReadRange(t *testing.T) {
 
 // TestOrdinaryUser runs the tests above as a user without any rights.
 func TestOrdinaryUser(t *testing.T) {
+	asOrdinaryUser(t, "TestHosts|TestExecGives|TestFaults|TestDown|TestCrash|TestProber|TestMeter")
+}
+
+// asOrdinaryUser runs tests of this program again, as nobody.
+func asOrdinaryUser(t *testing.T, tests string, env ...string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("this is one")
 	}
@@ -91,10 +97,9 @@ func TestOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run",
-		"TestHosts|TestExecGives|TestFaults|TestDown|TestCrash|TestProber|TestMeter")
+	cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", tests)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -103,4 +108,5 @@ func TestOrdinaryUser(t *testing.T) {
 	if strings.Contains(string(out), "--- SKIP") {
 		t.Skipf("SKIPPED: ordinary users may not have a lab here:\n%s", out)
 	}
+	t.Logf("%s", out)
 }

@@ -1,0 +1,321 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The e2e tests run the real binary on the nodes of a lab, and type at it what
+// people do. A scene is one such lab; what is typed there and what shall come of
+// it is a script, see [scene.play].
+
+// programVariable names the program that was built already, for a test that
+// another user runs.
+const programVariable = "LAB_TEST_PROGRAM"
+
+// building is where [program] is built; TestMain removes it.
+var building string
+
+// program is Quorate, built once a run where all users may run it.
+var program = sync.OnceValues(func() (string, error) {
+	if built := os.Getenv(programVariable); built != "" {
+		return built, nil
+	}
+	dir, err := os.MkdirTemp("", "lab-program-")
+	if err != nil {
+		return "", err
+	}
+	building = dir
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	built := filepath.Join(dir, "quorate")
+	build := exec.Command("go", "build", "-o", built, "quorate/cmd/quorate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return built, nil
+})
+
+func quorateProgram(t *testing.T) string {
+	t.Helper()
+	built, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built
+}
+
+type scene struct {
+	*testing.T
+	*Lab
+	cluster *Cluster
+	said    string // what the last command printed
+}
+
+// newScene brings up a lab whose nodes run the real agent. It is taken down
+// with the test, however that ends.
+func newScene(t *testing.T, nodes ...string) *scene {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: whole clusters take their time")
+	}
+	quorate := quorateProgram(t)
+	spec := NewSpec("e2e", nodes, []string{quorate, "agent"})
+	for _, www := range []string{"www1", "www2"} {
+		spec = spec.With(www, quorate, "lab", "web", ":80")
+	}
+	s := &scene{T: t, Lab: start(t, spec)}
+	for _, name := range []string{"quorate", "pcs"} { // not this test
+		link := filepath.Join(s.dir.bin(), name)
+		if err := errors.Join(os.Remove(link), os.Symlink(quorate, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.cluster = &Cluster{Lab: s.Lab}
+	t.Cleanup(s.end)
+	if err := s.cluster.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// end tells what the agents know if the test failed.
+func (s *scene) end() {
+	if s.Failed() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), patienceTime)
+		defer cancel()
+		for _, n := range s.Spec.Nodes() {
+			log, _ := os.ReadFile(s.Log(n))
+			lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+			s.Logf("the agent of %s said last:\n%s", n, strings.Join(lines[max(0, len(lines)-40):], "\n"))
+		}
+		for _, command := range []string{"status", "events"} {
+			out, err := s.Output(ctx, s.Spec.Nodes()[1], "quorate", command)
+			s.Logf("%s (%v):\n%s", command, err, out)
+		}
+	}
+	if err := s.cluster.Close(); err != nil {
+		s.Error(err)
+	}
+}
+
+// play performs a script, a line at a time:
+//
+//	lvsm# COMMAND    a shell on lvsm runs it, and it exits 0
+//	says TEXT        the last command printed that
+//	all on lvss      in the end all resources run on lvss, and stay there
+//	power-off lvsm   or another fault; after "heal" all nodes are at work again
+//	terminate lvsm   as "systemctl stop" does: SIGTERM for its agent
+//
+// $VIP is the lab's address, and $SHARED a directory that all hosts see.
+func (s *scene) play(script string) {
+	s.Helper()
+	for line := range strings.Lines(script) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if err := s.perform(s.expand(line)); err != nil {
+			s.Fatalf("%s\n%v", line, err)
+		}
+	}
+}
+
+func (s *scene) expand(text string) string {
+	return strings.NewReplacer("$VIP", VIP.String(), "$SHARED", s.Shared()).Replace(text)
+}
+
+func (s *scene) perform(line string) error {
+	if host, command, ok := strings.Cut(line, "# "); ok {
+		return s.types(host, command)
+	}
+	if text, ok := strings.CutPrefix(line, "says "); ok {
+		if !strings.Contains(s.said, text) {
+			return fmt.Errorf("it said:\n%s", s.said)
+		}
+		return nil
+	}
+	if text, ok := strings.CutPrefix(line, "never says "); ok {
+		if strings.Contains(s.said, text) {
+			return fmt.Errorf("it said:\n%s", s.said)
+		}
+		return nil
+	}
+	if node, ok := strings.CutPrefix(line, "all on "); ok {
+		return s.allOn(node)
+	}
+	fault, host, _ := strings.Cut(line, " ")
+	if fault == "terminate" {
+		return s.terminate(host)
+	}
+	if _, err := s.Fault(s.Context(), Fault(fault), host); err != nil || Fault(fault) != Heal {
+		return err
+	}
+	_, err := s.cluster.Settled(s.Context())
+	return err
+}
+
+// terminate ends an agent, and returns when it has ended.
+func (s *scene) terminate(host string) error {
+	asked := false
+	return await(s.Context(), "the agent's end", func() error {
+		hosts, err := s.Status(s.Context())
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(hosts, func(h HostStatus) bool { return h.Name == host })
+		agent := hosts[i].Agent
+		if agent.State == agentRunning && !asked {
+			asked = true
+			err = s.types(host, fmt.Sprintf("kill %d", agent.PID))
+		}
+		if agent.State != agentEnded {
+			err = errors.Join(err, fmt.Errorf("it is %s", agent.State))
+		}
+		return err
+	})
+}
+
+func (s *scene) types(host, command string) (err error) {
+	s.said, err = s.Output(s.Context(), host, "sh", "-c", command)
+	s.Logf("%s# %s\n%s", host, command, s.said[:min(len(s.said), 2000)])
+	return err
+}
+
+// allOn waits until all runs on a node, by its own word and by who answers for
+// the address, and goes on only if that stays so.
+func (s *scene) allOn(node string) error {
+	if err := s.await(node); err != nil {
+		return err
+	}
+	stop, err := s.Meter(VIP)
+	if err != nil {
+		return err
+	}
+	err = pause(s.Context(), calm)
+	seen, meterErr := stop()
+	if err = errors.Join(err, meterErr); err != nil {
+		return err
+	}
+	for _, span := range seen.Answered {
+		if span.Node != node {
+			return fmt.Errorf("%s answers for the address: %+v", span.Node, seen.Answered)
+		}
+	}
+	if len(seen.Answered) == 0 {
+		return errors.New("nobody answers for the address")
+	}
+	return s.allSaidOn(node)
+}
+
+// await waits until all runs on a node, by its own word.
+func (s *scene) await(node string) error {
+	return await(s.Context(), "all on "+node, func() error { return s.allSaidOn(node) })
+}
+
+func (s *scene) allSaidOn(node string) error {
+	v, err := s.cluster.View(s.Context(), node)
+	if err != nil {
+		return err
+	}
+	for _, r := range v.GetState().GetResources() {
+		if v.Owners[r.GetId()] != node {
+			return fmt.Errorf("%s runs on %q", r.GetId(), v.Owners[r.GetId()])
+		}
+	}
+	return nil
+}
+
+// fails types a command that must exit with a status, and returns the one line
+// of error that it prints.
+func (s *scene) fails(status int, host, command string) string {
+	s.Helper()
+	err := s.types(host, command)
+	exit, ok := errors.AsType[*ExitError](err)
+	if !ok || exit.Code != status {
+		s.Errorf("%s# %s\nended with %v, want exit status %d", host, command, err, status)
+		return ""
+	}
+	s.Logf("%s", exit.Stderr)
+	if line := strings.TrimSpace(exit.Stderr); line == "" || strings.Contains(line, "\n") {
+		s.Errorf("%s# %s\nsaid %q, want one line", host, command, line)
+	}
+	return exit.Stderr
+}
+
+// A client asks for the address, and perhaps a page, all the time; a meter
+// looks who answers.
+type client struct {
+	*scene
+	watch *observation
+}
+
+func (s *scene) client(page string) *client {
+	s.Helper()
+	watch, err := s.observe(s.Context(), VIP, s.expand(page), nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return &client{s, watch}
+}
+
+// ends stops the client, checks that no two nodes ever answered it and that
+// the last to do so is the owner, and logs what it saw.
+func (c *client) ends(owner string) observed {
+	c.Helper()
+	seen, err := c.watch.stop()
+	if err != nil {
+		c.Fatal(err)
+	}
+	if seen.meter.Double != 0 {
+		c.Errorf("two nodes answered for %v: %+v", seen.meter.Double, seen.meter.Answered)
+	}
+	end := slices.MaxFunc(seen.meter.Present, func(a, b Span) int { return int(a.To - b.To) }).To
+	for _, span := range seen.meter.Present {
+		if span.To == end && span.Node != owner {
+			c.Errorf("in the end %s has the address, want %s: %+v", span.Node, owner, seen.meter.Present)
+		}
+	}
+	for _, t := range seen.tallies {
+		c.Logf("%s: %d probes, %d lost (%d of them late)%s, gaps %v", t.Kind, t.Sent, t.Lost, t.Late, statuses(t), t.Gaps)
+	}
+	return seen
+}
+
+// unanswered returns the gaps that were an owner's, and not the busy machine's.
+func unanswered(t Tally, since time.Duration) []Gap {
+	return slices.DeleteFunc(slices.Clone(t.Gaps), func(g Gap) bool { return g.To <= since || g.Lost == g.Late })
+}
+
+// form makes a cluster that keeps the address on the first node.
+func (s *scene) form() {
+	s.Helper()
+	err := s.cluster.Form(s.Context())
+	if err == nil {
+		err = s.cluster.CreateVIP(s.Context())
+	}
+	if err == nil {
+		_, err = s.cluster.Settled(s.Context())
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// in is the scene for a part of its test.
+func (s *scene) in(t *testing.T) *scene {
+	t.Helper()
+	part := *s
+	part.T = t
+	return &part
+}
