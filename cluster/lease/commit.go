@@ -53,10 +53,12 @@ func (e *Engine) commit(ctx context.Context, c *pb.Command) {
 
 // cutGuard shortens the guard to the present lease, to nothing when there is none.
 func (e *Engine) cutGuard() error {
-	if _, deadline, held := e.Held(); held {
-		return e.Guard.Extend(deadline)
+	if _, _, held := e.Held(); held {
+		return e.trimGuard()
 	}
-	return e.Guard.Clear()
+	err := e.Guard.Clear()
+	e.silenced()
+	return err
 }
 
 func (e *Engine) propose(ctx context.Context, c *pb.Command) {

@@ -50,6 +50,7 @@ type Log interface {
 // process cannot (rules 23 and 24).
 type Guard interface {
 	// Extend moves the end of all that is admitted to a deadline on the Clock.
+	// After an error nothing is admitted any more.
 	Extend(deadline time.Duration) error
 	// Clear silences everything at once.
 	Clear() error

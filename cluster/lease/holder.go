@@ -96,6 +96,9 @@ func (h *holder) recount(e *Engine) {
 			h.deadline = max(h.deadline, b.sent+h.length)
 		}
 	}
+	if now := e.Clock.Now(); !h.valid(now) {
+		e.lapse(now)
+	}
 	h.counted = e.applied.version
 }
 
@@ -235,8 +238,7 @@ func (e *Engine) countRefusal(from string) {
 		}
 	}
 	if e.applied.majority(n) {
-		h.deadline = 0
-		poke(e.wake)
+		e.lapse(e.Clock.Now())
 	}
 }
 
@@ -250,17 +252,31 @@ func (e *Engine) guardLoop(ctx context.Context) error {
 		case <-e.guard:
 		}
 		if err := e.trimGuard(); err != nil {
-			e.Logger.Warn("guard not extended", "err", err)
+			e.Logger.Warn("guard not extended: what is served must start again", "err", err)
 		}
 	}
 }
 
-// trimGuard makes the guard end with the lease as it is now.
+// trimGuard makes the guard end with the lease as it is now. When that fails,
+// or comes too late (rule 24), the guard has silenced everything, so that the
+// lease counts as lapsed.
 func (e *Engine) trimGuard() error {
-	if _, deadline, held := e.Held(); held {
-		return e.Guard.Extend(deadline)
+	_, deadline, held := e.Held()
+	if !held {
+		return nil // it ends by itself, at an earlier deadline
 	}
-	return nil // it ends by itself, at an earlier deadline
+	err := e.Guard.Extend(deadline)
+	if err != nil {
+		e.silenced()
+	}
+	return err
+}
+
+// silenced lets the lease lapse because the guard was taken away under it.
+func (e *Engine) silenced() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lapse(e.Clock.Now())
 }
 
 // settle tells Rights what the clock says (rule 10), and resigns an epoch that
@@ -277,9 +293,7 @@ func (e *Engine) settle() {
 		h.held = true
 		e.notify(notice{kind: regained})
 	case !held && h.held:
-		h.held, h.since = false, now
-		h.lapses++
-		e.notify(notice{kind: lapsed})
+		e.lapse(now)
 	}
 	if !h.held && now-h.since > h.length {
 		e.endEpoch("this node could not hold its lease")
@@ -287,6 +301,20 @@ func (e *Engine) settle() {
 			e.notify(notice{kind: stepDown})
 		}
 	}
+}
+
+// lapse ends the lease now, not its epoch: a beat may win it back. Rights are
+// told in any case, even if that beat is acked at once: all that this node
+// served may be silent already. e.mu is held.
+func (e *Engine) lapse(now time.Duration) {
+	h := &e.holder
+	h.deadline = 0
+	if !h.held {
+		return
+	}
+	h.held, h.since = false, now
+	h.lapses++
+	e.notify(notice{kind: lapsed})
 }
 
 // notify queues a call of Rights. e.mu is held.
