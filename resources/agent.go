@@ -9,6 +9,7 @@ package resources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	pb "quorate/proto/quorate/v1"
@@ -57,6 +58,10 @@ type Halter interface {
 type Detailer interface {
 	Detail(r *pb.Resource) string
 }
+
+// ErrNoLease is returned (wrapped) by a Start that could not serve because the
+// node's lease was over by then. It is no failure of the resource.
+var ErrNoLease = errors.New("this node holds no lease")
 
 // State is what a monitor found.
 type State int

@@ -135,7 +135,7 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	e.mu.Unlock()
 
 	switch {
-	case !valid: // the lease or the right ended while the agent worked (rule 24)
+	case !valid, errors.Is(err, resources.ErrNoLease): // the lease or the right ended while the agent worked (rule 24)
 		return e.undo(r, agent)
 	case err != nil:
 		return failure(err), err

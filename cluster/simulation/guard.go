@@ -1,8 +1,9 @@
 package simulation
 
 import (
-	"errors"
 	"time"
+
+	"quorate/resources"
 )
 
 // A guard is the agent's end of the kernel's guard, as rules 23 and 24 of the
@@ -25,7 +26,7 @@ func (g *guard) enter() (leave func()) {
 	return func() { <-g.lock }
 }
 
-var errLapsed = errors.New("this node holds no lease")
+var errLapsed = resources.ErrNoLease
 
 // present is the end of the lease held now, at most deadline.
 func (g *guard) present(deadline time.Duration) (time.Duration, bool) {
@@ -74,8 +75,7 @@ func (g *guard) Extend(deadline time.Duration) error {
 	}
 	m.kernel.extend(until)
 	if m.clock() >= until {
-		m.kernel.clear("")
-		return errLapsed
+		return errLapsed // and the deadline that was written has passed
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"quorate/resources"
 )
 
 // ErrUnavailable is returned when this kernel or our permissions do not allow
@@ -32,11 +34,11 @@ var ErrUnavailable = errors.New("nftables guard unavailable")
 
 // ErrNoLease is returned when an address is added or extended without a lease
 // that lasts: nothing is admitted.
-var ErrNoLease = errors.New("this node holds no lease")
+var ErrNoLease = resources.ErrNoLease
 
 // ErrStalled is returned when the lease ended while the kernel was being told
 // of it. What had been written was deleted again.
-var ErrStalled = errors.New("the lease ended while the guard was written")
+var ErrStalled = fmt.Errorf("the lease ended while the guard was written: %w", ErrNoLease)
 
 // Config is what a guard needs. Its zero value suffices.
 type Config struct {
