@@ -105,9 +105,6 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.check(ctx, text); err != nil {
-		return err
-	}
 	if s.nonlocal {
 		if err := allowNonlocal(); err != nil {
 			return err
@@ -125,13 +122,21 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 }
 
 // adopt takes over what runs already, and gives it the wanted configuration.
-// What does not work, or runs with other arguments, is ended.
+// What does not work, or runs with other arguments, is ended. Where nothing
+// runs, nothing can be harmed by a wrong configuration: haproxy itself checks
+// it again when it is launched, so a check here would only double a failover.
 func (a *Agent) adopt(ctx context.Context, s *settings, text string) (worker int, adopted bool, err error) {
-	m, err := s.master()
+	all, err := s.processes()
 	if err != nil {
 		return 0, false, err
 	}
-	if m != 0 && s.launched(m) {
+	if len(all) == 0 {
+		return 0, false, s.clean()
+	}
+	if _, err := s.check(ctx, text); err != nil {
+		return 0, false, err
+	}
+	if m := leader(all); m != 0 && s.launched(m) {
 		worker, err := healthy(ctx, s)
 		if err == nil && s.installed() != text {
 			worker, err = reload(ctx, s, text)

@@ -271,6 +271,21 @@ func TestAWrongConfigurationChangesNothingS8(t *testing.T) {
 	x.r.Parameters["config"] = good
 }
 
+func TestAStartWithAWrongConfigurationSaysWhyAndLeavesNothing(t *testing.T) {
+	x := newRig(t)
+	x.serve("hello")
+	good := x.r.Parameters["config"]
+	x.r.Parameters["config"] = good + "\tbogus line\n"
+	line := fmt.Sprintf("[config:%d]", strings.Count(good, "\n")+1)
+	err := x.Start(t.Context(), x.r)
+	if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), "bogus") {
+		t.Errorf("start: %v; want an error of %s, bogus", err, line)
+	}
+	if got := x.state(t); got != resources.Stopped {
+		t.Errorf("after a failed start: %v", got)
+	}
+}
+
 // What haproxy -c cannot know: an address that is taken.
 func TestAFailedReloadKeepsTheFormerWorker(t *testing.T) {
 	x := newRig(t)

@@ -64,19 +64,26 @@ func (s *settings) run(ctx context.Context) error {
 }
 
 // settle waits until the worker answers, or nothing is left of what was run.
+// For that it looks less often, since haproxy needs the time itself.
 func (s *settings) settle(ctx context.Context) (int, error) {
-	for {
+	const questionsPerLook = 10
+	for n := 1; ; n++ {
 		worker, err := healthy(ctx, s)
 		if err == nil {
 			return worker, nil
 		}
-		if all, e := s.processes(); e == nil && len(all) == 0 {
+		if n%questionsPerLook == 0 && s.gone() {
 			return 0, errors.New("it ended at once")
 		}
 		if pause(ctx) != nil {
 			return 0, err
 		}
 	}
+}
+
+func (s *settings) gone() bool {
+	all, err := s.processes()
+	return err == nil && len(all) == 0
 }
 
 func pause(ctx context.Context) error {

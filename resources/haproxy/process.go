@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,18 +23,20 @@ type process struct {
 // names the master's socket. So they are found whoever started them, and after
 // the master has gone. Zombies have no command line.
 func (s *settings) processes() ([]process, error) {
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
 	var list []process
-	for _, path := range paths {
-		line, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(line, []byte("\x00-S\x00"+s.listener()+"\x00")) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
+	mark, buffer := []byte("\x00-S\x00"+s.listener()+"\x00"), make([]byte, longestLine)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || !bytes.Contains(peek("/proc/"+name+"/cmdline", buffer), mark) {
 			continue
 		}
 		if p, ok := stat(pid); ok {
@@ -43,6 +44,26 @@ func (s *settings) processes() ([]process, error) {
 		}
 	}
 	return list, nil
+}
+
+// longestLine is how much of a command line is looked at. The master's socket
+// comes early in ours.
+const longestLine = 16 << 10
+
+// peek reads the beginning of a file, none of it if that fails. A start and a
+// stop look at every process of the machine more than once, and os.ReadFile
+// takes some three times as long.
+func peek(path string, buffer []byte) []byte {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	n, err := unix.Read(fd, buffer)
+	if err != nil {
+		return nil
+	}
+	return buffer[:n]
 }
 
 // stat reads /proc/PID/stat (proc_pid_stat(5)): the fields after the name,
@@ -68,12 +89,17 @@ func (s *settings) master() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look for haproxy: %w", err)
 	}
+	return leader(all), nil
+}
+
+// leader returns the process that leads the group of one of them, or 0.
+func leader(all []process) int {
 	for _, p := range all {
-		if leader, ok := stat(p.group); ok {
-			return leader.pid, nil
+		if first, ok := stat(p.group); ok {
+			return first.pid
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // launched reports whether a master runs the wanted program with the wanted
