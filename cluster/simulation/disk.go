@@ -3,6 +3,7 @@ package simulation
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -49,13 +50,31 @@ func (d *disk) clone() *disk {
 }
 
 // write runs f as a synced write of a process.
-func (p *process) write(f func() error) error {
-	p.machine.gate(p, "write")
-	p.machine.world.sleep(p.machine.world.syncTime())
-	p.machine.gate(p, "written")
+func (p *process) write(what string, f func() error) error {
+	p.machine.gate(p, what)
+	p.machine.world.sleep(p.machine.syncTime())
+	p.machine.gate(p, what+" done")
 	p.disk.mu.Lock()
 	defer p.disk.mu.Unlock()
 	return f()
+}
+
+// syncTime is how long a synced write takes: seldom much longer than usual,
+// unless the disk is having a bad time.
+func (m *machine) syncTime() time.Duration {
+	m.mu.Lock()
+	slow := m.slowDisk
+	m.mu.Unlock()
+	if slow || m.world.noise.chance(0.01) {
+		return m.world.noise.between(10*time.Millisecond, 200*time.Millisecond)
+	}
+	return m.world.noise.between(200*time.Microsecond, 2*time.Millisecond)
+}
+
+func (m *machine) setSlowDisk(slow bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slowDisk = slow
 }
 
 // diskLog is Raft's log on the disk.
@@ -66,10 +85,10 @@ func (l diskLog) LastIndex() (uint64, error)               { return l.disk.log.L
 func (l diskLog) GetLog(index uint64, log *raft.Log) error { return l.disk.log.GetLog(index, log) }
 func (l diskLog) StoreLog(log *raft.Log) error             { return l.StoreLogs([]*raft.Log{log}) }
 func (l diskLog) StoreLogs(logs []*raft.Log) error {
-	return l.write(func() error { return l.disk.log.StoreLogs(logs) })
+	return l.write("log", func() error { return l.disk.log.StoreLogs(logs) })
 }
 func (l diskLog) DeleteRange(first, last uint64) error {
-	return l.write(func() error { return l.disk.log.DeleteRange(first, last) })
+	return l.write("log", func() error { return l.disk.log.DeleteRange(first, last) })
 }
 
 // diskStable is Raft's vote and term on the disk.
@@ -78,10 +97,10 @@ type diskStable struct{ *process }
 func (s diskStable) Get(key []byte) ([]byte, error)       { return s.disk.log.Get(key) }
 func (s diskStable) GetUint64(key []byte) (uint64, error) { return s.disk.log.GetUint64(key) }
 func (s diskStable) Set(key, value []byte) error {
-	return s.write(func() error { return s.disk.log.Set(key, value) })
+	return s.write("vote", func() error { return s.disk.log.Set(key, value) })
 }
 func (s diskStable) SetUint64(key []byte, value uint64) error {
-	return s.write(func() error { return s.disk.log.SetUint64(key, value) })
+	return s.write("vote", func() error { return s.disk.log.SetUint64(key, value) })
 }
 
 // marks are the lease's durable testimonies.
@@ -96,7 +115,7 @@ func (k marks) Load() (map[string]uint64, error) {
 
 // Save implements lease.Marks.
 func (k marks) Save(id string, epoch uint64) error {
-	return k.write(func() error {
+	return k.write("testimony", func() error {
 		k.disk.marks[id] = max(k.disk.marks[id], epoch)
 		return nil
 	})

@@ -183,7 +183,7 @@ func (a agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, erro
 
 // work takes the time that an operation does.
 func (a agent) work(ctx context.Context) error {
-	timer := time.NewTimer(a.process.machine.world.between(100*time.Microsecond, 5*time.Millisecond))
+	timer := time.NewTimer(a.process.machine.world.noise.between(100*time.Microsecond, 5*time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -26,8 +26,15 @@ type machine struct {
 	process  *process
 	boots    int
 	frozen   chan struct{} // closed at the thaw; nil: not frozen
-	ambush   string        // the step before which it freezes next; empty: none
-	ambushed time.Duration // for how long
+	ambush   ambush
+	slowDisk bool
+}
+
+// An ambush stops a machine, or one of its threads, before a chosen step.
+type ambush struct {
+	step  string // empty: none is laid
+	d     time.Duration
+	alone bool // the thread that takes the step stops, and the others go on
 }
 
 // A process is one run of the agent.
@@ -65,14 +72,14 @@ func (m *machine) running() *process {
 }
 
 // gate is passed before every step that a process takes: a frozen machine
-// stands still here until it thaws, and one for which an ambush was laid at
-// this step freezes now.
+// stands still here until it thaws, and an ambush laid at this step is sprung.
+// No caller holds a mutex that others want: in a bubble, time stands still
+// while anybody waits for one.
 func (m *machine) gate(p *process, step string) {
-	m.mu.Lock()
-	if m.ambush == step && m.frozen == nil {
-		m.ambush = ""
-		m.freezeFor(m.ambushed, "before "+step)
+	if stall := m.spring(step); stall > 0 {
+		m.world.sleep(stall)
 	}
+	m.mu.Lock()
 	frozen := m.frozen
 	m.mu.Unlock()
 	if frozen == nil {
@@ -82,6 +89,24 @@ func (m *machine) gate(p *process, step string) {
 	case <-frozen:
 	case <-p.ended:
 	}
+}
+
+// spring freezes the machine if an ambush was laid at this step, or returns for
+// how long the one thread that takes it stops.
+func (m *machine) spring(step string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.ambush
+	if a.step != step || m.frozen != nil {
+		return 0
+	}
+	m.ambush = ambush{}
+	if !a.alone {
+		m.freezeFor(a.d, "before "+step)
+		return 0
+	}
+	m.world.note("%s: one thread stops for %v before %s", m.id, a.d, step)
+	return a.d
 }
 
 // freezeFor stops the machine's processes, not its kernel. m.mu is held.
@@ -107,11 +132,10 @@ func (m *machine) freeze(d time.Duration) {
 	}
 }
 
-// layAmbush freezes the machine when it next comes to a step.
-func (m *machine) layAmbush(step string, d time.Duration) {
+func (m *machine) lay(a ambush) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ambush, m.ambushed = step, d
+	m.ambush = a
 }
 
 // start runs the agent on what the disk holds.
@@ -122,6 +146,7 @@ func (m *machine) start() {
 	m.world.note("%s starts", m.id)
 	m.boots++
 	p := &process{machine: m, disk: m.disk, store: state.New(), ended: make(chan struct{})}
+	p.store.Observe(m.world.attend)
 	p.streams = newStreams(m, p)
 	p.guard = newGuard(p)
 	core, err := node.StartCore(m.coreConfig(p))
@@ -209,6 +234,7 @@ func (b beats) Send(to string, d *pb.LeaseDatagram) error {
 			target.core.Receive(from.id, d)
 		}
 	})
+	from.gate(b.process, "sent")
 	return nil
 }
 

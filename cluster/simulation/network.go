@@ -1,7 +1,7 @@
 package simulation
 
 import (
-	"math/rand/v2"
+	"maps"
 	"sync"
 	"time"
 )
@@ -9,8 +9,9 @@ import (
 // A network carries messages between the machines of a world: late, out of
 // order, one way only, or not at all.
 type network struct {
+	noise *dice
+
 	mu    sync.Mutex
-	rng   *rand.Rand
 	cut   map[link]bool
 	delay map[link]time.Duration // beside the usual one
 	loss  map[link]float64       // of datagrams
@@ -21,9 +22,9 @@ type network struct {
 // A link is one direction between two machines.
 type link struct{ from, to string }
 
-func newNetwork(rng *rand.Rand) *network {
+func newNetwork(noise *dice) *network {
 	return &network{
-		rng: rng, cut: map[link]bool{}, delay: map[link]time.Duration{}, loss: map[link]float64{},
+		noise: noise, cut: map[link]bool{}, delay: map[link]time.Duration{}, loss: map[link]float64{},
 		down: map[string]bool{},
 	}
 }
@@ -38,8 +39,8 @@ func (n *network) wire(from, to string, datagram bool) (time.Duration, bool) {
 	if n.cut[l] || n.down[from] || n.down[to] {
 		return 0, false
 	}
-	took := 50*time.Microsecond + time.Duration(n.rng.Int64N(int64(time.Millisecond))) + n.delay[l]
-	if n.rng.Float64() < n.loss[l] {
+	took := n.noise.between(50*time.Microsecond, 1050*time.Microsecond) + n.delay[l]
+	if n.noise.chance(n.loss[l]) {
 		if datagram {
 			return 0, false
 		}
@@ -71,6 +72,14 @@ func (n *network) disturb(from, to string, delay time.Duration, loss float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.delay[link{from, to}], n.loss[link{from, to}] = delay, loss
+}
+
+// rejoin ends what cuts a machine off.
+func (n *network) rejoin(machine string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mends++
+	maps.DeleteFunc(n.cut, func(l link, _ bool) bool { return l.from == machine || l.to == machine })
 }
 
 // heal ends all disturbances; machines without power stay so.

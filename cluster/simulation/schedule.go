@@ -2,12 +2,14 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -20,14 +22,11 @@ var (
 
 // A report is what a schedule covered.
 type report struct {
-	faults    int
+	faults    map[string]int
 	failovers int
 	acked     int
 	story     string // of a violation; empty: none
 }
-
-// steps are the places before which an ambush may freeze a machine.
-var steps = []string{"call", "answer", "write", "written", "send", "receive", "start", "start-write", "halt", "guard-write", "guard-clear"}
 
 // run plays one schedule: a cluster is founded, disturbed for a while, and
 // repaired. Gentle schedules neither kill an agent without its machine nor
@@ -138,14 +137,17 @@ func instances(st *pb.State, id string) (list []*pb.Instance) {
 	return list
 }
 
-// leaderState is the state on the machine that leads; nil when none does.
+// leaderState is the state on the machine that leads; nil when none does. Of
+// several that believe so, the one with the newest term is right.
 func (w *world) leaderState() *pb.State {
+	var newest uint64
+	var st *pb.State
 	for _, name := range w.names {
-		if p := w.machines[name].running(); p != nil && p.core.Leads() {
-			return p.store.Get().State
+		if p := w.machines[name].running(); p != nil && p.core.Leads() && p.core.Term() > newest {
+			newest, st = p.core.Term(), p.store.Get().State
 		}
 	}
-	return nil
+	return st
 }
 
 // disturb plays random faults for a while, with a client changing things.
@@ -155,7 +157,7 @@ func (w *world) disturb(d time.Duration) {
 	w.tasks.Go(func() { w.client(ctx) })
 	for ctx.Err() == nil {
 		w.fault()
-		w.sleep(w.between(20*time.Millisecond, 900*time.Millisecond))
+		w.sleep(w.fate.between(20*time.Millisecond, 900*time.Millisecond))
 	}
 }
 
@@ -163,7 +165,7 @@ func (w *world) disturb(d time.Duration) {
 func (w *world) client(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		key := fmt.Sprintf("k%d", i)
-		if p := w.machines[w.pick(w.names...)].running(); p != nil {
+		if p := w.machines[w.noise.pick(w.names...)].running(); p != nil {
 			change, cancel := context.WithTimeout(ctx, time.Second)
 			_, err := p.core.Propose(change, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
 				Kind: &pb.Edit_UpdateNode{UpdateNode: &pb.UpdateNode{Name: w.names[0], SetAttributes: map[string]string{key: key}}},
@@ -173,7 +175,7 @@ func (w *world) client(ctx context.Context) {
 				w.acknowledge(key)
 			}
 		}
-		w.sleep(w.between(50*time.Millisecond, 300*time.Millisecond))
+		w.sleep(w.noise.between(50*time.Millisecond, 300*time.Millisecond))
 	}
 }
 
@@ -183,9 +185,12 @@ func (w *world) repair() {
 	w.note("repair")
 	w.network.heal()
 	for _, name := range w.names {
-		w.machines[name].layAmbush("", 0)
+		w.machines[name].lay(ambush{})
+		w.machines[name].setSlowDisk(false)
 		w.machines[name].start()
 	}
+	w.commands.Wait()
+	w.restoreRoles()
 	if !w.settles("after the repair") {
 		return
 	}
@@ -208,4 +213,21 @@ func (w *world) failovers() int {
 		}
 	}
 	return n
+}
+
+// restoreRoles makes every machine a voter again. What became of a change may
+// stay unknown at first: the leader may still change.
+func (w *world) restoreRoles() {
+	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	defer cancel()
+	core := w.machines[w.names[0]].running().core
+	for _, name := range w.names {
+		_, err := core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
+		for ; errors.Is(err, consensus.ErrUnknown) && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
+			_, err = core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
+		}
+		if err != nil {
+			w.violate("S7: a repaired cluster takes no change: %v", err)
+		}
+	}
 }
