@@ -66,6 +66,7 @@ var ErrNoLease = errors.New("this node holds no lease")
 // State is what a monitor found.
 type State int
 
+// What a monitor may find.
 const (
 	Unknown State = iota // could not be found out
 	Stopped

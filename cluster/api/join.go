@@ -159,7 +159,7 @@ func (c clusterService) Join(r *pb.JoinRequest, stream grpc.ServerStreamingServe
 	if err != nil {
 		return invalid("token", strings.TrimPrefix(err.Error(), "token: "), "")
 	}
-	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
+	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	p := progress{stream}
 	membership, err := c.redeem(ctx, token, r)

@@ -32,7 +32,7 @@ func (c clusterService) AddNode(r *pb.AddNodeRequest, stream grpc.ServerStreamin
 	defer closeAll(machines)
 	m := machines[0]
 	m.node.Role = c.roleFor(r.Role)
-	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
+	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	p := progress{stream}
 	if err := c.enrol(ctx, enrolment, m, p); err != nil {
@@ -87,7 +87,7 @@ func (c clusterService) RemoveNode(r *pb.RemoveNodeRequest, stream grpc.ServerSt
 		return unfinished("node", fmt.Sprintf("%s does not answer (%s)", n.Name, status.Convert(err).Message()),
 			"use --force once the machine is known to be off")
 	}
-	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
+	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	index, err := c.remove(ctx, n, r.Force, p)
 	if err != nil {
@@ -191,7 +191,7 @@ func (c clusterService) Destroy(r *pb.DestroyRequest, stream grpc.ServerStreamin
 		return errNoCluster
 	}
 	c.logger.Info("destroying the cluster here", "cluster", e.ClusterName, "all", r.All, "actor", callerOf(stream.Context()).actor)
-	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
+	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	p := progress{stream}
 	if r.All {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/grpc"
 
@@ -34,8 +33,8 @@ func (p progress) end(index uint64, format string, args ...any) error {
 
 // carryOn returns a context for work that, once begun, is better finished
 // although its caller has gone: it ends after a time, or with the server.
-func (s *Server) carryOn(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+func (s *Server) carryOn(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setupTimeout)
 	stop := context.AfterFunc(s.ending, cancel)
 	return ctx, func() { stop(); cancel() }
 }

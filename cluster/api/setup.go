@@ -28,7 +28,7 @@ func (c clusterService) Setup(r *pb.SetupRequest, stream grpc.ServerStreamingSer
 		return err
 	}
 	defer closeAll(machines)
-	ctx, cancel := c.carryOn(stream.Context(), setupTimeout)
+	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	p := progress{stream}
 	if err := c.found(ctx, r, machines[0], p); err != nil {

@@ -26,6 +26,7 @@ func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 		to = slog.LevelInfo
 	case hclog.Error:
 		to = slog.LevelWarn
+	default:
 	}
 	s.log.Log(context.Background(), to, msg, args...)
 }

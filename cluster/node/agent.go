@@ -154,7 +154,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
+	defer func() { _ = stores.Close() }() // again, when it left in good order
 	core, err := a.startCore(stores)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 // FailbackKind is a way to go back to a better node.
 type FailbackKind int
 
+// When a resource goes back to a better node.
 const (
 	FailbackScore  FailbackKind = iota // when it scores higher than here plus stickiness
 	FailbackManual                     // when an operator says so

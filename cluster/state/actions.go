@@ -18,7 +18,7 @@ func (d *draft) moveResource(m *pb.MoveResource) (string, error) {
 	case m.Clear:
 		said = fmt.Sprintf("move of %s forgotten", m.Id)
 	case n == nil:
-		return "", d.noSuchNode("node", m.Node)
+		return "", d.noSuchNode(m.Node)
 	case n.Role == pb.Role_ROLE_WITNESS:
 		return "", refuse(Precondition, "node", "", "%s is a witness, which hosts nothing", n.Name)
 	default:
@@ -58,7 +58,7 @@ func (d *draft) cleanup(c *pb.Cleanup) (string, error) {
 		return "", d.noSuchResource("resource", c.Resource)
 	}
 	if c.Node != "" && node == nil {
-		return "", d.noSuchNode("node", c.Node)
+		return "", d.noSuchNode(c.Node)
 	}
 	d.Instances = rewrite(d.Instances, func(i *pb.Instance) *pb.Instance {
 		if c.Resource != "" && !slices.Contains(members, i.Resource) || node != nil && i.Node != node.Id {

@@ -36,7 +36,7 @@ func (d *draft) checkConstraint(c *pb.Constraint) error {
 	switch kind := c.GetKind().(type) {
 	case *pb.Constraint_Location:
 		if NodeByName(d.State, kind.Location.Node) == nil {
-			return d.noSuchNode("node", kind.Location.Node)
+			return d.noSuchNode(kind.Location.Node)
 		}
 		kind.Location.Score = Saturate(kind.Location.Score)
 		return d.checkNamed(kind.Location.Resource)

@@ -206,7 +206,7 @@ func (d *draft) dropOperations(node string) {
 func (d *draft) updateNode(u *pb.UpdateNode) (string, error) {
 	n := NodeByName(d.State, u.Name)
 	if n == nil {
-		return "", d.noSuchNode("node", u.Name)
+		return "", d.noSuchNode(u.Name)
 	}
 	for _, name := range sortedKeys(u.SetAttributes) {
 		if err := checkName("node attribute", name, isName, nameRule); err != nil {
@@ -256,12 +256,12 @@ func describeNodeUpdate(u *pb.UpdateNode) string {
 }
 
 // noSuchNode refuses a name that is no member's.
-func (d *draft) noSuchNode(field, name string) error {
+func (d *draft) noSuchNode(name string) error {
 	known := make([]string, 0, len(d.Nodes))
 	for _, n := range d.Nodes {
 		known = append(known, n.Name)
 	}
-	return refuse(NotFound, field, suggest(name, known), "there is no node %q", name)
+	return refuse(NotFound, "node", suggest(name, known), "there is no node %q", name)
 }
 
 func roleName(r pb.Role) string {

@@ -41,7 +41,7 @@ func (d *draft) replaceNodes(c *pb.Configuration) error {
 	for _, given := range c.Nodes {
 		old := NodeByName(d.State, given.Name)
 		if old == nil {
-			return d.noSuchNode("node", given.Name)
+			return d.noSuchNode(given.Name)
 		}
 		if seen[given.Name] {
 			return refuse(Invalid, "node", "", "%s is given twice", given.Name)

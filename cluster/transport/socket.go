@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -59,8 +60,7 @@ func listenUDP(ctx context.Context, address string) (*udpSocket, error) {
 		err = s.tune()
 	}
 	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("tune UDP: %w", err)
+		return nil, errors.Join(fmt.Errorf("tune UDP: %w", err), conn.Close())
 	}
 	return s, nil
 }

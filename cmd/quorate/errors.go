@@ -81,7 +81,7 @@ func (a *app) explain(err error) string {
 	if !ok {
 		return oneLine(err.Error())
 	}
-	switch s.Code() {
+	switch s.Code() { //nolint:exhaustive // the rest says itself what is wrong
 	case codes.Canceled:
 		return "interrupted"
 	case codes.DeadlineExceeded:

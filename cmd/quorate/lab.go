@@ -27,8 +27,8 @@ type labFlags struct {
 
 func newLabCommand(a *app) *cobra.Command {
 	c := noun("lab", "Run whole clusters on this machine, break them and measure", "lab demo", nil,
-		newLabUpCommand(a), newLabExecCommand(a), newLabShellCommand(a), newLabFaultCommand(a),
-		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabDemoCommand(a), newLabDownCommand(a),
+		newLabUpCommand(a), newLabExecCommand(), newLabShellCommand(a), newLabFaultCommand(a),
+		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabDemoCommand(a), newLabDownCommand(),
 	)
 	for _, verb := range lab.Verbs {
 		c.AddCommand(hidden(&cobra.Command{
@@ -105,7 +105,7 @@ func newLabUpCommand(a *app) *cobra.Command {
 	return c
 }
 
-func newLabExecCommand(a *app) *cobra.Command {
+func newLabExecCommand() *cobra.Command {
 	var f labFlags
 	c := &cobra.Command{
 		Use:     "exec HOST -- COMMAND...",
@@ -294,7 +294,7 @@ func (a *app) showLab(ctx context.Context, l *lab.Lab) error {
 	return t.Flush()
 }
 
-func newLabDownCommand(a *app) *cobra.Command {
+func newLabDownCommand() *cobra.Command {
 	var f labFlags
 	c := &cobra.Command{
 		Use: "down", Short: "End a lab, and remove all that it made", Example: "lab down", Args: words(0, 0),

@@ -14,6 +14,7 @@ import (
 // An Event is what a bench does to the owner of an address, or to the leader.
 type Event string
 
+// What a bench can do.
 const (
 	EventPowerOff   Event = "power-off"   // of the owner
 	EventCut        Event = "cut"         // of the owner's cable

@@ -17,7 +17,6 @@ import (
 // directory is where a lab keeps its files: its socket, logs and its hosts' disks.
 type directory string
 
-func (d directory) socket() string          { return filepath.Join(string(d), "socket") }
 func (d directory) spec() string            { return filepath.Join(string(d), "lab.json") }
 func (d directory) hosts() string           { return filepath.Join(string(d), "hosts") }
 func (d directory) bin() string             { return filepath.Join(string(d), "bin") }

@@ -59,7 +59,7 @@ func (l *Lab) Exec(ctx context.Context, host string, c Command) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	order := &execOrder{Args: c.Args, Env: c.Env, Dir: c.Dir, Terminal: c.Terminal}
 	if c.Env == nil {

@@ -11,6 +11,7 @@ import (
 // A Fault is what can happen to a host.
 type Fault string
 
+// The faults, and how they end.
 const (
 	PowerOff Fault = "power-off" // silent at once, all its processes gone, its disk kept
 	Cut      Fault = "cut"       // nothing passes its cable; it still sees a carrier

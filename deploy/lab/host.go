@@ -129,7 +129,7 @@ func (h *host) order(r request, files ...*os.File) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	defer near.Close()
+	defer func() { _ = near.Close() }()
 	err = send(h.init.conn, r, append([]*os.File{far}, files...)...)
 	_ = far.Close()
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *supervisor) meter(ctx context.Context, conn *net.UnixConn, address stri
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(socket)
+	defer func() { _ = unix.Close(socket) }()
 	m := &meter{address: a, socket: socket, ports: s.ports.all, last: map[string]heard{}}
 	began := now()
 	if err := send(conn, response{}); err != nil { // it measures from now on

@@ -34,7 +34,7 @@ func (l *Lab) Interactive(ctx context.Context, host string, args []string) error
 	if err != nil {
 		return fmt.Errorf("terminal: %w", err)
 	}
-	defer term.Restore(int(os.Stdin.Fd()), before)
+	defer func() { _ = term.Restore(int(os.Stdin.Fd()), before) }()
 	stop := t.join()
 	err = l.Exec(ctx, host, c)
 	return errors.Join(err, stop())

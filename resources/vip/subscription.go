@@ -45,7 +45,7 @@ func (s *subscription) close() {
 }
 
 func drain[T any](c <-chan T) {
-	for range c { //nolint:revive // until the sender has closed it
+	for range c { // until the sender has closed it
 	}
 }
 
