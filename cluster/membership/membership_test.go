@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -214,7 +213,7 @@ func TestAddressIsTheID(t *testing.T) {
 	if got, want := Address("0102a3a4-0506-4708-890a-0b0c0d0e0f10"), "[102:a3a4:506:4708:890a:b0c:d0e:f10]:1"; got != want {
 		t.Errorf("address %s, want %s", got, want)
 	}
-	if bytes.Equal(number("a"), number("b")) {
+	if number("a").Equal(number("b")) {
 		t.Error("two short ids have one address")
 	}
 }

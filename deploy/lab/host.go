@@ -54,7 +54,7 @@ type host struct {
 type machine struct {
 	cmd   *exec.Cmd
 	conn  *net.UnixConn // to its init
-	watch func() error  // ends the watch of its addresses
+	watch func()        // ends the watch of its addresses
 }
 
 // powerOn starts the host's init in namespaces of its own, lays its cable and
@@ -108,7 +108,7 @@ func (h *host) powerOff() error {
 	_ = m.cmd.Wait() // killed, as asked
 	h.presence.forget(h.Name)
 	if m.watch != nil {
-		err = errors.Join(err, m.watch())
+		m.watch()
 	}
 	err = errors.Join(err, m.conn.Close())
 	if h.cable != nil {

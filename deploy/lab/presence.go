@@ -26,7 +26,7 @@ func newPresence() *presence { return &presence{spans: map[netip.Addr][]Span{}} 
 
 // follow records the addresses in a process's network namespace until the
 // returned function is called, which waits for the last message.
-func (p *presence) follow(host string, pid int) (stop func() error, err error) {
+func (p *presence) follow(host string, pid int) (stop func(), err error) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
 		return nil, err
@@ -46,11 +46,10 @@ func (p *presence) follow(host string, pid int) (stop func() error, err error) {
 			}
 		}
 	})
-	return func() error {
+	return func() {
 		close(done)
 		reading.Wait()
 		p.forget(host) // also what came after the power went
-		return nil
 	}, nil
 }
 
