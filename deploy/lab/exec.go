@@ -184,7 +184,7 @@ func (l *Lab) Dial(ctx context.Context, host, path string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if err := send(conn, request{Verb: verbDial, Host: host, Path: path}); err != nil {
 		return nil, fmt.Errorf("dial %s on %s: %w", path, host, err)

@@ -62,7 +62,7 @@ func (l *Lab) ask(ctx context.Context, r request, files ...*os.File) (response, 
 	if err != nil {
 		return response{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	answer, err := call(conn, r, files...)
 	if ctx.Err() != nil {
@@ -77,7 +77,7 @@ func (l *Lab) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	ended, err := watchPeer(conn)
 	if err != nil {
 		return err
