@@ -182,7 +182,7 @@ func (l *Lab) Meter(address netip.Addr) (stop func() (*MeterReport, error), err 
 		return nil, errors.Join(err, conn.Close())
 	}
 	return func() (*MeterReport, error) {
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		if err := conn.CloseWrite(); err != nil {
 			return nil, err
 		}

@@ -79,7 +79,7 @@ func runNode() error {
 			continue
 		}
 		work.Go(func() {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			defer closeAll(files[1:])
 			n.serve(conn, r, files[1:])
 		})

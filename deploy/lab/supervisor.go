@@ -118,7 +118,7 @@ func (s *supervisor) accept(ctx context.Context, listener *net.UnixListener) err
 			return fmt.Errorf("accept: %w", err)
 		}
 		callers.Go(func() {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 			s.serve(ctx, conn)
 		})
