@@ -23,7 +23,9 @@ const proposeTimeout = time.Second
 func (e *Engine) commitLoop(ctx context.Context) error {
 	for {
 		again := time.Hour
-		if c := e.due(); c != nil {
+		if e.blocked() {
+			again = commitPause
+		} else if c := e.due(); c != nil {
 			again = commitPause
 			e.commit(ctx, c)
 		}
@@ -67,6 +69,32 @@ func (e *Engine) propose(ctx context.Context, c *pb.Command) {
 	if err := e.Log.Propose(ctx, c); err != nil {
 		e.Logger.Debug("command of the lease not committed yet", "err", err)
 	}
+}
+
+// noteClear notes what became of clearing the guard before an epoch is asked for
+// (rules 4, 16 and 17). If it failed it is tried again and again.
+func (e *Engine) noteClear(err error) {
+	e.mu.Lock()
+	first := err != nil && !e.unclear
+	e.unclear = err != nil
+	e.mu.Unlock()
+	if first {
+		e.Logger.Error("guard not cleared: this node asks for no epoch", "err", err)
+	}
+}
+
+// blocked reports whether it is too early to ask for an epoch: the guard is still
+// not clear, or this node rests.
+func (e *Engine) blocked() bool {
+	e.mu.Lock()
+	idle, unclear := e.holder.epoch == 0, e.unclear
+	e.mu.Unlock()
+	if idle && unclear {
+		e.noteClear(e.Guard.Clear())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return idle && (e.unclear || e.Clock.Now() < e.rested)
 }
 
 // due is the command that is due now, or nil.

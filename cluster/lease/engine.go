@@ -111,6 +111,10 @@ type Engine struct {
 	holder  holder
 	voter   voter
 	inquest inquest
+	terms   int           // of Lead that run now
+	unclear bool          // the guard could not be cleared: no epoch may begin
+	pauses  time.Duration // how long the newest rest was
+	rested  time.Duration // clock before which no epoch is asked for
 }
 
 // applied is what this node has applied of the replicated state. Rights are
@@ -161,7 +165,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	if err := e.Guard.Clear(); err != nil { // rule 4
-		e.Logger.Warn("guard not cleared", "err", err)
+		e.noteClear(err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.holdLoop(ctx) })
@@ -229,7 +233,7 @@ func (e *Engine) Status() *pb.LeaseStatus {
 	now := e.Clock.Now()
 	h := &e.holder
 	s := &pb.LeaseStatus{
-		Epoch: h.epoch, Held: h.valid(now), Lapses: h.lapses,
+		Epoch: h.epoch, Held: h.valid(now) && !h.ending(), Lapses: h.lapses,
 		Length: durationpb.New(h.length), Threshold: durationpb.New(Threshold(h.length)),
 		WorstBeatDelay: durationpb.New(h.worst), Remaining: durationpb.New(0),
 	}

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	pb "quorate/proto/quorate/v1"
@@ -18,6 +19,7 @@ type holder struct {
 	beats    []beat        // newest last; those that may still extend the lease
 	deadline time.Duration // clock; 0: none since the epoch began
 	held     bool          // as last told to Rights
+	had      bool          // once under this epoch
 	refused  map[string]bool
 	counted  uint64 // electorate version that the deadline was counted in (rule 20)
 	worst    time.Duration
@@ -58,7 +60,13 @@ func (e *Engine) Held() (epoch uint64, deadline time.Duration, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := &e.holder
-	return h.epoch, h.deadline, h.valid(e.Clock.Now())
+	return h.epoch, h.deadline, h.valid(e.Clock.Now()) && !h.ending()
+}
+
+// ending reports whether Rights have yet to end what a lapse or the end of an
+// epoch ends. Until they have, a lease that was won back counts as not held.
+func (h *holder) ending() bool {
+	return slices.ContainsFunc(h.notices, func(n notice) bool { return n.kind == lapsed || n.kind == dropped })
 }
 
 // follow takes over what was applied of this node. e.mu is held.
@@ -81,6 +89,7 @@ func (h *holder) follow(e *Engine, newElectorate bool, now time.Duration) {
 // endEpoch drops all rights for good. e.mu is held.
 func (e *Engine) endEpoch(reason string) {
 	h := &e.holder
+	e.rest()
 	h.spent = max(h.spent, h.epoch)
 	h.epoch, h.deadline, h.held, h.beats = 0, 0, false, nil
 	e.notify(notice{dropped, reason})
@@ -207,6 +216,9 @@ func (e *Engine) receiveAck(from string, a *pb.Ack) {
 		return
 	}
 	delete(h.refused, from)
+	if now := e.Clock.Now(); !h.valid(now) { // an ack that comes too late does not hide that it is
+		e.lapse(now)
+	}
 	extended := false
 	for i := range h.beats {
 		b := &h.beats[i]
@@ -290,17 +302,30 @@ func (e *Engine) settle() {
 	}
 	switch held := h.valid(now); {
 	case held && !h.held:
-		h.held = true
+		h.held, h.had = true, true
 		e.notify(notice{kind: regained})
 	case !held && h.held:
 		e.lapse(now)
 	}
 	if !h.held && now-h.since > h.length {
 		e.endEpoch("this node could not hold its lease")
-		if e.StepDown != nil {
+		if e.terms > 0 && e.StepDown != nil {
 			e.notify(notice{kind: stepDown})
 		}
 	}
+}
+
+// rest lets this node be silent for a while after an epoch under which it never
+// held a lease: the next may fare the same, and a silent node can be found gone.
+// Else one that reaches the log but no voter would begin epochs without end.
+// e.mu is held.
+func (e *Engine) rest() {
+	if e.holder.had {
+		e.pauses = 0
+	} else {
+		e.pauses = min(max(2*e.pauses, e.holder.length), 8*e.holder.length)
+	}
+	e.rested = e.Clock.Now() + e.pauses
 }
 
 // lapse ends the lease now, not its epoch: a beat may win it back. Rights are
@@ -361,8 +386,6 @@ func (e *Engine) tell(n notice) {
 		e.StepDown()
 	case dropped:
 		e.Rights.Drop(n.reason)
-		if err := e.Guard.Clear(); err != nil {
-			e.Logger.Warn("guard not cleared", "err", err)
-		}
+		e.noteClear(e.Guard.Clear())
 	}
 }

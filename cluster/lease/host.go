@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,26 +47,30 @@ func NewFileMarks(path string) *FileMarks { return &FileMarks{path: path} }
 // Load implements Marks. A file that cannot be read is an error: a voter that
 // forgot a testimony could ack what it testified against.
 func (f *FileMarks) Load() (map[string]uint64, error) {
-	f.marks = make(map[string]uint64)
+	f.marks = nil
 	data, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]uint64{}, nil
+		data, err = []byte("{}"), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &f.marks); err != nil {
+	var loaded map[string]uint64
+	if err := json.Unmarshal(data, &loaded); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
-	loaded := make(map[string]uint64, len(f.marks))
-	for id, epoch := range f.marks {
-		loaded[id] = epoch
+	if loaded == nil {
+		return nil, fmt.Errorf("%s: it holds no object", f.path)
 	}
-	return loaded, nil
+	f.marks = loaded
+	return maps.Clone(loaded), nil
 }
 
-// Save implements Marks. It is called by one goroutine.
+// Save implements Marks. It is called by one goroutine, after Load.
 func (f *FileMarks) Save(node string, epoch uint64) error {
+	if f.marks == nil {
+		return fmt.Errorf("%s: testimonies were not loaded", f.path)
+	}
 	f.marks[node] = max(f.marks[node], epoch)
 	data, err := json.Marshal(f.marks)
 	if err != nil {

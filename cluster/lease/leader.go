@@ -21,6 +21,7 @@ type inquest struct {
 
 // A question is one inquiry and the answers to it so far.
 type question struct {
+	about   suspect
 	asked   map[string]time.Duration // by voter: clock when last asked
 	answers map[string]*pb.Answer    // by voter: the newest
 	came    map[string]time.Duration // by voter: clock when it came
@@ -30,6 +31,8 @@ type question struct {
 // Lead finds out which nodes are gone, until ctx ends with the term. Only the
 // leader runs it (rule 11).
 func (e *Engine) Lead(ctx context.Context) error {
+	e.lead(1)
+	defer e.lead(-1)
 	g, ctx := errgroup.WithContext(ctx)
 	asking := make(map[string]bool) // under e.mu
 	for {
@@ -52,6 +55,12 @@ func (e *Engine) Lead(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+func (e *Engine) lead(terms int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.terms += terms
 }
 
 // A suspect is a node that the leader itself has not heard for its threshold.
@@ -119,7 +128,7 @@ func (e *Engine) inquire(ctx context.Context, s suspect) error {
 // ask puts a question to the electorate until a majority of it has given an
 // answer that counts, and returns those; nil when ctx ends first.
 func (e *Engine) ask(ctx context.Context, s suspect, testify bool, counts func(*pb.Answer) bool) []*pb.Answer {
-	number, q := e.open()
+	number, q := e.open(s)
 	defer e.close(number)
 	inquiry := &pb.Inquiry{
 		Leader: e.Self, Number: number, Node: s.node, Epoch: s.epoch,
@@ -182,11 +191,12 @@ func (e *Engine) put(to string, q *pb.Inquiry) {
 	_ = e.Network.Send(to, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Inquiry{Inquiry: q}}) // asked again
 }
 
-func (e *Engine) open() (uint64, *question) {
+func (e *Engine) open(s suspect) (uint64, *question) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.inquest.last++
 	q := &question{
+		about: s,
 		asked: map[string]time.Duration{}, answers: map[string]*pb.Answer{},
 		came: map[string]time.Duration{}, news: make(chan struct{}, 1),
 	}
@@ -218,7 +228,8 @@ func (e *Engine) receiveAnswer(from string, a *pb.Answer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := e.inquest.questions[a.Number]
-	if q == nil || from != a.Voter {
+	// Numbers begin anew with each start, so the number alone says too little.
+	if q == nil || from != a.Voter || a.Node != q.about.node || a.Epoch != q.about.epoch {
 		return
 	}
 	q.answers[a.Voter], q.came[a.Voter] = a, e.Clock.Now()

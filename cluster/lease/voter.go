@@ -103,7 +103,9 @@ func (e *Engine) receiveInquiry(from string, q *pb.Inquiry) {
 	}
 	silence := e.silence(q.Node)
 	answer := &pb.Answer{Voter: e.Self, Number: q.Number, Node: q.Node, Epoch: q.Epoch, Silence: durationpb.New(silence)}
-	if q.Testify && silence >= q.Threshold.AsDuration() {
+	n := e.applied.nodes[q.Node]
+	long := silence >= max(q.Threshold.AsDuration(), Threshold(n.length))
+	if q.Testify && long && n.epoch <= q.Epoch {
 		v.marks[q.Node] = max(v.marks[q.Node], q.Epoch) // from here on no ack (rule 13)
 		e.mu.Unlock()
 		select {
