@@ -108,6 +108,9 @@ func TestE2EHAProxy(t *testing.T) {
 	s.play(`
 		lvsm# pcs resource failcount show
 		says No failures
+		lvsm# quorate events -o json
+		says WebService failed over from lvsm to lvss
+		never says operation-failed
 	`)
 }
 
