@@ -64,7 +64,9 @@ func installed(program string) bool {
 func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
 	l, err := Open(b.Name)
 	if err != nil {
-		l, err = Up(ctx, NewSpec(fmt.Sprintf("bench-%d", os.Getpid()), b.Nodes, AgentCommand))
+		spec := NewSpec(fmt.Sprintf("bench-%d", os.Getpid()), b.Nodes, AgentCommand)
+		spec.Tied = true
+		l, err = Up(ctx, spec)
 		if err != nil {
 			return err
 		}
@@ -90,7 +92,9 @@ func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
 }
 
 func (b Bench) keepalived(ctx context.Context, interval string, report *reporter) (err error) {
-	l, err := Up(ctx, keepalivedSpec(fmt.Sprintf("keepalived-%d", os.Getpid()), b.Nodes, interval))
+	spec := keepalivedSpec(fmt.Sprintf("keepalived-%d", os.Getpid()), b.Nodes, interval)
+	spec.Tied = true
+	l, err := Up(ctx, spec)
 	if err != nil {
 		return err
 	}

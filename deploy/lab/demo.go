@@ -41,6 +41,7 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 	d.haproxy = d.ensureHAProxy(ctx)
 	spec := NewSpec(fmt.Sprintf("demo-%d", os.Getpid()), []string{"lvsm", "lvss", "web1"}, AgentCommand)
 	spec = spec.With("www1", "quorate", "lab", "web", ":80").With("www2", "quorate", "lab", "web", ":80")
+	spec.Tied = true
 	l, err := Up(ctx, spec)
 	if err != nil {
 		return err

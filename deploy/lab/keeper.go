@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,8 +24,8 @@ const (
 
 const up = "up"
 
-// Up starts a lab and returns once all its hosts run. The lab goes on when the
-// calling process ends, until Down.
+// Up starts a lab and returns once all its hosts run. Unless it is tied to the
+// calling process, the lab goes on when that ends, until Down.
 func Up(ctx context.Context, s Spec) (*Lab, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
@@ -114,8 +115,13 @@ var Verbs = []string{"keep", "supervise", "node", "prober", "web"}
 func keep(d directory) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	caller := os.Getppid()
 	ready := os.NewFile(fdReady, "ready")
 	unix.CloseOnExec(fdReady)
+	spec, err := d.read()
+	if err != nil {
+		return err
+	}
 	supervisor, lifeline, err := startSupervisor(d, ready)
 	if err != nil {
 		_, _ = io.WriteString(ready, explain(err, os.DirFS("/proc/sys")).Error())
@@ -124,8 +130,28 @@ func keep(d directory) error {
 	defer lifeline.Close()
 	_ = ready.Close()
 	defer context.AfterFunc(ctx, func() { _ = supervisor.Process.Kill() })()
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if spec.Tied {
+			awaitEnd(ctx, caller)
+			stop()
+		}
+	})
 	err = supervisor.Wait()
+	stop()
+	watching.Wait()
 	return errors.Join(err, d.remove())
+}
+
+// awaitEnd returns when a process has ended, or ctx has.
+func awaitEnd(ctx context.Context, pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return // it has ended
+	}
+	f := os.NewFile(uintptr(fd), "process")
+	defer f.Close()
+	_ = waitReadable(ctx, f) // no error but that of ctx is known
 }
 
 // startSupervisor makes the lab's namespaces, with the supervisor in them.

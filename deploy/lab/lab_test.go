@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,6 +40,7 @@ var sleeper = []string{"sleep", "infinity"}
 func start(t *testing.T, s Spec) *Lab {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	s.Tied = true // a panic runs no cleanup
 	l, err := Up(t.Context(), s)
 	if err != nil && os.Geteuid() != 0 {
 		t.Skipf("SKIPPED: no lab on this machine: %v", err)
@@ -195,24 +198,31 @@ func TestFaults(t *testing.T) {
 // trace finds what a lab left: processes of this program that are part of one, and files.
 func trace(t *testing.T, l *Lab) []string {
 	t.Helper()
-	var left []string
+	left := processesWith(t, "XDG_STATE_HOME="+os.Getenv("XDG_STATE_HOME"))
+	if _, err := os.Stat(l.Shared()); err == nil {
+		left = append(left, l.Shared())
+	}
+	return left
+}
+
+// processesWith finds all processes but this one that have a variable in their environment.
+func processesWith(t *testing.T, variable string) []string {
+	t.Helper()
+	var found []string
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
 		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if strings.Contains(string(line), "XDG_STATE_HOME="+os.Getenv("XDG_STATE_HOME")) && e.Name() != fmt.Sprint(os.Getpid()) {
+		if strings.Contains(string(line), variable) && e.Name() != fmt.Sprint(os.Getpid()) {
 			name, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 			if len(name) > 0 {
-				left = append(left, e.Name()+" "+strings.ReplaceAll(string(name), "\x00", " "))
+				found = append(found, e.Name()+" "+strings.ReplaceAll(string(name), "\x00", " "))
 			}
 		}
 	}
-	if _, err := os.Stat(l.Shared()); err == nil {
-		left = append(left, l.Shared())
-	}
-	return left
+	return found
 }
 
 func TestDownLeavesNothing(t *testing.T) {
@@ -260,5 +270,49 @@ func TestCrashLeavesNothing(t *testing.T) {
 	awaitNothing(t, l)
 	if _, err := Open("t"); err == nil || !strings.Contains(err.Error(), "not up") {
 		t.Errorf("opened what is gone: %v", err)
+	}
+}
+
+// tiedVariable makes the next test the process that its lab is tied to.
+const tiedVariable = "LAB_TEST_TIED"
+
+func TestTiedLabEndsWithItsCaller(t *testing.T) {
+	l := start(t, NewSpec("outer", []string{"n1"}, nil)) // or skip
+	if os.Getenv(tiedVariable) != "" {
+		fmt.Println("it is up")
+		<-t.Context().Done()
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", t.Name())
+	cmd.Env = append(os.Environ(), tiedVariable+"=1", "TMPDIR="+t.TempDir())
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "it is up\n" {
+		t.Fatalf("the caller said %q (%v)", line, err)
+	}
+	mark := cmd.Env[len(cmd.Env)-1] // of all its processes
+	if n := len(processesWith(t, mark)); n < 4 {
+		t.Fatalf("the test sees %d processes only", n)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	mustEnd(t, mark)
+	run(t, l, "n1", "true")
+}
+
+// mustEnd waits for the end of all processes with a variable in their environment.
+func mustEnd(t *testing.T, variable string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for len(processesWith(t, variable)) > 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind: %q", processesWith(t, variable))
+		}
 	}
 }

@@ -31,6 +31,7 @@ const (
 type Spec struct {
 	Name  string
 	Hosts []Host
+	Tied  bool `json:",omitempty"` // it ends with the process that brought it up, however that ends
 }
 
 // A Host is one machine of a lab.
