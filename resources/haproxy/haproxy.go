@@ -4,9 +4,9 @@
 // HAProxy runs as a master with its worker, in a session of its own: it
 // outlives the agent, which finds it again by its command line. The
 // configuration, a file of the node or text kept in the cluster, is checked by
-// haproxy -c before anything is touched, and copied to the run directory, so
-// that what runs is what was checked. It is used as it stands. A change of it
-// is taken over by the master without losing a connection.
+// haproxy -c before anything that runs is touched, and copied to the run
+// directory, so that what runs is what was checked. It is used as it stands. A
+// change of it is taken over by the master without losing a connection.
 //
 // The agent is told of the end of the master or the worker by the kernel, and
 // asks the worker through the master's socket whether it works. It lets HAProxy

@@ -56,7 +56,7 @@ type Guard struct {
 	now     func() time.Duration
 
 	mu       sync.Mutex
-	conn     *nftables.Conn
+	socket   socket
 	sets     sets
 	extended time.Duration           // the newest deadline given to Extend; 0 after Clear
 	leased   map[netip.Addr]struct{} // renewed by Extend
@@ -76,29 +76,30 @@ func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 	if g.present == nil {
 		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
 	}
-	if err := g.dial(); err != nil {
-		return nil, err
-	}
 	g.sets = newSets()
-	for _, addr := range g.sets.list(g.conn) {
-		if keep(addr) {
-			g.managed[addr] = struct{}{}
-		}
+	err := g.install(keep)
+	if err == nil {
+		g.socket, err = openSocket()
 	}
-	if err := g.sets.install(g.conn, g.managed); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), g.conn.CloseLasting())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return g, nil
 }
 
-// dial connects to nftables. One connection serves all writes.
-func (g *Guard) dial() error {
-	conn, err := nftables.New(nftables.AsLasting())
+// install makes the tables. The library does this; what is written often goes
+// by the guard's own socket.
+func (g *Guard) install(keep func(netip.Addr) bool) error {
+	conn, err := nftables.New()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
-	g.conn = conn
-	return nil
+	for _, addr := range g.sets.list(conn) {
+		if keep(addr) {
+			g.managed[addr] = struct{}{}
+		}
+	}
+	return g.sets.install(conn, g.managed)
 }
 
 // Now reads the clock that deadlines are on.
@@ -121,8 +122,9 @@ func (g *Guard) Add(addr netip.Addr) error {
 	}
 	g.managed[addr] = struct{}{}
 	g.leased[addr] = struct{}{}
-	g.sets.manage(g.conn, addr)
-	return g.write(until, addr)
+	b := new(batch)
+	g.sets.manage(b, addr)
+	return g.write(b, until, addr)
 }
 
 // Extend renews all added addresses in one batch until the deadline, on
@@ -138,18 +140,19 @@ func (g *Guard) Extend(deadline time.Duration) error {
 	if len(g.leased) == 0 {
 		return nil
 	}
-	return g.write(min(until, deadline), slices.Collect(maps.Keys(g.leased))...)
+	return g.write(new(batch), min(until, deadline), slices.Collect(maps.Keys(g.leased))...)
 }
 
-// write leases addresses to the kernel until a moment, and takes everything
-// back when that has passed by the time it is done. g.mu is held.
-func (g *Guard) write(until time.Duration, addrs ...netip.Addr) error {
+// write commits a batch that leases addresses to the kernel until a moment, and
+// takes everything back when that has passed by the time it is done. g.mu is
+// held.
+func (g *Guard) write(b *batch, until time.Duration, addrs ...netip.Addr) error {
 	timeout := (until - g.now()).Truncate(time.Millisecond)
 	if timeout <= 0 {
 		return errors.Join(ErrStalled, g.withdraw())
 	}
-	g.sets.lease(g.conn, timeout, addrs...)
-	if err := g.flush(); err != nil {
+	g.sets.lease(b, timeout, addrs...)
+	if err := g.commit(b); err != nil {
 		return errors.Join(fmt.Errorf("renew the guard: %w", err), g.withdraw())
 	}
 	if g.now() >= until {
@@ -167,8 +170,9 @@ func (g *Guard) Revoke(addr netip.Addr) error {
 	if _, ok := g.managed[addr]; !ok {
 		return nil
 	}
-	g.sets.expire(g.conn, addr)
-	if err := g.flush(); err != nil {
+	b := new(batch)
+	g.sets.expire(b, addr)
+	if err := g.commit(b); err != nil {
 		return fmt.Errorf("silence %s: %w", addr, err)
 	}
 	return nil
@@ -182,9 +186,10 @@ func (g *Guard) Remove(addr netip.Addr) error {
 	if _, ok := g.managed[addr]; !ok {
 		return nil
 	}
-	g.sets.expire(g.conn, addr)
-	g.sets.release(g.conn, addr)
-	if err := g.flush(); err != nil {
+	b := new(batch)
+	g.sets.expire(b, addr)
+	g.sets.release(b, addr)
+	if err := g.commit(b); err != nil {
 		return fmt.Errorf("release %s: %w", addr, err)
 	}
 	delete(g.managed, addr)
@@ -203,22 +208,25 @@ func (g *Guard) Clear() error {
 // withdraw empties the sets of leased addresses. g.mu is held.
 func (g *Guard) withdraw() error {
 	clear(g.leased)
-	g.sets.clear(g.conn)
-	if err := g.flush(); err != nil {
+	b := new(batch)
+	g.sets.clear(b)
+	if err := g.commit(b); err != nil {
 		return fmt.Errorf("silence all addresses: %w", err)
 	}
 	return nil
 }
 
-// flush commits what was prepared: all or nothing. After an error the
-// connection may hold answers to what failed, so it is made anew.
-func (g *Guard) flush() error {
-	err := g.conn.Flush()
+// commit makes the changes of a batch: all or none. After an error the socket
+// may hold answers to what failed, so it is made anew. g.mu is held.
+func (g *Guard) commit(b *batch) error {
+	err := g.socket.commit(b)
 	if err == nil {
 		return nil
 	}
-	_ = g.conn.CloseLasting() // nothing was committed that could be lost
-	return errors.Join(err, g.dial())
+	_ = g.socket.close() // nothing is on its way in it
+	fresh, openErr := openSocket()
+	g.socket = fresh
+	return errors.Join(err, openErr)
 }
 
 // Close removes the tables, unless addresses are still managed: those the
@@ -227,13 +235,21 @@ func (g *Guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.managed) == 0 {
-		g.sets.uninstall(g.conn)
-		if err := g.flush(); err != nil {
+		if err := g.uninstall(); err != nil {
 			return fmt.Errorf("remove the guard's tables: %w", err)
 		}
 	}
-	if err := g.conn.CloseLasting(); err != nil {
-		return fmt.Errorf("close the connection to nftables: %w", err)
+	if err := g.socket.close(); err != nil {
+		return fmt.Errorf("close the socket to nftables: %w", err)
 	}
 	return nil
+}
+
+func (g *Guard) uninstall() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	g.sets.uninstall(conn)
+	return conn.Flush()
 }

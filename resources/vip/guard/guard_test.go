@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -241,7 +242,7 @@ func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
 	if err := errors.Join(old.Add(vip4), old.Add(vip6)); err != nil {
 		t.Fatal(err)
 	}
-	if err := old.conn.CloseLasting(); err != nil { // all that a killed agent does
+	if err := old.socket.close(); err != nil { // all that a killed agent does
 		t.Fatal(err)
 	}
 	g := open(t, Config{}, func(a netip.Addr) bool { return a == vip4 })
@@ -297,9 +298,31 @@ func TestHundredsOfAddressesAreRenewedInOneBatch(t *testing.T) {
 	began := time.Now()
 	grant(t, g, time.Minute)
 	t.Logf("600 addresses renewed in %v", time.Since(began))
-	elements, err := g.conn.GetSetElements(g.sets.v6.leased)
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	elements, err := conn.GetSetElements(g.sets.v6.leased)
 	if err != nil || len(elements) != 300 {
 		t.Errorf("%d leased IPv6 addresses, %v; want 300", len(elements), err)
+	}
+}
+
+func TestABatchIsTakenWholeOrNotAtAll(t *testing.T) {
+	testlan.Need(t)
+	g := open(t, Config{}, none)
+	b := new(batch)
+	g.sets.manage(b, vip4)
+	b.take(g.sets.v6.leased, [][]byte{vip6.AsSlice()}) // is not there
+	if err := g.commit(b); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("commit = %v, want ENOENT", err)
+	}
+	if set := nft(t, "list set inet quorate managed4"); strings.Contains(set, vip4.String()) {
+		t.Errorf("half of a refused batch was taken: %s", set)
+	}
+	grant(t, g, time.Minute)
+	if err := g.Add(vip4); err != nil {
+		t.Errorf("Add after a refused batch: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,8 +13,8 @@ import (
 // tableName is the name of both tables.
 const tableName = "quorate"
 
-// sets are our tables with their sets and rules. Its methods only prepare
-// messages; the caller commits them with the connection's Flush.
+// sets are our tables with their sets and rules. The methods that are given a
+// batch or a connection only prepare messages; the caller commits them.
 type sets struct {
 	inet, arp *nftables.Table
 	v4        []pair // in inet and in arp
@@ -71,15 +72,17 @@ func (s *sets) install(c *nftables.Conn, managed map[netip.Addr]struct{}) error 
 	s.uninstall(c)
 	c.AddTable(s.inet)
 	c.AddTable(s.arp)
-	for _, p := range s.all() {
-		if err := c.AddSet(p.managed, nil); err != nil {
-			return err
+	silent := make(map[*nftables.Set][]nftables.SetElement)
+	s.each(slices.Collect(maps.Keys(managed)), func(p pair, keys [][]byte) {
+		for _, key := range keys {
+			silent[p.managed] = append(silent[p.managed], nftables.SetElement{Key: key})
 		}
-		if err := c.AddSet(p.leased, nil); err != nil {
+	})
+	for _, p := range s.all() {
+		if err := errors.Join(c.AddSet(p.managed, silent[p.managed]), c.AddSet(p.leased, nil)); err != nil {
 			return err
 		}
 	}
-	s.manage(c, slices.Collect(maps.Keys(managed))...)
 	s.addRules(c)
 	return c.Flush()
 }
@@ -93,51 +96,50 @@ func (s *sets) uninstall(c *nftables.Conn) {
 	}
 }
 
-func (s *sets) manage(c *nftables.Conn, addrs ...netip.Addr) {
-	s.each(addrs, func(p pair, keys []nftables.SetElement) { put(c, p.managed, keys, 0) })
+func (s *sets) manage(b *batch, addr netip.Addr) {
+	s.each([]netip.Addr{addr}, func(p pair, keys [][]byte) { b.put(p.managed, keys, 0) })
 }
 
-func (s *sets) release(c *nftables.Conn, addr netip.Addr) {
-	s.each([]netip.Addr{addr}, func(p pair, keys []nftables.SetElement) {
-		put(c, p.managed, keys, 0)
-		take(c, p.managed, keys)
+func (s *sets) release(b *batch, addr netip.Addr) {
+	s.each([]netip.Addr{addr}, func(p pair, keys [][]byte) {
+		b.put(p.managed, keys, 0)
+		b.take(p.managed, keys)
 	})
 }
 
 // lease sets how long addresses may speak. To add an element again does not
 // change its timeout (seen on 6.1 and 6.18), so it is deleted in between; and
 // added before that, because to delete what is not there is an error.
-func (s *sets) lease(c *nftables.Conn, timeout time.Duration, addrs ...netip.Addr) {
-	s.each(addrs, func(p pair, keys []nftables.SetElement) {
-		put(c, p.leased, keys, timeout)
-		take(c, p.leased, keys)
-		put(c, p.leased, keys, timeout)
+func (s *sets) lease(b *batch, timeout time.Duration, addrs ...netip.Addr) {
+	s.each(addrs, func(p pair, keys [][]byte) {
+		b.put(p.leased, keys, timeout)
+		b.take(p.leased, keys)
+		b.put(p.leased, keys, timeout)
 	})
 }
 
-func (s *sets) expire(c *nftables.Conn, addr netip.Addr) {
-	s.each([]netip.Addr{addr}, func(p pair, keys []nftables.SetElement) {
-		put(c, p.leased, keys, time.Minute) // for the deletion's sake; never seen by a packet
-		take(c, p.leased, keys)
+func (s *sets) expire(b *batch, addr netip.Addr) {
+	s.each([]netip.Addr{addr}, func(p pair, keys [][]byte) {
+		b.put(p.leased, keys, time.Minute) // for the deletion's sake; never seen by a packet
+		b.take(p.leased, keys)
 	})
 }
 
-func (s *sets) clear(c *nftables.Conn) {
+func (s *sets) clear(b *batch) {
 	for _, p := range s.all() {
-		c.FlushSet(p.leased)
+		b.empty(p.leased)
 	}
 }
 
 // each calls f for every pair that has a place for some of the addresses. They
-// go into one message a set: the kernel answers each message, and many answers
-// would overflow the socket.
-func (s *sets) each(addrs []netip.Addr, f func(pair, []nftables.SetElement)) {
-	var v4, v6 []nftables.SetElement
+// go into one message a set.
+func (s *sets) each(addrs []netip.Addr, f func(pair, [][]byte)) {
+	var v4, v6 [][]byte
 	for _, addr := range addrs {
-		if key := (nftables.SetElement{Key: addr.AsSlice()}); addr.Is4() {
-			v4 = append(v4, key)
+		if addr.Is4() {
+			v4 = append(v4, addr.AsSlice())
 		} else {
-			v6 = append(v6, key)
+			v6 = append(v6, addr.AsSlice())
 		}
 	}
 	if len(v4) > 0 {
@@ -147,17 +149,4 @@ func (s *sets) each(addrs []netip.Addr, f func(pair, []nftables.SetElement)) {
 	if len(v6) > 0 {
 		f(s.v6, v6)
 	}
-}
-
-// put and take change a named set. The library's error is for anonymous ones.
-func put(c *nftables.Conn, set *nftables.Set, keys []nftables.SetElement, timeout time.Duration) {
-	timed := slices.Clone(keys)
-	for i := range timed {
-		timed[i].Timeout = timeout
-	}
-	_ = c.SetAddElements(set, timed)
-}
-
-func take(c *nftables.Conn, set *nftables.Set, keys []nftables.SetElement) {
-	_ = c.SetDeleteElements(set, keys)
 }
