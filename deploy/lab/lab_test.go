@@ -128,8 +128,8 @@ func TestExecEndsWithItsCaller(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if got, _ := l.Output(t.Context(), "n1", "pgrep", "-c", "sleep"); strings.TrimSpace(got) != "0" {
-		t.Errorf("%s commands outlive their caller", got)
+	if got, err := l.Output(t.Context(), "n1", "timeout", "10", "sh", "-c", "while pgrep -x sleep; do :; done"); err != nil {
+		t.Errorf("the command outlives its caller: %v, processes %s", err, got)
 	}
 }
 
