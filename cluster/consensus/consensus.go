@@ -24,10 +24,6 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// Without pre-vote a node that was cut off disturbs the others on its return;
-// raft switches it off silently for a transport that lacks it.
-var _ raft.WithPreVote = (*raft.NetworkTransport)(nil)
-
 // ErrUnknown is returned when leadership was lost while a command was under
 // way: it may or may not be committed later.
 var ErrUnknown = errors.New("the outcome is unknown: leadership was lost while the change was being committed")
@@ -65,7 +61,7 @@ var LAN = Timing{
 type Config struct {
 	ID        string // node UUID
 	FSM       raft.FSM
-	Transport raft.Transport
+	Transport Transport
 	Stores    Stores
 	Timing    Timing
 	Log       *slog.Logger
@@ -101,11 +97,13 @@ func Start(c Config) (*Node, error) {
 		transfer: make(chan struct{}, 1), committed: make(chan struct{}, 1),
 	}
 	n.transfer <- struct{}{}
-	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, c.Transport)
+	t := newTransport(c.Transport, c.Timing.Heartbeat)
+	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, t)
 	if err != nil {
-		return nil, fmt.Errorf("start raft: %w", err)
+		return nil, fmt.Errorf("start raft: %w", errors.Join(err, t.Close()))
 	}
 	n.raft = r
+	t.raft.Store(r)
 	r.RegisterObserver(raft.NewObserver(n.sights, false, observed))
 	return n, nil
 }

@@ -44,12 +44,31 @@ func (n *Node) AddVoter(id string) error {
 
 // DemoteVoter takes the node's vote. Only on the leader.
 func (n *Node) DemoteVoter(id string) error {
+	if err := n.cede(id); err != nil {
+		return err
+	}
 	return n.changed("demote voter", id, n.raft.DemoteVoter(raft.ServerID(id), 0, changeTimeout))
 }
 
 // RemoveServer ends the node's part in the consensus. Only on the leader.
 func (n *Node) RemoveServer(id string) error {
+	if err := n.cede(id); err != nil {
+		return err
+	}
 	return n.changed("remove server", id, n.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout))
+}
+
+// cede leaves it to a successor to take this node's own vote. A leader that
+// took its own and died before the others knew would have the newest log and
+// never stand for election again: of two voters, the other could not win.
+func (n *Node) cede(id string) error {
+	if id != n.id {
+		return nil
+	}
+	if err := n.TransferLeadership(); err != nil {
+		return fmt.Errorf("take this node's vote: %w", err)
+	}
+	return &NotLeaderError{}
 }
 
 func (n *Node) changed(what, id string, f raft.Future) error {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 
 	"quorate/cluster/consensus"
@@ -27,7 +26,7 @@ type CoreConfig struct {
 	Version string
 
 	Store     *state.Store // empty; raft fills it
-	Transport raft.Transport
+	Transport consensus.Transport
 	Stores    consensus.Stores
 	Timing    consensus.Timing
 
