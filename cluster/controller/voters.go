@@ -68,7 +68,8 @@ func (c *Controller) stepVoters(ctx context.Context, st *pb.State) error {
 }
 
 // nextElectorate returns the electorate one step nearer to the nodes' roles:
-// first an admitted voter is added, then one that shall not vote is removed.
+// first an admitted voter is added, then one that shall not vote is removed,
+// unless the others could then decide nothing.
 func nextElectorate(st *pb.State) (voters []string, change bool) {
 	now := st.Electorate.GetVoters()
 	for _, n := range st.Nodes {
@@ -78,10 +79,26 @@ func nextElectorate(st *pb.State) (voters []string, change bool) {
 	}
 	for i, id := range now {
 		if n := state.NodeByID(st, id); n == nil || !votes(n) {
-			return slices.Delete(slices.Clone(now), i, i+1), true
+			if rest := slices.Delete(slices.Clone(now), i, i+1); able(st, rest) {
+				return rest, true
+			}
 		}
 	}
 	return nil, false
+}
+
+// able reports whether most of these voters are there. Where they are not, a
+// cluster that still works would stand still, and raft might not even recover
+// when they return: one that has missed the changes refuses its vote to those
+// who became voters by them.
+func able(st *pb.State, voters []string) bool {
+	there := 0
+	for _, id := range voters {
+		if state.NodeByID(st, id).GetAdmission() == pb.Admission_ADMISSION_ADMITTED {
+			there++
+		}
+	}
+	return 2*there > len(voters)
 }
 
 func votes(n *pb.Node) bool {
@@ -99,7 +116,7 @@ func (c *Controller) followMembers(st *pb.State, servers []consensus.Server) err
 			err = c.servers.AddReplica(n.Id)
 		case elected && !servers[i].Voter:
 			err = c.servers.AddVoter(n.Id)
-		case !elected && servers[i].Voter:
+		case !elected && servers[i].Voter && able(st, st.Electorate.GetVoters()):
 			err = c.servers.DemoteVoter(n.Id)
 		}
 		if err != nil {
