@@ -67,7 +67,7 @@ func (w *world) restart(m *machine) {
 		return
 	}
 	w.note("%s is asked to end", m.id)
-	w.tasks.Go(func() {
+	w.people.Go(func() {
 		p.cancel()
 		p.run.Wait()
 		m.mu.Lock()
@@ -191,7 +191,7 @@ func (w *world) command(m *machine, c *pb.Command) {
 	if p == nil {
 		return
 	}
-	w.commands.Go(func() {
+	w.people.Go(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
 		defer cancel()
 		_, _ = p.core.Propose(ctx, c)

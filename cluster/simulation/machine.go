@@ -21,10 +21,13 @@ type machine struct {
 	disk   *disk
 	rate   float64       // of its clock
 	offset time.Duration // of its clock
+	boots  int
+
+	// Held by who starts the agent: a lock whose wait lets virtual time go on.
+	starting chan struct{}
 
 	mu       sync.Mutex
 	process  *process
-	boots    int
 	frozen   chan struct{} // closed at the thaw; nil: not frozen
 	ambush   ambush
 	slowDisk bool
@@ -138,8 +141,11 @@ func (m *machine) lay(a ambush) {
 	m.ambush = a
 }
 
-// start runs the agent on what the disk holds.
+// start runs the agent on what the disk holds, unless it runs already. On a
+// frozen machine that takes as long as the freeze.
 func (m *machine) start() {
+	m.starting <- struct{}{}
+	defer func() { <-m.starting }()
 	if m.running() != nil {
 		return
 	}

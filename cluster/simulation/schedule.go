@@ -2,14 +2,12 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -189,7 +187,7 @@ func (w *world) repair() {
 		w.machines[name].setSlowDisk(false)
 		w.machines[name].start()
 	}
-	w.commands.Wait()
+	w.people.Wait()
 	w.restoreRoles()
 	if !w.settles("after the repair") {
 		return
@@ -215,19 +213,20 @@ func (w *world) failovers() int {
 	return n
 }
 
-// restoreRoles makes every machine a voter again. What became of a change may
-// stay unknown at first: the leader may still change.
+// restoreRoles makes every machine a voter again. The leader may still change,
+// so that it may take more than one attempt.
 func (w *world) restoreRoles() {
 	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 	defer cancel()
 	core := w.machines[w.names[0]].running().core
 	for _, name := range w.names {
 		_, err := core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
-		for ; errors.Is(err, consensus.ErrUnknown) && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
+		for ; err != nil && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
 			_, err = core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
 		}
 		if err != nil {
 			w.violate("S7: a repaired cluster takes no change: %v", err)
+			return
 		}
 	}
 }

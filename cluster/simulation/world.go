@@ -21,7 +21,7 @@ type world struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup // messages under way, thaws, processes that end
-	commands sync.WaitGroup // under way, of people
+	people   sync.WaitGroup // what operators have under way
 	network  *network
 	machines map[string]*machine
 	names    []string
@@ -52,7 +52,7 @@ func newWorld(seed uint64, size int) *world {
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for i := range size {
 		m := &machine{
-			world: w, id: fmt.Sprintf("n%d", i+1),
+			world: w, id: fmt.Sprintf("n%d", i+1), starting: make(chan struct{}, 1),
 			rate:   1 + w.drift(),
 			offset: w.fate.between(0, time.Hour),
 		}
@@ -76,7 +76,7 @@ func (w *world) end() {
 		w.machines[name].kill(true)
 	}
 	w.cancel()
-	w.commands.Wait()
+	w.people.Wait()
 	w.tasks.Wait()
 }
 
