@@ -38,6 +38,7 @@ type machine struct {
 	history []string
 	delay   map[string]time.Duration // of start, by resource id
 	stuck   map[string]bool          // start ignores its context
+	fail    map[string]error         // of start
 	poke    map[string]func(string)
 	reports []*pb.Result
 }
@@ -48,7 +49,7 @@ func onMachine(t *testing.T, f func(m *machine)) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{
 			t: t, epoch: 1, held: true, running: map[string]string{}, delay: map[string]time.Duration{},
-			stuck: map[string]bool{}, poke: map[string]func(string){},
+			stuck: map[string]bool{}, fail: map[string]error{}, poke: map[string]func(string){},
 		}
 		m.exec = New(Config{Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -122,6 +123,9 @@ func (a agent) Start(ctx context.Context, r *pb.Resource) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.fail[r.Id]; err != nil {
+		return err
+	}
 	a.running[r.Id] = r.Parameters["value"]
 	a.note("start " + r.Id)
 	return nil
@@ -363,6 +367,66 @@ func TestRule10WhatWasNotRevokedResumesInItsOrder(t *testing.T) {
 		synctest.Wait()
 		if h := m.took(); !slices.Equal(h, []string{"start web", "start vip"}) {
 			t.Errorf("resumed %q, want web, then vip", h)
+		}
+	})
+}
+
+// The agent's context is how a guard knows that the lease it finds is not that of
+// the start which it is asked for.
+func TestRule23TheEndOfALeaseInterruptsWhatResumes(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.hold(false)
+		m.exec.Lapsed()
+		m.took()
+		m.delay["vip"] = time.Minute
+		m.hold(true)
+		m.exec.Regained()
+		synctest.Wait()
+		began := time.Now()
+		m.hold(false)
+		m.exec.Drop("gone")
+		m.want(m.do(request(stop, "vip", 1)), done)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the start that resumed went on for %v", took)
+		}
+		if h := m.took(); slices.Contains(h, "start vip") {
+			t.Errorf("it did %q", h)
+		}
+	})
+}
+
+func TestWhatCannotResumeIsReported(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.hold(false)
+		m.exec.Lapsed()
+		m.fail["vip"] = resources.ErrNoLease // its own guard came too late, the lease goes on
+		m.hold(true)
+		m.exec.Regained()
+		synctest.Wait()
+		if len(m.reports) != 1 || m.reports[0].Outcome != pb.Outcome_OUTCOME_FAILED {
+			t.Errorf("reports %v, want one failure", m.reports)
+		}
+	})
+}
+
+// It resumes with the next lease.
+func TestWhatALapseKeptFromResumingIsNotReported(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.delay["vip"] = time.Second
+		for range 2 {
+			m.hold(false)
+			m.exec.Lapsed()
+			m.hold(true)
+			m.exec.Regained()
+			synctest.Wait()
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !m.runs("vip") || len(m.reports) > 0 {
+			t.Errorf("runs %v, reports %v; want that it resumed without a word", m.runs("vip"), m.reports)
 		}
 	})
 }

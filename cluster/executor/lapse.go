@@ -60,7 +60,7 @@ func (e *Executor) Regained() {
 // resume starts a halted resource under the right it still has.
 func (e *Executor) resume(ctx context.Context, u *unit) {
 	e.mu.Lock()
-	r, rt := u.resource, u.right
+	r, rt, halts := u.resource, u.right, u.halts
 	valid := r != nil && e.valid(u, rt) && !u.serving
 	e.mu.Unlock()
 	if !valid {
@@ -75,8 +75,24 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 	e.perform(ctx, u, op, res, func(ctx context.Context) (pb.Outcome, error) {
 		return e.serve(ctx, u, r, agent, res)
 	})
-	if res.Outcome != pb.Outcome_OUTCOME_DONE {
+	if e.lost(u, rt, halts, res) {
 		e.report(ctx, u, rt, res)
+	}
+}
+
+// lost reports whether a resource that should have been resumed is not served
+// and nothing will bring it back. After another halt the next lease does.
+func (e *Executor) lost(u *unit, rt right, halts int, res *pb.Result) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch res.Outcome {
+	case pb.Outcome_OUTCOME_DONE:
+		return false
+	case pb.Outcome_OUTCOME_REFUSED: // which the leader would not take for a failure
+		res.Outcome = pb.Outcome_OUTCOME_FAILED
+		return u.halts == halts && e.valid(u, rt)
+	default:
+		return true
 	}
 }
 

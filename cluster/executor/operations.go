@@ -51,12 +51,7 @@ func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, into 
 
 func (e *Executor) start(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
-		ctx, interrupt := context.WithCancel(ctx)
-		defer interrupt()
 		rt := right{r.Operation.Epoch, r.Operation.Assignment}
-		e.mu.Lock()
-		u.interrupt = interrupt
-		e.mu.Unlock()
 		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
 			if err := e.begin(ctx, u, r.Resource, rt); err != nil {
 				return pb.Outcome_OUTCOME_REFUSED, err
@@ -117,11 +112,17 @@ func (e *Executor) forfeit(u *unit, rt right) {
 }
 
 // serve starts the resource and, unless the right ended meanwhile, watches it
-// from then on. It is called in the resource's turn.
+// from then on. It is called in the resource's turn. The agent's context ends
+// with the right: before this node can hold another lease (S1).
 func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, into *pb.Result) (pb.Outcome, error) {
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
 	rt, halts, err := e.quiet(ctx, u)
 	if err != nil {
 		return failure(err), err
+	}
+	if !e.interruptible(u, rt, halts, interrupt) {
+		return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
 	}
 	err = agent.Start(ctx, r)
 
@@ -144,6 +145,18 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 		into.Detail = d.Detail(r)
 	}
 	return pb.Outcome_OUTCOME_DONE, nil
+}
+
+// interruptible makes the end of the right interrupt what the agent is about to
+// do, unless the right has ended already.
+func (e *Executor) interruptible(u *unit, rt right, halts int, interrupt context.CancelFunc) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if u.halts != halts || !e.valid(u, rt) {
+		return false
+	}
+	u.interrupt = interrupt
+	return true
 }
 
 // undo halts what was started without a right to it. That is no failure of the

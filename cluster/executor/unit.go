@@ -85,9 +85,9 @@ func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agen
 	return e.start(u, r, agent), ""
 }
 
-// takeStop ends the right at once; a start under way is interrupted. A stop for
-// another right than the present one is stale and would silence what the
-// leader believes to be served.
+// takeStop ends the right at once; a start under way, or waiting, is
+// interrupted. A stop for another right than the present one is stale and would
+// silence what the leader believes to be served.
 func (u *unit) takeStop(e *Executor, r *pb.ExecuteRequest, agent resources.Agent) (job, string) {
 	ordered := r.Operation.Assignment
 	if u.right != (right{}) && u.right.assignment != ordered {
@@ -99,5 +99,6 @@ func (u *unit) takeStop(e *Executor, r *pb.ExecuteRequest, agent resources.Agent
 	if u.interrupt != nil {
 		u.interrupt()
 	}
+	e.turn()
 	return e.stop(u, r, agent), ""
 }
