@@ -37,9 +37,10 @@ var (
 
 // A Guard silences addresses in the kernel while the node holds no lease.
 type Guard interface {
-	// Add admits an address under the present lease, or fails. It is called
-	// before the address is added to an interface.
-	Add(addr netip.Addr) error
+	// Add admits an address under the present lease, or fails, as it does once
+	// ctx, and so the right to serve, has ended. It is called before the address
+	// is added to an interface.
+	Add(ctx context.Context, addr netip.Addr) error
 	// Revoke silences an address at once; Remove forgets it, once it is on no
 	// interface. Both do nothing for an address that was not added.
 	Revoke(addr netip.Addr) error
@@ -73,6 +74,7 @@ type Agent struct {
 type hold struct {
 	started chan struct{} // holds a token when Start has announced the address
 	limit   limiter       // of its announcements
+	placing sync.Mutex    // held while the address is put on an interface, or taken off
 
 	mu     sync.Mutex
 	active bool   // between the end of Start and the beginning of Stop
@@ -114,7 +116,7 @@ func (a *Agent) Validate(_ context.Context, r *pb.Resource) ([]string, error) {
 
 // Start implements [resources.Agent]. The first announcement leaves before it
 // returns; the others are Watch's.
-func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
+func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	w, err := parse(r)
 	if err != nil {
 		return err
@@ -126,15 +128,10 @@ func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
 	if err := p.usable(); err != nil {
 		return err
 	}
-	if a.guard != nil {
-		if err := a.guard.Add(w.addr); err != nil {
-			return fmt.Errorf("start %s: %w", w.addr, err)
-		}
-	}
-	if err := p.assign(); err != nil {
-		return fmt.Errorf("add %s to %s: %w", w.addr, p.link.Attrs().Name, err)
-	}
 	h := a.hold(r)
+	if err := a.place(ctx, h, w, p); err != nil {
+		return err
+	}
 	h.limit.force(time.Now())
 	if !a.leased() {
 		return errors.Join(fmt.Errorf("start %s: the lease ended meanwhile", w.addr), a.remove(r))
@@ -143,6 +140,23 @@ func (a *Agent) Start(_ context.Context, r *pb.Resource) error {
 		a.log.Warn("announcement not sent", "resource", r.GetId(), "err", err)
 	}
 	h.begin(p.link.Attrs().Name)
+	return nil
+}
+
+// place puts the address on its interface, guarded first.
+func (a *Agent) place(ctx context.Context, h *hold, w *wish, p *choice) error {
+	h.placing.Lock()
+	defer h.placing.Unlock()
+	if a.guard != nil {
+		if err := a.guard.Add(ctx, w.addr); err != nil {
+			return fmt.Errorf("start %s: %w", w.addr, err)
+		}
+	} else if ctx.Err() != nil {
+		return fmt.Errorf("start %s: %w", w.addr, ctx.Err())
+	}
+	if err := p.assign(); err != nil {
+		return fmt.Errorf("add %s to %s: %w", w.addr, p.link.Attrs().Name, err)
+	}
 	return nil
 }
 
@@ -177,12 +191,15 @@ func (a *Agent) remove(r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	a.hold(r).end()
+	h := a.hold(r)
+	h.end()
 	if a.guard != nil {
 		if err := a.guard.Revoke(w.addr); err != nil {
 			a.log.Warn("guard not withdrawn", "resource", r.GetId(), "err", err)
 		}
 	}
+	h.placing.Lock() // silent already; what a start is placing must be found
+	defer h.placing.Unlock()
 	if err := withdraw(w); err != nil {
 		return fmt.Errorf("remove %s: %w", w.addr, err)
 	}

@@ -632,9 +632,9 @@ func (b *book) note(what string, addr netip.Addr) {
 	b.lines = append(b.lines, what)
 }
 
-func (b *book) Add(addr netip.Addr) error    { b.note("add", addr); return b.fail }
-func (b *book) Revoke(addr netip.Addr) error { b.note("revoke", addr); return nil }
-func (b *book) Remove(addr netip.Addr) error { b.note("remove", addr); return nil }
+func (b *book) Add(_ context.Context, addr netip.Addr) error { b.note("add", addr); return b.fail }
+func (b *book) Revoke(addr netip.Addr) error                 { b.note("revoke", addr); return nil }
+func (b *book) Remove(addr netip.Addr) error                 { b.note("remove", addr); return nil }
 
 func TestTheGuardIsSetBeforeTheAddressAndOffBeforeTheStopRule22(t *testing.T) {
 	newLAN(t)
@@ -646,6 +646,48 @@ func TestTheGuardIsSetBeforeTheAddressAndOffBeforeTheStopRule22(t *testing.T) {
 	want := []string{"add", "revoke while present", "remove"}
 	if !slices.Equal(g.lines, want) {
 		t.Errorf("guard was asked %q, want %q", g.lines, want)
+	}
+}
+
+// slow is a guard whose Add waits until the address was revoked.
+type slow struct {
+	*book
+	adding, revoked chan struct{}
+}
+
+func (s slow) Add(context.Context, netip.Addr) error {
+	close(s.adding)
+	<-s.revoked
+	return nil
+}
+
+func (s slow) Revoke(netip.Addr) error {
+	close(s.revoked)
+	return nil
+}
+
+// The guard is given up only once no start can add the address any more: it
+// would answer without a guard.
+func TestAHaltFindsWhatAStartIsPlacingS1(t *testing.T) {
+	newLAN(t)
+	g := slow{&book{t: t}, make(chan struct{}), make(chan struct{})}
+	a, r := newAgent(t, Config{Guard: g}), resource("ip=10.9.0.100")
+	var starting sync.WaitGroup
+	starting.Go(func() {
+		if err := a.Start(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+	})
+	<-g.adding
+	if err := a.Halt(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	starting.Wait()
+	if s, err := a.Monitor(t.Context(), r); s != resources.Stopped {
+		t.Errorf("after the halt: %v, %v; want stopped", s, err)
+	}
+	if !slices.Equal(g.lines, []string{"remove"}) {
+		t.Errorf("guard was asked %q, want that it is removed once the address is off", g.lines)
 	}
 }
 

@@ -14,6 +14,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -112,19 +113,27 @@ func Now() time.Duration {
 }
 
 // Add admits an address until the present lease ends, and has Extend renew it.
-// It must be called before the address is added to an interface.
-func (g *Guard) Add(addr netip.Addr) error {
+// It must be called before the address is added to an interface. ctx must end
+// with the right to serve, before the node can hold another lease: the lease
+// found here is that of the right (rule 23).
+func (g *Guard) Add(ctx context.Context, addr netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	until, held := g.present()
-	if !held || until-g.now() < time.Millisecond {
+	switch {
+	case !held || until-g.now() < time.Millisecond:
 		return ErrNoLease
+	case ctx.Err() != nil: // looked at after the lease was
+		return fmt.Errorf("%w: %w", ErrNoLease, ctx.Err())
 	}
 	g.managed[addr] = struct{}{}
 	g.leased[addr] = struct{}{}
 	b := new(batch)
 	g.sets.manage(b, addr)
-	return g.write(b, until, addr)
+	if err := g.write(b, until, addr); err != nil {
+		return errors.Join(err, g.silence(addr))
+	}
+	return nil
 }
 
 // Extend renews all added addresses in one batch until the deadline, on
@@ -140,23 +149,26 @@ func (g *Guard) Extend(deadline time.Duration) error {
 	if len(g.leased) == 0 {
 		return nil
 	}
-	return g.write(new(batch), min(until, deadline), slices.Collect(maps.Keys(g.leased))...)
+	if err := g.write(new(batch), min(until, deadline), slices.Collect(maps.Keys(g.leased))...); err != nil {
+		return errors.Join(err, g.withdraw())
+	}
+	return nil
 }
 
-// write commits a batch that leases addresses to the kernel until a moment, and
-// takes everything back when that has passed by the time it is done. g.mu is
-// held.
+// write commits a batch that leases addresses to the kernel until a moment. When
+// it fails, or that has passed by the time it is done, the caller takes back
+// what it wrote. g.mu is held.
 func (g *Guard) write(b *batch, until time.Duration, addrs ...netip.Addr) error {
 	timeout := (until - g.now()).Truncate(time.Millisecond)
 	if timeout <= 0 {
-		return errors.Join(ErrStalled, g.withdraw())
+		return ErrStalled
 	}
 	g.sets.lease(b, timeout, addrs...)
 	if err := g.commit(b); err != nil {
-		return errors.Join(fmt.Errorf("renew the guard: %w", err), g.withdraw())
+		return fmt.Errorf("write the guard: %w", err)
 	}
 	if g.now() >= until {
-		return errors.Join(ErrStalled, g.withdraw())
+		return ErrStalled
 	}
 	return nil
 }
@@ -166,6 +178,11 @@ func (g *Guard) write(b *batch, until time.Duration, addrs ...netip.Addr) error 
 func (g *Guard) Revoke(addr netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.silence(addr)
+}
+
+// silence ends one lease in the kernel. g.mu is held.
+func (g *Guard) silence(addr netip.Addr) error {
 	delete(g.leased, addr)
 	if _, ok := g.managed[addr]; !ok {
 		return nil

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os/exec"
@@ -77,11 +78,11 @@ func TestAManagedAddressAnswersOnlyWhileLeasedS1(t *testing.T) {
 		if !l.answers(t, addr) {
 			t.Errorf("%s is silent before it is managed", addr)
 		}
-		if err := g.Add(addr); !errors.Is(err, ErrNoLease) {
+		if err := g.Add(t.Context(), addr); !errors.Is(err, ErrNoLease) {
 			t.Errorf("Add(%s) without a lease: %v, want ErrNoLease", addr, err)
 		}
 		grant(t, g, time.Minute)
-		if err := g.Add(addr); err != nil {
+		if err := g.Add(t.Context(), addr); err != nil {
 			t.Fatal(err)
 		}
 		if !l.answers(t, addr) {
@@ -97,7 +98,7 @@ func TestAManagedAddressAnswersOnlyWhileLeasedS1(t *testing.T) {
 		if l.answers(t, addr) {
 			t.Errorf("%s, revoked, answers after a renewal", addr)
 		}
-		if err := g.Add(addr); err != nil {
+		if err := g.Add(t.Context(), addr); err != nil {
 			t.Fatal(err)
 		}
 		if err := g.Clear(); err != nil {
@@ -119,7 +120,7 @@ func TestOtherAddressesAreLeftAlone(t *testing.T) {
 	l := newLAN(t)
 	g := open(t, Config{}, none)
 	grant(t, g, time.Minute)
-	if err := errors.Join(g.Add(vip4), g.Add(vip6), g.Clear()); err != nil {
+	if err := errors.Join(g.Add(t.Context(), vip4), g.Add(t.Context(), vip6), g.Clear()); err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range []string{"10.9.0.1", "fd09::1"} {
@@ -133,7 +134,7 @@ func TestARPAndNeighbourDiscoveryFallSilentWithTheLeaseS1(t *testing.T) {
 	l := newLAN(t)
 	g := open(t, Config{}, none)
 	grant(t, g, time.Minute)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Fatal(err)
 	}
 	client := netip.MustParseAddr("10.9.0.2")
@@ -156,7 +157,7 @@ func TestTheKernelEndsALeaseThatIsNotRenewedS1(t *testing.T) {
 	g := open(t, Config{}, none)
 	for _, addr := range []netip.Addr{vip4, vip6} {
 		grant(t, g, lease)
-		if err := g.Add(addr); err != nil {
+		if err := g.Add(t.Context(), addr); err != nil {
 			t.Fatal(err)
 		}
 		var cost []time.Duration
@@ -192,7 +193,7 @@ func TestExtendWritesNoMoreThanThePresentLeaseRule23(t *testing.T) {
 	l := newLAN(t)
 	end := Now() + time.Minute
 	g := open(t, Config{Deadline: func() (time.Duration, bool) { return end, end != 0 }}, none)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Fatal(err)
 	}
 	end = Now() - time.Millisecond
@@ -208,13 +209,55 @@ func TestExtendWritesNoMoreThanThePresentLeaseRule23(t *testing.T) {
 	}
 }
 
+// A start that was held up must not take a later lease for its own.
+func TestNothingIsAddedAfterItsRightHasEndedRule23(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := g.Add(ended, vip4); !errors.Is(err, ErrNoLease) {
+		t.Errorf("Add = %v, want ErrNoLease", err)
+	}
+	if len(g.leased) != 0 {
+		t.Error("the address is renewed under a right that has ended")
+	}
+	if err := g.Add(t.Context(), vip4); err != nil || !l.answers(t, vip4) {
+		t.Errorf("Add under a right: %v", err)
+	}
+}
+
+// Only what was written too late is taken back, the rest has a lease of its own.
+func TestALateAddSilencesNoOtherAddress(t *testing.T) {
+	l := newLAN(t)
+	g := open(t, Config{}, none)
+	grant(t, g, time.Minute)
+	if err := g.Add(t.Context(), vip4); err != nil {
+		t.Fatal(err)
+	}
+	start, reads := Now(), 0
+	g.now = func() time.Duration {
+		reads++
+		return start + time.Duration(reads/3)*2*time.Minute // late at the third look
+	}
+	if err := g.Add(t.Context(), vip6); !errors.Is(err, ErrStalled) {
+		t.Errorf("Add = %v, want ErrStalled", err)
+	}
+	if l.answers(t, vip6) {
+		t.Error("the late address answers")
+	}
+	if !l.answers(t, vip4) {
+		t.Error("another address is silent")
+	}
+}
+
 // The clock stands for an agent that was frozen while it wrote: it is read
 // once before the write, and again after it.
 func TestAWriteThatCameTooLateIsTakenBackRule24(t *testing.T) {
 	l := newLAN(t)
 	g := open(t, Config{}, none)
 	grant(t, g, time.Minute)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Fatal(err)
 	}
 	start, reads := Now(), 0
@@ -239,7 +282,7 @@ func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
 		t.Fatal(err)
 	}
 	grant(t, old, time.Minute)
-	if err := errors.Join(old.Add(vip4), old.Add(vip6)); err != nil {
+	if err := errors.Join(old.Add(t.Context(), vip4), old.Add(t.Context(), vip6)); err != nil {
 		t.Fatal(err)
 	}
 	if err := old.socket.close(); err != nil { // all that a killed agent does
@@ -253,7 +296,7 @@ func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
 		t.Errorf("%s is silent though it is not kept", vip6)
 	}
 	grant(t, g, time.Minute)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Fatal(err)
 	}
 	if !l.client.Ping(t, vip4, 3*time.Second) { // the client asks by ARP once a second
@@ -265,7 +308,7 @@ func TestRenewalsLoseNoPacketAndMakeNoAddressEvent(t *testing.T) {
 	l := newLAN(t)
 	g := open(t, Config{}, none)
 	grant(t, g, time.Second)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Fatal(err)
 	}
 	events, done := make(chan netlink.AddrUpdate, 100), make(chan struct{})
@@ -290,7 +333,7 @@ func TestHundredsOfAddressesAreRenewedInOneBatch(t *testing.T) {
 	grant(t, g, time.Minute)
 	for n := range 300 {
 		for _, addr := range []netip.Addr{netip.AddrFrom4([4]byte{10, 8, byte(n >> 8), byte(n)}), netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(n >> 8), 15: byte(n)})} {
-			if err := g.Add(addr); err != nil {
+			if err := g.Add(t.Context(), addr); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -321,7 +364,7 @@ func TestABatchIsTakenWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("half of a refused batch was taken: %s", set)
 	}
 	grant(t, g, time.Minute)
-	if err := g.Add(vip4); err != nil {
+	if err := g.Add(t.Context(), vip4); err != nil {
 		t.Errorf("Add after a refused batch: %v", err)
 	}
 }
