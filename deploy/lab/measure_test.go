@@ -237,14 +237,15 @@ func TestBenchOfKeepalived(t *testing.T) {
 		double   bool
 	}{
 		{EventPowerOff, 150, 2000, false},
-		{EventKill, 0, 2000, true}, // both have it, and answer: what Quorate is for
+		{EventKill, 0, 2000, true}, // both have it and may answer: what Quorate is for
 	} {
 		r, err := bench(t.Context(), l, k, tt.event, 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Median < tt.min || r.Median > tt.max || (r.Double > 0) != tt.double {
-			t.Errorf("%s: got %+v, want a gap of %v to %v ms, two owners: %v", tt.event, r, tt.min, tt.max, tt.double)
+		if r.Median < tt.min || r.Median > tt.max || (r.Double > 0 && !tt.double) {
+			t.Errorf("%s: got %+v, want a gap of %v to %v ms, two owners possible: %v", tt.event, r, tt.min, tt.max, tt.double)
 		}
+		t.Logf("%s: a gap of %v ms, two owners for %v ms", tt.event, r.Median, r.Double)
 	}
 }
