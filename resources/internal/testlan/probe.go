@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,39 @@ func answered(conn *icmp.PacketConn, proto, id int) bool {
 		}
 		if echo, ok := m.Body.(*icmp.Echo); ok && echo.ID == id &&
 			(m.Type == ipv4.ICMPTypeEchoReply || m.Type == ipv6.ICMPTypeEchoReply) {
+			return true
+		}
+	}
+}
+
+// NDP asks from the host's link for an IPv6 address, and reports whether anybody
+// answered in time.
+func (h *Host) NDP(tb testing.TB, link string, addr netip.Addr, timeout time.Duration) bool {
+	tb.Helper()
+	var conn *icmp.PacketConn
+	var out *net.Interface
+	h.Do(func() {
+		var err error
+		out, err = net.InterfaceByName(link)
+		must(tb, err)
+		conn, err = icmp.ListenPacket("ip6:ipv6-icmp", "::")
+		must(tb, err)
+	})
+	defer conn.Close()
+	must(tb, conn.IPv6PacketConn().SetMulticastHopLimit(255)) // RFC 4861, section 7.1.1
+	must(tb, conn.SetDeadline(time.Now().Add(timeout)))
+	target := addr.As16()
+	group := net.IP{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: target[13], 14: target[14], 15: target[15]} // RFC 4291, section 2.7.1
+	request := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, target[:], []byte{1, 1}, out.HardwareAddr)
+	_, err := conn.WriteTo(request, &net.IPAddr{IP: group, Zone: link})
+	must(tb, err)
+	buf := make([]byte, 1500)
+	for {
+		n, _, err := conn.ReadFrom(buf)
+		if err != nil {
+			return false
+		}
+		if n >= 24 && buf[0] == 136 && bytes.Equal(buf[8:24], target[:]) {
 			return true
 		}
 	}
@@ -117,11 +151,22 @@ func (t *Tap) Next(tb testing.TB, timeout time.Duration, wanted func(frame []byt
 // ARP asks for an IPv4 address and reports whether anybody answered in time.
 func (t *Tap) ARP(tb testing.TB, from, addr netip.Addr, timeout time.Duration) bool {
 	tb.Helper()
+	t.drain()
 	t.Send(tb, ARPFrame(1, t.mac, from, addr))
 	return t.Next(tb, timeout, func(f []byte) bool {
 		return len(f) >= 42 && binary.BigEndian.Uint16(f[12:]) == unix.ETH_P_ARP &&
 			f[21] == 2 && bytes.Equal(f[28:32], addr.AsSlice())
 	}) != nil
+}
+
+// drain drops the frames that have come: they answer earlier questions.
+func (t *Tap) drain() {
+	buf := make([]byte, 2048)
+	for {
+		if _, _, err := unix.Recvfrom(t.fd, buf, unix.MSG_DONTWAIT); err != nil {
+			return
+		}
+	}
 }
 
 // ARPFrame is a broadcast ARP frame from one host about an address: operation
