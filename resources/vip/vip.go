@@ -35,7 +35,8 @@ var (
 	_ resources.Detailer = (*Agent)(nil)
 )
 
-// A Guard silences addresses in the kernel while the node holds no lease.
+// A Guard silences addresses in the kernel while the node holds no lease. Where
+// it is a [fmt.Stringer], that is how the details of a resource name it.
 type Guard interface {
 	// Add admits an address under the present lease, or fails, as it does once
 	// ctx, and so the right to serve, has ended. It is called before the address
@@ -236,14 +237,23 @@ func (a *Agent) Detail(r *pb.Resource) string {
 	h := a.hold(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	guard := "agent"
-	if a.guard != nil {
-		guard = "kernel"
-	}
+	guard := "guard: " + a.keeper()
 	if h.link == "" {
-		return "guard: " + guard
+		return guard
 	}
-	return h.link + ", guard: " + guard
+	return h.link + ", " + guard
+}
+
+// keeper names who silences the addresses when the lease ends.
+func (a *Agent) keeper() string {
+	switch g := a.guard.(type) {
+	case nil:
+		return "agent"
+	case fmt.Stringer:
+		return g.String()
+	default:
+		return "kernel"
+	}
 }
 
 func (a *Agent) hold(r *pb.Resource) *hold {

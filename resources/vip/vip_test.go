@@ -691,6 +691,28 @@ func TestAHaltFindsWhatAStartIsPlacingS1(t *testing.T) {
 	}
 }
 
+// named is a guard that says what it is.
+type named struct{ Guard }
+
+func (named) String() string { return "kernel, relative" }
+
+func TestTheDetailNamesTheGuard(t *testing.T) {
+	tests := []struct {
+		guard Guard
+		want  string
+	}{
+		{nil, "guard: agent"},
+		{&book{t: t}, "guard: kernel"},
+		{named{}, "guard: kernel, relative"},
+	}
+	for _, tt := range tests {
+		a := newAgent(t, Config{Guard: tt.guard})
+		if got := a.Detail(resource("ip=10.9.0.100")); got != tt.want {
+			t.Errorf("detail with %T: %q, want %q", tt.guard, got, tt.want)
+		}
+	}
+}
+
 func TestWithoutTheGuardsAdmissionNothingStartsS1(t *testing.T) {
 	newLAN(t)
 	g, r := &book{t: t, fail: errors.New("no lease")}, resource("ip=10.9.0.100")

@@ -2,15 +2,17 @@ package guard
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
-// A batch is a list of changes of sets, which the kernel makes in one commit or
-// not at all. Its zero value is empty.
+// A batch is a list of changes of sets and rules, which the kernel makes in one
+// commit or not at all. Its zero value is empty.
 //
 // It is written here because it is sent fifteen times a second for as long as
 // a node owns an address, and in every failover. The library has every message
@@ -20,6 +22,7 @@ type batch struct {
 	buffer []byte
 	count  uint32 // of messages, the first of which begins the batch
 	last   int    // where the newest change begins
+	err    error  // why a rule could not be written
 }
 
 // mostKeys is how many elements one message names: the length of what frames
@@ -29,30 +32,45 @@ const mostKeys = 1000
 // put adds elements to a set; a timeout of 0 is none.
 func (b *batch) put(set *nftables.Set, keys [][]byte, timeout time.Duration) {
 	for some := range slices.Chunk(keys, mostKeys) {
-		b.change(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, set, some, timeout)
+		b.elements(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, set, some, timeout)
 	}
 }
 
 // take deletes elements. That one is not there is an error.
 func (b *batch) take(set *nftables.Set, keys [][]byte) {
 	for some := range slices.Chunk(keys, mostKeys) {
-		b.change(unix.NFT_MSG_DELSETELEM, 0, set, some, 0)
+		b.elements(unix.NFT_MSG_DELSETELEM, 0, set, some, 0)
 	}
 }
 
 // empty deletes all elements of a set.
 func (b *batch) empty(set *nftables.Set) {
-	b.change(unix.NFT_MSG_DELSETELEM, 0, set, nil, 0)
+	b.elements(unix.NFT_MSG_DELSETELEM, 0, set, nil, 0)
 }
 
-func (b *batch) change(kind, flags uint16, set *nftables.Set, keys [][]byte, timeout time.Duration) {
-	if b.count == 0 {
-		b.message(unix.NFNL_MSG_BATCH_BEGIN, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, func() {})
+// replace makes a rule the only one of a chain.
+func (b *batch) replace(chain *nftables.Chain, rule []expr.Any) {
+	of := func() {
+		b.text(unix.NFTA_RULE_TABLE, chain.Table.Name)
+		b.text(unix.NFTA_RULE_CHAIN, chain.Name)
 	}
-	b.last = len(b.buffer)
-	b.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, byte(set.Table.Family), 0, func() {
-		b.attribute(unix.NFTA_SET_ELEM_LIST_TABLE, append([]byte(set.Table.Name), 0))
-		b.attribute(unix.NFTA_SET_ELEM_LIST_SET, append([]byte(set.Name), 0))
+	b.change(unix.NFT_MSG_DELRULE, 0, chain.Table, of)
+	b.change(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, chain.Table, func() {
+		of()
+		b.nested(unix.NFTA_RULE_EXPRESSIONS, func() {
+			for _, e := range rule {
+				data, err := expr.Marshal(byte(chain.Table.Family), e)
+				b.err = errors.Join(b.err, err)
+				b.attribute(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, data)
+			}
+		})
+	})
+}
+
+func (b *batch) elements(kind, flags uint16, set *nftables.Set, keys [][]byte, timeout time.Duration) {
+	b.change(kind, flags, set.Table, func() {
+		b.text(unix.NFTA_SET_ELEM_LIST_TABLE, set.Table.Name)
+		b.text(unix.NFTA_SET_ELEM_LIST_SET, set.Name)
 		if keys == nil {
 			return
 		}
@@ -69,6 +87,15 @@ func (b *batch) element(key []byte, timeout time.Duration) {
 	if timeout > 0 {
 		b.attribute(unix.NFTA_SET_ELEM_TIMEOUT, binary.BigEndian.AppendUint64(nil, uint64(timeout.Milliseconds())))
 	}
+}
+
+// change appends a message about what is in a table.
+func (b *batch) change(kind, flags uint16, table *nftables.Table, body func()) {
+	if b.count == 0 {
+		b.message(unix.NFNL_MSG_BATCH_BEGIN, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, func() {})
+	}
+	b.last = len(b.buffer)
+	b.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, byte(table.Family), 0, body)
 }
 
 // finish ends the batch and returns it as it is sent. The kernel answers its
@@ -94,6 +121,8 @@ func (b *batch) message(kind, flags uint16, family byte, resource uint16, body f
 	order.PutUint32(b.buffer[at:], uint32(len(b.buffer)-at))
 	b.count++
 }
+
+func (b *batch) text(kind uint16, s string) { b.attribute(kind, append([]byte(s), 0)) }
 
 func (b *batch) attribute(kind uint16, data []byte) {
 	b.framed(kind, func() { b.buffer = append(b.buffer, data...) })

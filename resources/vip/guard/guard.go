@@ -6,11 +6,14 @@
 // unless the address is also in a set of leased ones, whose elements time out
 // in the kernel. A [Guard] renews them; everybody else's tables are left alone.
 //
-// The timeout is the lease that remained when it was computed, in whole
-// milliseconds, rounded down. An agent that is frozen between that and the
-// kernel's commit writes it too late: then the clock, read again after every
-// write, shows that the lease is over, and the elements are deleted (lease
-// protocol, rule 24). Until that deletion the address answers.
+// Every write carries the end of the lease twice: as timeouts of the elements,
+// which the kernel counts from its commit, and as a deadline on the wall clock,
+// in a rule that all leased addresses have to pass. An address speaks while both
+// allow it. An agent that is frozen before the commit, or waits for it behind a
+// firewall that is being loaded, writes timeouts that end too late and a deadline
+// that does not. A wall clock that is set moves the deadline and not the
+// timeouts. After every write the clock is read again; if the lease is over,
+// what was written is deleted (lease protocol, rules 23 and 24).
 package guard
 
 import (
@@ -22,9 +25,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/nftables"
-	"golang.org/x/sys/unix"
 
 	"quorate/resources"
 )
@@ -41,20 +41,13 @@ var ErrNoLease = resources.ErrNoLease
 // of it. What had been written was deleted again.
 var ErrStalled = fmt.Errorf("the lease ended while the guard was written: %w", ErrNoLease)
 
-// Config is what a guard needs. Its zero value suffices.
-type Config struct {
-	// Deadline returns the end of the lease that the node holds now, on
-	// CLOCK_MONOTONIC_RAW, and whether it holds one. It is called inside the
-	// guard's lock, so it must not wait for whoever may be calling the guard.
-	// Nil: the newest deadline given to Extend.
-	Deadline func() (time.Duration, bool)
-}
-
 // A Guard owns the tables (lease protocol, rule 23): all writes and deletions
 // go through its lock, in which the right to them is checked again.
 type Guard struct {
 	present func() (time.Duration, bool)
-	now     func() time.Duration
+	now     func() time.Duration // the clock of deadlines
+	wall    func() time.Duration // the clock of packets
+	steps   *stepWatch           // of the wall clock
 
 	mu       sync.Mutex
 	socket   socket
@@ -62,54 +55,6 @@ type Guard struct {
 	extended time.Duration           // the newest deadline given to Extend; 0 after Clear
 	leased   map[netip.Addr]struct{} // renewed by Extend
 	managed  map[netip.Addr]struct{} // silent unless leased
-}
-
-// Open creates the tables, or replaces those that an earlier agent left:
-// nothing is leased afterwards (rule 4), and the addresses that it managed and
-// that keep returns true for stay silent until they are added again.
-func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
-	g := &Guard{
-		present: c.Deadline,
-		now:     Now,
-		leased:  make(map[netip.Addr]struct{}),
-		managed: make(map[netip.Addr]struct{}),
-	}
-	if g.present == nil {
-		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
-	}
-	g.sets = newSets()
-	err := g.install(keep)
-	if err == nil {
-		g.socket, err = openSocket()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return g, nil
-}
-
-// install makes the tables. The library does this; what is written often goes
-// by the guard's own socket.
-func (g *Guard) install(keep func(netip.Addr) bool) error {
-	conn, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	for _, addr := range g.sets.list(conn) {
-		if keep(addr) {
-			g.managed[addr] = struct{}{}
-		}
-	}
-	return g.sets.install(conn, g.managed)
-}
-
-// Now reads the clock that deadlines are on.
-func Now() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &t); err != nil {
-		panic(fmt.Sprintf("read CLOCK_MONOTONIC_RAW: %v", err)) // Linux has had it since 2.6.28
-	}
-	return time.Duration(t.Nano())
 }
 
 // Add admits an address until the present lease ends, and has Extend renew it.
@@ -155,15 +100,34 @@ func (g *Guard) Extend(deadline time.Duration) error {
 	return nil
 }
 
+// stepped renews what is leased after the wall clock was set: the deadline in
+// the kernel was on the old one. What fails is silent until the next Extend,
+// which tells why.
+func (g *Guard) stepped() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, held := g.present()
+	if !held || len(g.leased) == 0 {
+		return
+	}
+	if err := g.write(new(batch), until, slices.Collect(maps.Keys(g.leased))...); err != nil {
+		b := new(batch)
+		g.sets.clear(b)
+		_ = g.commit(b)
+	}
+}
+
 // write commits a batch that leases addresses to the kernel until a moment. When
 // it fails, or that has passed by the time it is done, the caller takes back
 // what it wrote. g.mu is held.
 func (g *Guard) write(b *batch, until time.Duration, addrs ...netip.Addr) error {
-	timeout := (until - g.now()).Truncate(time.Millisecond)
+	wall := g.wall() // first: a freeze between the clocks makes the deadline earlier
+	left := until - g.now()
+	timeout := left.Truncate(time.Millisecond)
 	if timeout <= 0 {
 		return ErrStalled
 	}
-	g.sets.lease(b, timeout, addrs...)
+	g.sets.lease(b, span{from: wall, until: wall + left, timeout: timeout}, addrs...)
 	if err := g.commit(b); err != nil {
 		return fmt.Errorf("write the guard: %w", err)
 	}
@@ -244,29 +208,4 @@ func (g *Guard) commit(b *batch) error {
 	fresh, openErr := openSocket()
 	g.socket = fresh
 	return errors.Join(err, openErr)
-}
-
-// Close removes the tables, unless addresses are still managed: those the
-// kernel goes on guarding until a later agent opens the guard.
-func (g *Guard) Close() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.managed) == 0 {
-		if err := g.uninstall(); err != nil {
-			return fmt.Errorf("remove the guard's tables: %w", err)
-		}
-	}
-	if err := g.socket.close(); err != nil {
-		return fmt.Errorf("close the socket to nftables: %w", err)
-	}
-	return nil
-}
-
-func (g *Guard) uninstall() error {
-	conn, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	g.sets.uninstall(conn)
-	return conn.Flush()
 }

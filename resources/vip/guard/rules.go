@@ -44,17 +44,17 @@ func (s *sets) addRules(c *nftables.Conn) {
 	in := addChain(c, s.inet, "in", nftables.ChainHookPrerouting, *nftables.ChainPriorityRaw)
 	out := addChain(c, s.inet, "out", nftables.ChainHookPostrouting, *nftables.ChainPriorityConntrackHelper)
 	v4, v6 := family(unix.NFPROTO_IPV4), family(unix.NFPROTO_IPV6)
-	drop(c, in, s.v4[0], ipDestination, v4...)
-	drop(c, in, s.v6, ip6Destination, v6...)
-	drop(c, in, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborSolicitation))...)
-	drop(c, out, s.v4[0], ipSource, v4...)
-	drop(c, out, s.v6, ip6Source, v6...)
-	drop(c, out, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborAdvertisement))...)
+	s.addRule(c, in, s.v4[0], ipDestination, v4...)
+	s.addRule(c, in, s.v6, ip6Destination, v6...)
+	s.addRule(c, in, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborSolicitation))...)
+	s.addRule(c, out, s.v4[0], ipSource, v4...)
+	s.addRule(c, out, s.v6, ip6Source, v6...)
+	s.addRule(c, out, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborAdvertisement))...)
 
 	arpIn := addChain(c, s.arp, "in", nftables.ChainHookRef(hookARPIn), *nftables.ChainPriorityFilter)
 	arpOut := addChain(c, s.arp, "out", nftables.ChainHookRef(hookARPOut), *nftables.ChainPriorityFilter)
-	drop(c, arpIn, s.v4[1], arpTarget)
-	drop(c, arpOut, s.v4[1], arpSender)
+	s.addRule(c, arpIn, s.v4[1], arpTarget)
+	s.addRule(c, arpOut, s.v4[1], arpSender)
 }
 
 func addChain(c *nftables.Conn, t *nftables.Table, name string, hook *nftables.ChainHook, priority nftables.ChainPriority) *nftables.Chain {
@@ -63,15 +63,23 @@ func addChain(c *nftables.Conn, t *nftables.Table, name string, hook *nftables.C
 	})
 }
 
-// drop adds a rule: when the conditions hold and the field is managed and not
-// leased, drop the packet.
-func drop(c *nftables.Conn, chain *nftables.Chain, p pair, f field, when ...expr.Any) {
-	c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: slices.Concat(when, []expr.Any{
-		f.load(),
+// addRule drops a packet that meets the conditions when its field is managed and
+// not leased, and has it pass the deadline when it is leased.
+func (s *sets) addRule(c *nftables.Conn, chain *nftables.Chain, p pair, f field, when ...expr.Any) {
+	add := func(then ...expr.Any) {
+		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: slices.Concat(when, []expr.Any{f.load()}, then)})
+	}
+	add(
 		&expr.Lookup{SourceRegister: 1, SetName: p.managed.Name},
 		&expr.Lookup{SourceRegister: 1, SetName: p.leased.Name, Invert: true},
 		&expr.Verdict{Kind: expr.VerdictDrop},
-	})})
+	)
+	if s.absolute() {
+		add(
+			&expr.Lookup{SourceRegister: 1, SetName: p.leased.Name},
+			&expr.Verdict{Kind: expr.VerdictJump, Chain: deadlineChain},
+		)
+	}
 }
 
 func (f field) load() expr.Any {

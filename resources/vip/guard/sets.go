@@ -17,8 +17,9 @@ const tableName = "quorate"
 // batch or a connection only prepare messages; the caller commits them.
 type sets struct {
 	inet, arp *nftables.Table
-	v4        []pair // in inet and in arp
-	v6        pair   // in inet; neighbour discovery is IP
+	v4        []pair            // in inet and in arp
+	v6        pair              // in inet; neighbour discovery is IP
+	deadlines []*nftables.Chain // in inet and in arp; none in the relative form
 }
 
 // A pair is one table's managed and leased addresses of one family. What is in
@@ -27,13 +28,18 @@ type pair struct {
 	managed, leased *nftables.Set
 }
 
-func newSets() sets {
+// newSets describes the tables in their absolute form, in which leased addresses
+// have a deadline beside their timeouts, or in the relative one without.
+func newSets(absolute bool) sets {
 	s := sets{
 		inet: &nftables.Table{Family: nftables.TableFamilyINet, Name: tableName},
 		arp:  &nftables.Table{Family: nftables.TableFamilyARP, Name: tableName},
 	}
 	s.v4 = []pair{newPair(s.inet, "4", nftables.TypeIPAddr), newPair(s.arp, "4", nftables.TypeIPAddr)}
 	s.v6 = newPair(s.inet, "6", nftables.TypeIP6Addr)
+	if absolute {
+		s.deadlines = []*nftables.Chain{{Table: s.inet, Name: deadlineChain}, {Table: s.arp, Name: deadlineChain}}
+	}
 	return s
 }
 
@@ -43,6 +49,8 @@ func newPair(t *nftables.Table, family string, key nftables.SetDatatype) pair {
 		leased:  &nftables.Set{Table: t, Name: "leased" + family, KeyType: key, HasTimeout: true},
 	}
 }
+
+func (s *sets) absolute() bool { return len(s.deadlines) > 0 }
 
 func (s *sets) all() []pair {
 	return []pair{s.v4[0], s.v4[1], s.v6}
@@ -67,7 +75,7 @@ func (s *sets) list(c *nftables.Conn) []netip.Addr {
 }
 
 // install replaces our tables in one commit, so that no managed address speaks
-// between the old ones and the new.
+// between the old ones and the new. Nothing is leased in these.
 func (s *sets) install(c *nftables.Conn, managed map[netip.Addr]struct{}) error {
 	s.uninstall(c)
 	c.AddTable(s.inet)
@@ -82,6 +90,10 @@ func (s *sets) install(c *nftables.Conn, managed map[netip.Addr]struct{}) error 
 		if err := errors.Join(c.AddSet(p.managed, silent[p.managed]), c.AddSet(p.leased, nil)); err != nil {
 			return err
 		}
+	}
+	for _, chain := range s.deadlines {
+		c.AddChain(chain)
+		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: never.dropOutside()})
 	}
 	s.addRules(c)
 	return c.Flush()
@@ -107,15 +119,20 @@ func (s *sets) release(b *batch, addr netip.Addr) {
 	})
 }
 
-// lease sets how long addresses may speak. To add an element again does not
-// change its timeout (seen on 6.1 and 6.18), so it is deleted in between; and
-// added before that, because to delete what is not there is an error.
-func (s *sets) lease(b *batch, timeout time.Duration, addrs ...netip.Addr) {
+// lease says which addresses may speak, and how long all that are leased may.
+// To add an element again does not change its timeout (seen on 6.1 and 6.18), so
+// it is deleted in between; and added before that, because to delete what is not
+// there is an error. A rule, unlike an element of an interval set, is replaced
+// without losing a packet on 6.1 too (decision 4).
+func (s *sets) lease(b *batch, to span, addrs ...netip.Addr) {
 	s.each(addrs, func(p pair, keys [][]byte) {
-		b.put(p.leased, keys, timeout)
+		b.put(p.leased, keys, to.timeout)
 		b.take(p.leased, keys)
-		b.put(p.leased, keys, timeout)
+		b.put(p.leased, keys, to.timeout)
 	})
+	for _, chain := range s.deadlines {
+		b.replace(chain, to.dropOutside())
+	}
 }
 
 func (s *sets) expire(b *batch, addr netip.Addr) {

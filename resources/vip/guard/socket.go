@@ -21,13 +21,18 @@ func openSocket() (socket, error) {
 	return socket{fd}, nil
 }
 
-func (s socket) close() error { return unix.Close(s.fd) }
+func (s socket) close() error {
+	if err := unix.Close(s.fd); err != nil {
+		return fmt.Errorf("close the socket to nftables: %w", err)
+	}
+	return nil
+}
 
 // commit has the kernel make the changes of a batch. After an error none of
 // them was made, unless the answer was lost: then nothing is known.
 func (s socket) commit(b *batch) error {
-	if b.count == 0 {
-		return nil
+	if b.err != nil || b.count == 0 {
+		return b.err
 	}
 	if err := unix.Sendto(s.fd, b.finish(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("send to nftables: %w", err)

@@ -1,0 +1,108 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/nftables"
+)
+
+// Config is what a guard needs. Its zero value suffices.
+type Config struct {
+	// Deadline returns the end of the lease that the node holds now, on
+	// CLOCK_MONOTONIC_RAW, and whether it holds one. It is called inside the
+	// guard's lock, so it must not wait for whoever may be calling the guard.
+	// Nil: the newest deadline given to Extend.
+	Deadline func() (time.Duration, bool)
+}
+
+// Open creates the tables, or replaces those that an earlier agent left:
+// nothing is leased afterwards (rule 4), and the addresses that it managed and
+// that keep returns true for stay silent until they are added again. Until it
+// is closed, the guard renews what is leased whenever the wall clock was set.
+func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
+	g := &Guard{
+		present: c.Deadline,
+		now:     Now,
+		wall:    wallNow,
+		leased:  make(map[netip.Addr]struct{}),
+		managed: make(map[netip.Addr]struct{}),
+	}
+	if g.present == nil {
+		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
+	}
+	if err := g.start(keep); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return g, nil
+}
+
+func (g *Guard) start(keep func(netip.Addr) bool) error {
+	if err := g.install(keep, newSets(true), newSets(false)); err != nil {
+		return err
+	}
+	var err error
+	if g.socket, err = openSocket(); err != nil {
+		return err
+	}
+	if g.steps, err = watchSteps(g.stepped); err != nil {
+		return errors.Join(err, g.socket.close())
+	}
+	return nil
+}
+
+// install makes the tables in the first of the forms that this kernel takes.
+// The library does this; what is written often goes by the guard's own socket.
+func (g *Guard) install(keep func(netip.Addr) bool, forms ...sets) error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	for _, g.sets = range forms {
+		for _, addr := range g.sets.list(conn) {
+			if keep(addr) {
+				g.managed[addr] = struct{}{}
+			}
+		}
+		if err = g.sets.install(conn, g.managed); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// String says who ends the lease: "kernel", or "kernel, relative" where this
+// kernel refused deadlines. A write that was frozen past the end of the lease
+// admits addresses there until it is deleted again.
+func (g *Guard) String() string {
+	if g.sets.absolute() {
+		return "kernel"
+	}
+	return "kernel, relative"
+}
+
+// Close removes the tables, unless addresses are still managed: those the
+// kernel goes on guarding until a later agent opens the guard.
+func (g *Guard) Close() error {
+	stepsErr := g.steps.close() // before the lock, which its last call may wait for
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return errors.Join(stepsErr, g.uninstall(), g.socket.close())
+}
+
+func (g *Guard) uninstall() error {
+	if len(g.managed) > 0 {
+		return nil
+	}
+	conn, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("remove the guard's tables: %w", err)
+	}
+	g.sets.uninstall(conn)
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("remove the guard's tables: %w", err)
+	}
+	return nil
+}
