@@ -77,9 +77,7 @@ type Node struct {
 
 	committed chan struct{} // holds a token when the followers have something to learn
 
-	// transfer holds a token while no leadership transfer runs; Shutdown keeps
-	// it. Raft never answers a transfer that its shutdown overtook.
-	transfer chan struct{}
+	handover handover
 
 	mu        sync.Mutex
 	newLeader chan struct{} // closed at the next change of the leader
@@ -94,9 +92,9 @@ func Start(c Config) (*Node, error) {
 	n := &Node{
 		id: c.ID, log: c.Log,
 		changes: make(chan bool, 64), sights: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
-		transfer: make(chan struct{}, 1), committed: make(chan struct{}, 1),
+		committed: make(chan struct{}, 1),
+		handover:  handover{turn: make(chan struct{}, 1), timeout: c.Timing.Election},
 	}
-	n.transfer <- struct{}{}
 	t := newTransport(c.Transport, c.Timing.Heartbeat)
 	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, t)
 	if err != nil {
@@ -209,38 +207,3 @@ func (n *Node) LastContact() time.Duration {
 
 // Term returns the present term.
 func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
-
-// TransferLeadership hands leadership to the most current voter. It tries
-// three times: a transfer fails when that voter is just then unreachable.
-func (n *Node) TransferLeadership() error {
-	<-n.transfer
-	defer func() { n.transfer <- struct{}{} }()
-	return n.handOver()
-}
-
-func (n *Node) handOver() error {
-	if n.raft.State() != raft.Leader {
-		return nil
-	}
-	var err error
-	for range 3 {
-		if err = n.raft.LeadershipTransfer().Error(); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("hand over leadership: %w", err)
-}
-
-// Shutdown hands leadership over where it can and leaves the elections. Its
-// membership stays: stopping is not leaving.
-func (n *Node) Shutdown() error {
-	<-n.transfer
-	if err := n.handOver(); err != nil {
-		n.log.Info("leadership not handed over", "err", err)
-	}
-	defer func() { n.transfer <- struct{}{} }() // raft is no leader any more
-	if err := n.raft.Shutdown().Error(); err != nil {
-		return fmt.Errorf("shut raft down: %w", err)
-	}
-	return nil
-}

@@ -48,6 +48,14 @@ type trio struct {
 	terms      func(ctx context.Context, id string, fsm *counter) error
 }
 
+// plain is a transport that has at most one message to a peer under way, as
+// raft falls back to when a peer does not keep up.
+type plain struct{ *raft.InmemTransport }
+
+func (plain) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
 func onTrio(t *testing.T, terms func(ctx context.Context, id string, fsm *counter) error, f func(*trio)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,7 +96,7 @@ func (c *trio) start(id string) {
 	c.t.Helper()
 	store := raft.NewInmemStore()
 	n, err := Start(Config{
-		ID: id, FSM: c.fsms[id], Transport: c.transports[id], Timing: LAN, Log: slog.New(slog.DiscardHandler),
+		ID: id, FSM: c.fsms[id], Transport: plain{c.transports[id]}, Timing: LAN, Log: slog.New(slog.DiscardHandler),
 		Stores: Stores{Log: store, Stable: store, Snapshots: raft.NewInmemSnapshotStore()},
 	})
 	if err != nil {

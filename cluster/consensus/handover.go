@@ -1,0 +1,75 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// A handover keeps transfers of leadership apart.
+type handover struct {
+	turn    chan struct{} // holds a token while one runs; Shutdown keeps it: raft never answers one that it overtook
+	timeout time.Duration // of one, in raft: Timing.Election
+
+	// The newest one that was not answered in time. It belongs to who holds turn.
+	slow struct {
+		term uint64
+		at   time.Time
+	}
+}
+
+// handoverRest is how long a transfer that was not answered in time may hang in
+// raft: a call of a second to a peer that does not answer, and the longest pause
+// after it.
+const handoverRest = 12 * time.Second
+
+var errHandoverHangs = errors.New("the last attempt is not over")
+
+// TransferLeadership hands leadership to the most current voter, if this node
+// leads. It tries three times: a transfer fails when that voter is just then
+// unreachable.
+func (n *Node) TransferLeadership() error {
+	n.handover.turn <- struct{}{}
+	defer func() { <-n.handover.turn }()
+	return n.handOver()
+}
+
+// handOver does not begin a transfer while another may hang: if the term ended
+// before raft got to it, the node would refuse all changes the next time it
+// leads, and could not hand that over either (hashicorp/raft 1.7.3; see
+// docs/bugs.md).
+func (n *Node) handOver() error {
+	var err error
+	for range 3 {
+		term, began, slow := n.Term(), time.Now(), &n.handover.slow
+		switch {
+		case n.raft.State() != raft.Leader:
+			return nil
+		case slow.term == term && began.Sub(slow.at) < handoverRest:
+			return fmt.Errorf("hand over leadership: %w", errors.Join(errHandoverHangs, err))
+		}
+		if err = n.raft.LeadershipTransfer().Error(); err == nil {
+			return nil
+		}
+		if time.Since(began) >= n.handover.timeout {
+			slow.term, slow.at = term, began
+		}
+	}
+	return fmt.Errorf("hand over leadership: %w", err)
+}
+
+// Shutdown hands leadership over where it can and leaves the elections. Its
+// membership stays: stopping is not leaving.
+func (n *Node) Shutdown() error {
+	n.handover.turn <- struct{}{}
+	defer func() { <-n.handover.turn }() // raft is no leader any more
+	if err := n.handOver(); err != nil {
+		n.log.Info("leadership not handed over", "err", err)
+	}
+	if err := n.raft.Shutdown().Error(); err != nil {
+		return fmt.Errorf("shut raft down: %w", err)
+	}
+	return nil
+}
