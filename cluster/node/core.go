@@ -87,15 +87,30 @@ func StartCore(c CoreConfig) (*Core, error) {
 	return k, nil
 }
 
-// Run takes part in the cluster until ctx is canceled. Then it hands
-// leadership over, while it still beats, and leaves what is served as it is:
-// the lease decides how long that may be.
+// Run takes part in the cluster until ctx is canceled. Then it hands leadership
+// over and ends its part in the consensus, which takes a second when a peer does
+// not answer. It beats to the last, and leaves what is served as it is: the lease
+// decides how long that may be.
 func (k *Core) Run(ctx context.Context) error {
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	beating, silence := context.WithCancel(context.WithoutCancel(ctx))
+	defer silence()
+	holder, beating := errgroup.WithContext(beating)
+	holder.Go(func() error { return k.lease.Run(beating) })
+	err := k.work(ctx, beating)
+	if down := k.raft.Shutdown(); err == nil || errors.Is(err, context.Canceled) {
+		err = down
+	}
+	silence()
+	return errors.Join(err, holder.Wait())
+}
+
+// work takes orders, and leads when it is elected, until ctx is canceled or this
+// node stops beating.
+func (k *Core) work(ctx, beating context.Context) error {
+	working, stop := context.WithCancel(beating)
 	defer stop()
 	g, working := errgroup.WithContext(working)
 	g.Go(func() error { return k.executor.Run(working) })
-	g.Go(func() error { return k.lease.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
 	g.Go(func() error {
 		select {
@@ -106,11 +121,7 @@ func (k *Core) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	err := g.Wait()
-	if down := k.raft.Shutdown(); err == nil || errors.Is(err, context.Canceled) {
-		return down
-	}
-	return err
+	return g.Wait()
 }
 
 // term is one term of leadership.
