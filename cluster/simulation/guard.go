@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"time"
 
 	"quorate/resources"
@@ -34,12 +35,13 @@ func (g *guard) present(deadline time.Duration) (time.Duration, bool) {
 	return min(until, deadline), held
 }
 
-// add admits one resource until the end of the lease.
-func (g *guard) add(id string) error {
+// add admits one resource until the end of the lease. ctx ends with the right to
+// it; it is looked at after the lease was, which is then that of the right.
+func (g *guard) add(ctx context.Context, id string) error {
 	m := g.process.machine
 	defer g.enter()()
 	until, held := g.present(1<<63 - 1)
-	if !held {
+	if !held || ctx.Err() != nil {
 		return errLapsed
 	}
 	m.gate(g.process, "guard-write")

@@ -136,7 +136,7 @@ func (a agent) Start(ctx context.Context, r *pb.Resource) error {
 		return errDead
 	}
 	if a.guarded {
-		if err := a.process.guard.add(r.Id); err != nil {
+		if err := a.process.guard.add(ctx, r.Id); err != nil {
 			return err
 		}
 	}
