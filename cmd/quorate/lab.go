@@ -22,6 +22,7 @@ type labFlags struct {
 	name  string
 	nodes int
 	names []string
+	nets  int
 	agent []string
 }
 
@@ -50,6 +51,7 @@ func (f *labFlags) addName(c *cobra.Command) {
 func (f *labFlags) addNodes(c *cobra.Command) {
 	c.Flags().IntVar(&f.nodes, "nodes", 3, "`N` nodes, n1, n2, …")
 	c.Flags().StringSliceVar(&f.names, "names", nil, "`NAME,…` of the nodes instead")
+	c.Flags().IntVar(&f.nets, "networks", 1, "`N` that every node is on: "+strings.Join(lab.Networks, ", "))
 	c.Flags().StringSliceVar(&f.agent, "agent", lab.AgentCommand, "`COMMAND,…` that every node runs")
 }
 
@@ -73,7 +75,7 @@ func (f *labFlags) up(ctx context.Context) (*lab.Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := lab.Up(ctx, lab.NewSpec(f.name, names, f.agent))
+	l, err := lab.Up(ctx, lab.NewSpec(f.name, names, f.agent).Wired(f.nets))
 	if err != nil || !slices.Equal(f.agent, lab.AgentCommand) {
 		return l, err
 	}
@@ -147,17 +149,25 @@ func labExit(err error) error {
 }
 
 func (f *labFlags) completeHosts(at int) cobra.CompletionFunc {
-	return func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
-		l, err := lab.Open(f.name)
-		if err != nil || len(words) != at-1 {
+	return func(c *cobra.Command, words []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(words) != at-1 {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		var names []string
-		for _, h := range l.Spec.Hosts {
-			names = append(names, h.Name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return f.hosts(c, words, word)
 	}
+}
+
+// hosts completes the name of one.
+func (f *labFlags) hosts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	l, err := lab.Open(f.name)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	for _, h := range l.Spec.Hosts {
+		names = append(names, h.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func newLabShellCommand(a *app) *cobra.Command {
@@ -204,6 +214,7 @@ func shell() string {
 
 func newLabFaultCommand(a *app) *cobra.Command {
 	var f labFlags
+	var t lab.Trouble
 	var kinds []string
 	for _, k := range lab.Faults {
 		kinds = append(kinds, string(k))
@@ -213,13 +224,19 @@ func newLabFaultCommand(a *app) *cobra.Command {
 		Short: "Break a node, or heal it",
 		Long: "Break a node, or heal it:\n\n" +
 			"  power-off  silent at once, its processes gone, its disk kept\n" +
-			"  cut        nothing passes its cable; it still sees a carrier\n" +
-			"  unplug     its cable is out, and it sees that\n" +
+			"  cut        nothing passes its cables; it still sees a carrier\n" +
+			"  unplug     its cables are out, and it sees that\n" +
+			"  flap       its cables are out and in again, three times in 600 ms\n" +
+			"  lose       a share of what its cables carry is lost (--percent)\n" +
 			"  freeze     its agent stands still (SIGSTOP)\n" +
 			"  kill       its agent is killed (SIGKILL); what the agent started lives on\n" +
-			"  heal       all of that undone",
-		Example: "lab fault power-off n1\nlab fault heal n1",
-		Args:    words(2, 2),
+			"  heal       all of that undone\n\n" +
+			"With --network a fault of cables is of that network alone, and so is heal. With\n" +
+			"--way only what the host sends (out) or gets (in) is cut or lost, with --peer only\n" +
+			"what passes between the two.",
+		Example: "lab fault power-off n1\nlab fault cut n1 --network cable\nlab fault cut n1 --peer n2\n" +
+			"lab fault lose n1 --percent 20 --way out\nlab fault heal n1",
+		Args: words(2, 2),
 		RunE: func(c *cobra.Command, words []string) error {
 			kind, err := lab.ParseFault(words[0])
 			if err != nil {
@@ -229,7 +246,8 @@ func newLabFaultCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := l.Fault(c.Context(), kind, words[1])
+			t.Fault, t.Host = kind, words[1]
+			done, err := l.Strike(c.Context(), t)
 			for _, s := range done {
 				fmt.Fprintf(a.out, "+%6.1f ms  %s: %s\n", float64(s.At-done[0].At)/float64(time.Millisecond), words[1], s.Text)
 			}
@@ -240,6 +258,7 @@ func newLabFaultCommand(a *app) *cobra.Command {
 		},
 	}
 	f.addName(c)
+	f.addTrouble(c, &t)
 	hosts := f.completeHosts(2)
 	c.ValidArgsFunction = func(c *cobra.Command, words []string, word string) ([]string, cobra.ShellCompDirective) {
 		if len(words) == 0 {
@@ -248,6 +267,19 @@ func newLabFaultCommand(a *app) *cobra.Command {
 		return hosts(c, words, word)
 	}
 	return c
+}
+
+// addTrouble adds what confines a fault.
+func (f *labFlags) addTrouble(c *cobra.Command, t *lab.Trouble) {
+	flags := c.Flags()
+	flags.StringVar(&t.Network, "network", "", "the cable to this `NETWORK` alone")
+	flags.StringVar((*string)(&t.Way), "way", "", "`in|out`: this direction alone, as the host sees it")
+	flags.StringVar(&t.Peer, "peer", "", "what passes to and from this `HOST` alone")
+	flags.IntVar(&t.Percent, "percent", 0, "`N` of what is lost")
+	for name, values := range map[string][]string{"network": lab.Networks, "way": {string(lab.In), string(lab.Out)}} {
+		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	_ = c.RegisterFlagCompletionFunc("peer", f.hosts)
 }
 
 func newLabStatusCommand(a *app) *cobra.Command {
@@ -289,9 +321,22 @@ func (a *app) showLab(ctx context.Context, l *lab.Lab) error {
 		if h.Agent.State == "none" {
 			agent, log = "-", "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, power, h.Link, agent, log)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, power, links(h), agent, log)
 	}
 	return t.Flush()
+}
+
+// links are a host's cables in one cell.
+func links(h lab.HostStatus) string {
+	if len(h.Links) == 1 && len(h.Links[0].Drops) == 0 {
+		return h.Link
+	}
+	var all []string
+	for _, l := range h.Links {
+		all = append(all, l.Network+" "+l.State)
+		all = append(all, l.Drops...)
+	}
+	return strings.Join(all, ", ")
 }
 
 func newLabDownCommand() *cobra.Command {

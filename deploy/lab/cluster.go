@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,25 +81,62 @@ func (c *Cluster) Ready(ctx context.Context) error {
 	return nil
 }
 
+// A Shape says what cluster is made of a lab's nodes.
+type Shape struct {
+	Name    string // empty: lab
+	Policy  string // no-quorum-policy; empty: stop
+	Witness string // the node that votes and hosts nothing; empty: none
+}
+
+// Pair is what the tutorials make of two nodes, and of their names lvsm and lvss.
+var Pair = Shape{Name: "auth_cluster", Policy: "ignore"}
+
 // Form makes a cluster of all nodes, as a tutorial does, and starts it.
-func (c *Cluster) Form(ctx context.Context) error {
+func (c *Cluster) Form(ctx context.Context, shape Shape) error {
 	if err := c.Ready(ctx); err != nil {
 		return err
 	}
-	nodes := c.Lab.Spec.Nodes()
-	all := strings.Join(nodes, " ")
-	for _, line := range []string{
-		"pcs cluster auth " + all + " -u hacluster -p " + password,
-		"pcs cluster setup --name lab " + all,
-		"pcs cluster start --all",
-		"pcs property set stonith-enabled=false",
-		"pcs property set no-quorum-policy=stop",
-	} {
-		if _, err := c.Type(ctx, nodes[0], line); err != nil {
+	first := c.Lab.Spec.Nodes()[0]
+	for _, line := range c.formation(shape) {
+		if _, err := c.Type(ctx, first, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// formation is what is typed to make a cluster.
+func (c *Cluster) formation(shape Shape) []string {
+	nodes := c.Lab.Spec.Nodes()
+	all := strings.Join(nodes, " ")
+	members := slices.DeleteFunc(nodes, func(n string) bool { return n == shape.Witness })
+	lines := []string{
+		"pcs cluster auth " + all + " -u hacluster -p " + password,
+		"pcs cluster setup --name " + cmp.Or(shape.Name, "lab") + " " + c.addressed(members...),
+		"pcs cluster start --all",
+		"pcs property set stonith-enabled=false",
+		"pcs property set no-quorum-policy=" + cmp.Or(shape.Policy, "stop"),
+	}
+	if shape.Witness != "" {
+		lines = append(lines, "pcs cluster node add "+c.addressed(shape.Witness)+" --role witness --start")
+	}
+	return lines
+}
+
+// addressed are nodes as commands name them: those on several networks with all
+// their addresses.
+func (c *Cluster) addressed(nodes ...string) string {
+	var words []string
+	for _, n := range nodes {
+		words = append(words, n)
+		h, _ := c.Lab.Spec.Host(n)
+		if addresses := h.Addresses(); len(addresses) > 1 {
+			for _, a := range addresses {
+				words = append(words, "addr="+a.String())
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // CreateVIP gives the cluster the lab's address.

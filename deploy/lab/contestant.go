@@ -29,7 +29,7 @@ func newQuorate(ctx context.Context, c *Cluster) (*quorate, error) {
 		return nil, err
 	}
 	if v.GetState().GetClusterId() == "" {
-		if err := c.Form(ctx); err != nil {
+		if err := c.Form(ctx, Shape{}); err != nil {
 			return nil, err
 		}
 	}

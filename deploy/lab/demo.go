@@ -118,7 +118,7 @@ func (d *demo) noticed(g Gap) {
 // build makes the cluster and what it keeps.
 func (d *demo) build(ctx context.Context) error {
 	d.title("Three nodes (lvsm, lvss, web1), two web servers and a client, as %s, in network namespaces", who())
-	if err := d.cluster.Form(ctx); err != nil {
+	if err := d.cluster.Form(ctx, Shape{}); err != nil {
 		return err
 	}
 	d.title("An address%s", map[bool]string{true: ", and an HAProxy in front of the web servers", false: ""}[d.haproxy])

@@ -121,6 +121,9 @@ func hostsFile(s Spec) []byte {
 	}
 	for _, h := range s.Hosts {
 		fmt.Fprintf(&b, "%s %s-ipv6\n", h.Address6(), h.Name)
+		for network, a := range h.Addresses()[1:] {
+			fmt.Fprintf(&b, "%s %s-%s\n", a, h.Name, Networks[network+1])
+		}
 	}
 	return []byte(b.String())
 }

@@ -5,7 +5,7 @@
 // A lab is a tree of processes:
 //
 //	keeper       outside; starts the supervisor and removes the lab's files after it
-//	supervisor   first process of the lab's namespaces; owns the bridge, the
+//	supervisor   first process of the lab's namespaces; owns the bridges, the
 //	             power switches and the meter
 //	host's init  first process of one host; runs its agent and what [Lab.Exec] asks
 //

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -67,11 +68,17 @@ type scene struct {
 // with the test, however that ends.
 func newScene(t *testing.T, nodes ...string) *scene {
 	t.Helper()
+	return newWiredScene(t, 1, nodes...)
+}
+
+// newWiredScene is newScene with all nodes on several networks.
+func newWiredScene(t *testing.T, networks int, nodes ...string) *scene {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: whole clusters take their time")
 	}
 	quorate := quorateProgram(t)
-	spec := NewSpec("e2e", nodes, []string{quorate, "agent"})
+	spec := NewSpec("e2e", nodes, []string{quorate, "agent"}).Wired(networks)
 	for _, www := range []string{"www1", "www2"} {
 		spec = spec.With(www, quorate, "lab", "web", ":80")
 	}
@@ -115,7 +122,8 @@ func (s *scene) end() {
 //	lvsm# COMMAND    a shell on lvsm runs it, and it exits 0
 //	says TEXT        the last command printed that
 //	all on lvss      in the end all resources run on lvss, and stay there
-//	power-off lvsm   or another fault; after "heal" all nodes are at work again
+//	power-off lvsm   or another fault, with its options as "quorate lab fault" has
+//	                 them; after "heal" all nodes are at work again
 //	terminate lvsm   as "systemctl stop" does: SIGTERM for its agent
 //
 // $VIP is the lab's address, and $SHARED a directory that all hosts see.
@@ -154,15 +162,45 @@ func (s *scene) perform(line string) error {
 	if node, ok := strings.CutPrefix(line, "all on "); ok {
 		return s.allOn(node)
 	}
-	fault, host, _ := strings.Cut(line, " ")
-	if fault == "terminate" {
+	if host, ok := strings.CutPrefix(line, "terminate "); ok {
 		return s.terminate(host)
 	}
-	if _, err := s.Fault(s.Context(), Fault(fault), host); err != nil || Fault(fault) != Heal {
+	t, err := parseTrouble(strings.Fields(line))
+	if err != nil {
 		return err
 	}
-	_, err := s.cluster.Settled(s.Context())
+	if _, err := s.Strike(s.Context(), t); err != nil || t.Fault != Heal || t.Network != "" {
+		return err
+	}
+	_, err = s.cluster.Settled(s.Context())
 	return err
+}
+
+// parseTrouble reads FAULT HOST [--OPTION VALUE]...
+func parseTrouble(words []string) (Trouble, error) {
+	if len(words) < 2 || len(words)%2 != 0 {
+		return Trouble{}, errors.New("this is neither a command nor a fault")
+	}
+	t := Trouble{Fault: Fault(words[0]), Host: words[1]}
+	for option := range slices.Chunk(words[2:], 2) {
+		var err error
+		switch value := option[1]; option[0] {
+		case "--network":
+			t.Network = value
+		case "--way":
+			t.Way = Way(value)
+		case "--peer":
+			t.Peer = value
+		case "--percent":
+			t.Percent, err = strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("%s is unknown", option[0])
+		}
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 // terminate ends an agent, and returns when it has ended.
@@ -300,7 +338,13 @@ func unanswered(t Tally, since time.Duration) []Gap {
 // form makes a cluster that keeps the address on the first node.
 func (s *scene) form() {
 	s.Helper()
-	err := s.cluster.Form(s.Context())
+	s.formAs(Shape{})
+}
+
+// formAs does so with a cluster of another shape, as [Pair].
+func (s *scene) formAs(shape Shape) {
+	s.Helper()
+	err := s.cluster.Form(s.Context(), shape)
 	if err == nil {
 		err = s.cluster.CreateVIP(s.Context())
 	}

@@ -27,12 +27,21 @@ const (
 
 // HostStatus is what a host is doing.
 type HostStatus struct {
-	Name    string      `json:"name"`
-	Address string      `json:"address"`
-	Power   bool        `json:"power"`
-	Link    string      `json:"link"` // up, cut, unplugged, none
-	Agent   AgentStatus `json:"agent"`
-	Log     string      `json:"log"`
+	Name    string       `json:"name"`
+	Address string       `json:"address"`
+	Power   bool         `json:"power"`
+	Link    string       `json:"link"` // of the first network: up, cut, unplugged, none
+	Links   []LinkStatus `json:"links"`
+	Agent   AgentStatus  `json:"agent"`
+	Log     string       `json:"log"`
+}
+
+// LinkStatus is what has become of a host's cable to a network.
+type LinkStatus struct {
+	Network string   `json:"network"`
+	Address string   `json:"address"`
+	State   string   `json:"state"`           // up, cut, unplugged, none
+	Drops   []string `json:"drops,omitempty"` // what else is lost
 }
 
 // A host is one machine of the lab, as the supervisor has it.
@@ -40,14 +49,14 @@ type host struct {
 	Host
 	dir      directory
 	log      *slog.Logger
-	bridge   netlink.Link
+	bridges  []netlink.Link
+	drops    *drops
 	presence *presence
-	ports    *portTable
+	ports    *portTable // of the first network
 
-	mu    sync.Mutex // held over a change of power, link or agent
-	init  *machine   // nil: no power
-	cable *cable
-	link  linkState
+	mu     sync.Mutex // held over a change of power, link or agent
+	init   *machine   // nil: no power
+	cables []*cable   // by network; none without power
 }
 
 // A machine is a host from power-on to power-off.
@@ -57,7 +66,7 @@ type machine struct {
 	watch func()        // ends the watch of its addresses
 }
 
-// powerOn starts the host's init in namespaces of its own, lays its cable and
+// powerOn starts the host's init in namespaces of its own, lays its cables and
 // boots it. The caller holds h.mu.
 func (h *host) powerOn() error {
 	m, err := h.startInit()
@@ -65,10 +74,9 @@ func (h *host) powerOn() error {
 		return err
 	}
 	h.init = m
-	h.cable, err = plug(h.bridge, h.Host, m.cmd.Process.Pid)
+	h.cables, err = plug(h.bridges, h.Host, m.cmd.Process.Pid)
 	if err == nil {
-		h.link = linkWhole
-		h.ports.add(h.cable.index(), port{h.Name, h.cable.port.Attrs().HardwareAddr})
+		h.ports.add(h.cables[0].index(), port{h.Name, h.cables[0].port.Attrs().HardwareAddr})
 		m.watch, err = h.presence.follow(h.Name, m.cmd.Process.Pid)
 	}
 	if err == nil {
@@ -111,11 +119,11 @@ func (h *host) powerOff() error {
 		m.watch()
 	}
 	err = errors.Join(err, m.conn.Close())
-	if h.cable != nil {
-		h.ports.remove(h.cable.index())
-		err = errors.Join(err, h.cable.remove())
+	if len(h.cables) > 0 {
+		h.ports.remove(h.cables[0].index())
+		err = errors.Join(err, removeAll(h.cables))
 	}
-	h.init, h.cable, h.link = nil, nil, linkNone
+	h.init, h.cables = nil, nil
 	return err
 }
 
@@ -177,8 +185,9 @@ func (h *host) status() HostStatus {
 	defer h.mu.Unlock()
 	s := HostStatus{
 		Name: h.Name, Address: h.Address().String(), Power: h.init != nil,
-		Link: string(h.link), Log: h.dir.log(h.Name),
+		Links: h.linkStatus(), Log: h.dir.log(h.Name),
 	}
+	s.Link = s.Links[0].State
 	if h.init != nil {
 		agent, err := h.control(agentLook)
 		if err != nil {
@@ -187,4 +196,21 @@ func (h *host) status() HostStatus {
 		s.Agent = agent
 	}
 	return s
+}
+
+func (h *host) linkStatus() []LinkStatus {
+	var links []LinkStatus
+	for network, a := range h.Addresses() {
+		l := LinkStatus{Network: Networks[network], Address: a.String(), State: string(linkNone)}
+		if len(h.cables) > 0 {
+			l.State = string(h.cables[network].state)
+		}
+		for _, d := range h.drops.of(h.Name) {
+			if d.network == network {
+				l.Drops = append(l.Drops, d.String())
+			}
+		}
+		links = append(links, l)
+	}
+	return links
 }

@@ -136,15 +136,25 @@ func (l *Lab) Status(ctx context.Context) ([]HostStatus, error) {
 	return answer.Hosts, err
 }
 
-// Fault does something to a host and returns what was done and when.
+// Fault does something to all of a host and returns what was done and when.
 func (l *Lab) Fault(ctx context.Context, f Fault, host string) ([]Step, error) {
-	if _, err := ParseFault(string(f)); err != nil {
+	return l.Strike(ctx, Trouble{Fault: f, Host: host})
+}
+
+// Strike does what a trouble says and returns what was done and when.
+func (l *Lab) Strike(ctx context.Context, t Trouble) ([]Step, error) {
+	if err := t.validate(); err != nil {
 		return nil, err
 	}
-	if err := l.knows(host); err != nil {
+	if err := l.knows(t.Host); err != nil {
 		return nil, err
 	}
-	answer, err := l.ask(ctx, request{Verb: verbFault, Fault: f, Host: host})
+	if t.Peer != "" {
+		if err := l.knows(t.Peer); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := l.ask(ctx, request{Verb: verbFault, Trouble: t})
 	return answer.Steps, err
 }
 

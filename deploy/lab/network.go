@@ -12,20 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const bridgeName = "lan"
-
-// newBridge makes the lab's network in the supervisor's namespace.
-func newBridge() (netlink.Link, error) {
+// newBridges makes the first n of the lab's networks in the supervisor's namespace.
+func newBridges(n int) ([]netlink.Link, error) {
 	if err := linkUp("lo"); err != nil {
 		return nil, err
 	}
-	snooping := false // nobody asks for multicast groups here, and neighbour discovery needs them
-	bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs(), MulticastSnooping: &snooping}
-	bridge.Name = bridgeName
-	if err := netlink.LinkAdd(bridge); err != nil {
-		return nil, fmt.Errorf("bridge: %w", err)
+	var bridges []netlink.Link
+	for _, name := range Networks[:n] {
+		snooping := false // nobody asks for multicast groups here, and neighbour discovery needs them
+		bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs(), MulticastSnooping: &snooping}
+		bridge.Name = name
+		if err := netlink.LinkAdd(bridge); err != nil {
+			return nil, fmt.Errorf("bridge %s: %w", name, err)
+		}
+		if err := linkUp(name); err != nil {
+			return nil, err
+		}
+		bridges = append(bridges, bridge)
 	}
-	return bridge, linkUp(bridgeName)
+	return bridges, nil
 }
 
 func linkUp(name string) error {
@@ -39,31 +44,49 @@ func linkUp(name string) error {
 	return nil
 }
 
-// A cable is the veth pair between a host and the bridge.
+// A cable is the veth pair between a host and the bridge of one of its networks.
 type cable struct {
-	bridge netlink.Link
-	port   netlink.Link // the bridge's end
+	network int // its place in Networks
+	bridge  netlink.Link
+	port    netlink.Link // the bridge's end
+	state   linkState
 }
 
-// plug lays a cable from the bridge to the process's network namespace and
-// gives the host its addresses.
-func plug(bridge netlink.Link, h Host, pid int) (*cable, error) {
+// plug lays a cable from every bridge of the host's to the process's network
+// namespace and gives the host its addresses. After an error it has laid none.
+func plug(bridges []netlink.Link, h Host, pid int) ([]*cable, error) {
+	var cables []*cable
+	for network, bridge := range bridges[:h.networks()] {
+		c, err := lay(bridge, h, network, pid)
+		if err != nil {
+			return nil, errors.Join(err, removeAll(cables))
+		}
+		cables = append(cables, c)
+	}
+	if err := address(h, pid); err != nil {
+		return nil, errors.Join(fmt.Errorf("addresses of %s: %w", h.Name, err), removeAll(cables))
+	}
+	return cables, nil
+}
+
+// lay lays one cable.
+func lay(bridge netlink.Link, h Host, network, pid int) (*cable, error) {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = h.port()
+	attrs.Name = h.port(network)
 	attrs.MasterIndex = bridge.Attrs().Index
 	veth := &netlink.Veth{
-		LinkAttrs: attrs, PeerName: "eth0",
-		PeerHardwareAddr: h.mac(), PeerNamespace: netlink.NsPid(pid),
+		LinkAttrs: attrs, PeerName: interfaceName(network),
+		PeerHardwareAddr: h.mac(network), PeerNamespace: netlink.NsPid(pid),
 	}
 	if err := netlink.LinkAdd(veth); err != nil {
 		return nil, fmt.Errorf("cable of %s: %w", h.Name, err)
 	}
-	port, err := netlink.LinkByName(h.port())
+	port, err := netlink.LinkByName(attrs.Name)
 	if err != nil {
 		return nil, fmt.Errorf("cable of %s: %w", h.Name, err)
 	}
-	c := &cable{bridge: bridge, port: port}
-	if err := errors.Join(netlink.LinkSetUp(port), address(h, pid)); err != nil {
+	c := &cable{network: network, bridge: bridge, port: port, state: linkWhole}
+	if err := netlink.LinkSetUp(port); err != nil {
 		return nil, errors.Join(fmt.Errorf("cable of %s: %w", h.Name, err), c.remove())
 	}
 	return c, nil
@@ -85,14 +108,22 @@ func address(h Host, pid int) error {
 	if err != nil {
 		return err
 	}
-	eth0, err := handle.LinkByName("eth0")
+	err = handle.LinkSetUp(lo)
+	for network := range h.networks() {
+		err = errors.Join(err, addressLink(handle, h, network))
+	}
+	return err
+}
+
+func addressLink(handle *netlink.Handle, h Host, network int) error {
+	link, err := handle.LinkByName(interfaceName(network))
 	if err != nil {
 		return err
 	}
-	v4 := &netlink.Addr{IPNet: prefix(h.Address(), 24)}
-	v6 := &netlink.Addr{IPNet: prefix(h.Address6(), 64), Flags: unix.IFA_F_NODAD}
-	err = errors.Join(handle.LinkSetUp(lo), handle.LinkSetUp(eth0), handle.AddrAdd(eth0, v4))
-	if err6 := handle.AddrAdd(eth0, v6); err6 != nil && !withoutIPv6(err6) {
+	v4 := &netlink.Addr{IPNet: prefix(h.address(network), 24)}
+	v6 := &netlink.Addr{IPNet: prefix(h.address6(network), 64), Flags: unix.IFA_F_NODAD}
+	err = errors.Join(handle.LinkSetUp(link), handle.AddrAdd(link, v4))
+	if err6 := handle.AddrAdd(link, v6); err6 != nil && !withoutIPv6(err6) {
 		err = errors.Join(err, err6)
 	}
 	return err
@@ -109,6 +140,8 @@ func prefix(a netip.Addr, bits int) *net.IPNet {
 
 func (c *cable) index() int { return c.port.Attrs().Index }
 
+func (c *cable) name() string { return Networks[c.network] }
+
 // pass connects the cable to the bridge or takes it off. The host sees a carrier
 // either way, as when a switch further away fails.
 func (c *cable) pass(yes bool) error {
@@ -121,8 +154,30 @@ func (c *cable) pass(yes bool) error {
 // silence takes the carrier away, at once and in both directions.
 func (c *cable) silence() error { return netlink.LinkSetDown(c.port) }
 
-// restore undoes silence.
-func (c *cable) restore() error { return netlink.LinkSetUp(c.port) }
+func (c *cable) cut() error {
+	err := c.pass(false)
+	if err == nil {
+		c.state = linkCut
+	}
+	return err
+}
+
+func (c *cable) unplug() error {
+	err := c.silence()
+	if err == nil {
+		c.state = linkUnplugged
+	}
+	return err
+}
+
+// heal undoes cut and unplug.
+func (c *cable) heal() error {
+	err := errors.Join(c.pass(true), netlink.LinkSetUp(c.port))
+	if err == nil {
+		c.state = linkWhole
+	}
+	return err
+}
 
 // remove takes the cable out, also when the kernel was quicker.
 func (c *cable) remove() error {
@@ -130,6 +185,14 @@ func (c *cable) remove() error {
 	var missing netlink.LinkNotFoundError
 	if errors.Is(err, unix.ENODEV) || errors.As(err, &missing) {
 		return nil
+	}
+	return err
+}
+
+func removeAll(cables []*cable) error {
+	var err error
+	for _, c := range cables {
+		err = errors.Join(err, c.remove())
 	}
 	return err
 }

@@ -19,6 +19,10 @@ var (
 	VIP6 = netip.MustParseAddr("fd77::100")
 )
 
+// Networks are those that a lab may have, in the order of the hosts' interfaces: eth0
+// is on the first, the service network. The others are between the nodes only.
+var Networks = []string{"lan", "cable", "cable2", "cable3"}
+
 const (
 	clientOctet = 10  // of the client's address
 	nodeOctet   = 11  // of the first node's address
@@ -40,7 +44,8 @@ type Host struct {
 	Octet   byte     // of its addresses, 10.77.0.Octet and fd77::Octet
 	Command []string // runs from power-on and is what kill and freeze act on: a node's agent
 
-	Files map[string]string `json:",omitempty"` // of its /etc/quorate, by name
+	Networks int               `json:",omitempty"` // that it is on, the first so many; 0: one
+	Files    map[string]string `json:",omitempty"` // of its /etc/quorate, by name
 }
 
 // NewSpec describes a lab of nodes that run agent, and a client.
@@ -63,6 +68,29 @@ func (s Spec) With(name string, command ...string) Spec {
 	}
 	s.Hosts = append(slices.Clone(s.Hosts), Host{Name: name, Octet: octet, Command: command})
 	return s
+}
+
+// Wired returns s with hosts that are on the first n networks; all nodes if none is named.
+func (s Spec) Wired(n int, hosts ...string) Spec {
+	if len(hosts) == 0 {
+		hosts = s.Nodes()
+	}
+	s.Hosts = slices.Clone(s.Hosts)
+	for i := range s.Hosts {
+		if slices.Contains(hosts, s.Hosts[i].Name) {
+			s.Hosts[i].Networks = n
+		}
+	}
+	return s
+}
+
+// networks is how many of them the lab has.
+func (s Spec) networks() int {
+	n := 1
+	for _, h := range s.Hosts {
+		n = max(n, h.networks())
+	}
+	return n
 }
 
 // Nodes returns the names of the hosts that are neither the client nor added by With.
@@ -103,20 +131,49 @@ func (s Spec) validate() error {
 			return fmt.Errorf("names: %q is taken; give every node its own", h.Name)
 		}
 		seen[h.Name] = true
+		if h.Networks < 0 || h.Networks > len(Networks) {
+			return fmt.Errorf("networks: %s is on %d; a host is on 1 to %d", h.Name, h.Networks, len(Networks))
+		}
 	}
 	return nil
 }
 
-// Address is the host's IPv4 address.
-func (h Host) Address() netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, h.Octet}) }
+// Address is the host's IPv4 address on the first network.
+func (h Host) Address() netip.Addr { return h.address(0) }
 
-// Address6 is the host's IPv6 address; it reads like the other, fd77::11.
-func (h Host) Address6() netip.Addr {
-	return netip.MustParseAddr(fmt.Sprintf("fd77::%d", h.Octet))
+// Address6 is the host's IPv6 address there; it reads like the other, fd77::11.
+func (h Host) Address6() netip.Addr { return h.address6(0) }
+
+// Addresses are the host's IPv4 addresses, one on each of its networks.
+func (h Host) Addresses() []netip.Addr {
+	var all []netip.Addr
+	for network := range h.networks() {
+		all = append(all, h.address(network))
+	}
+	return all
 }
 
-// mac stays the same over power cycles, as a network card's does.
-func (h Host) mac() net.HardwareAddr { return net.HardwareAddr{0x02, 0x51, 0x4c, 0x41, 0x42, h.Octet} }
+const firstNet = 77 // of the first network's addresses, 10.77.0.0/24 and fd77::/64
 
-// port is the name of the bridge's end of the host's cable.
-func (h Host) port() string { return fmt.Sprintf("port%d", h.Octet) }
+func (h Host) address(network int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(firstNet + network), 0, h.Octet})
+}
+
+func (h Host) address6(network int) netip.Addr {
+	return netip.MustParseAddr(fmt.Sprintf("fd%d::%d", firstNet+network, h.Octet))
+}
+
+func (h Host) networks() int { return max(h.Networks, 1) }
+
+// mac stays the same over power cycles, as a network card's does.
+func (h Host) mac(network int) net.HardwareAddr {
+	return net.HardwareAddr{0x02, 0x51, 0x4c, 0x41, 0x42 + byte(network), h.Octet}
+}
+
+// port is the name of the bridge's end of one of the host's cables.
+func (h Host) port(network int) string { return portName(network, h.Octet) }
+
+func portName(network int, octet byte) string { return fmt.Sprintf("%s-%d", Networks[network], octet) }
+
+// interfaceName is what a host calls its end.
+func interfaceName(network int) string { return fmt.Sprintf("eth%d", network) }

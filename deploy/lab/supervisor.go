@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,15 +69,16 @@ func (s *supervisor) build() (*net.UnixListener, error) {
 	if err := mountLab(s.log, s.dir); err != nil {
 		return nil, err
 	}
-	bridge, err := newBridge()
+	bridges, err := newBridges(s.spec.networks())
 	if err != nil {
 		return nil, err
 	}
+	lost := &drops{ports: s.port}
 	var g errgroup.Group
 	for _, h := range s.spec.Hosts {
 		machine := &host{
-			Host: h, dir: s.dir, log: s.log, bridge: bridge,
-			presence: s.presence, ports: s.ports, link: linkNone,
+			Host: h, dir: s.dir, log: s.log, bridges: bridges, drops: lost,
+			presence: s.presence, ports: s.ports,
 		}
 		s.hosts[h.Name] = machine
 		g.Go(machine.powerOn)
@@ -145,7 +147,7 @@ func (s *supervisor) serve(ctx context.Context, conn *net.UnixConn) {
 		}
 	}
 	if err != nil {
-		s.log.Warn("request not done", "verb", r.Verb, "node", r.Host, "err", err)
+		s.log.Warn("request not done", "verb", r.Verb, "node", cmp.Or(r.Host, r.Trouble.Host), "err", err)
 		answer.Error = err.Error()
 	}
 	if err := send(conn, answer); err != nil {
@@ -158,7 +160,7 @@ func (s *supervisor) answer(ctx context.Context, conn *net.UnixConn, r request) 
 	case verbStatus:
 		return s.status(), nil
 	case verbFault:
-		return s.fault(r)
+		return s.fault(r.Trouble)
 	case verbMeter:
 		report, err := s.meter(ctx, conn, r.Address)
 		return response{Meter: report}, err
@@ -185,15 +187,24 @@ func (s *supervisor) pass(conn *net.UnixConn, r request, files []*os.File) error
 	return h.pass(conn, r, files)
 }
 
-func (s *supervisor) fault(r request) (response, error) {
-	h, err := s.host(r.Host)
+func (s *supervisor) fault(t Trouble) (response, error) {
+	h, err := s.host(t.Host)
+	if err == nil && t.Peer != "" {
+		_, err = s.host(t.Peer)
+	}
 	if err != nil {
 		return response{}, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	done, err := h.apply(r.Fault)
+	done, err := h.apply(t)
 	return response{Steps: done}, err
+}
+
+// port is the name of the bridge's end of a host's cable to a network.
+func (s *supervisor) port(host string, network int) string {
+	h, _ := s.spec.Host(host)
+	return h.port(network)
 }
 
 func (s *supervisor) status() response {

@@ -33,8 +33,8 @@ const (
 // A request is one packet on a lab's sockets. Files may come with it.
 type request struct {
 	Verb    verb
-	Host    string       `json:",omitempty"`
-	Fault   Fault        `json:",omitempty"`
+	Host    string `json:",omitempty"`
+	Trouble Trouble
 	Address string       `json:",omitempty"` // that the meter asks for
 	Path    string       `json:",omitempty"` // of the socket to dial
 	Boot    *bootOrder   `json:",omitempty"`
