@@ -54,6 +54,7 @@ func shallow(s *pb.State) *pb.State {
 		LastOperation:      s.LastOperation,
 		LastEvent:          s.LastEvent,
 		ConfigurationIndex: s.ConfigurationIndex,
+		Forks:              s.Forks,
 	}
 	if unknown := s.ProtoReflect().GetUnknown(); len(unknown) > 0 {
 		c.ProtoReflect().SetUnknown(unknown)

@@ -22,11 +22,8 @@ func (d *draft) setElectorate(e *pb.SetElectorate) error {
 	if err := d.checkVoters(now.Voters, voters); err != nil {
 		return err
 	}
-	for _, n := range d.Nodes {
-		if n.Admission == pb.Admission_ADMISSION_ADMITTED && n.ElectorateConfirmed != now.Version {
-			return refuse(Precondition, "electorate", "wait for it, or until it is gone",
-				"%s has not yet confirmed version %d", n.Name, now.Version)
-		}
+	if err := d.confirmed(""); err != nil {
+		return err
 	}
 	d.Electorate = &pb.Electorate{Version: now.Version + 1, Voters: voters}
 	d.record(&pb.Event{

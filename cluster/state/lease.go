@@ -98,6 +98,12 @@ func (d *draft) nodeGone(g *pb.NodeGone) error {
 	if err := d.checkTestimonies(n, g.Testimonies); err != nil {
 		return err
 	}
+	d.end(n, d.describeTestimonies(g.Testimonies))
+	return nil
+}
+
+// end makes an admitted node gone, and says why.
+func (d *draft) end(n *pb.Node, why string) {
 	gone := with(n, func(n *pb.Node) {
 		n.Admission = pb.Admission_ADMISSION_GONE
 		n.GoneAt = d.at
@@ -107,9 +113,8 @@ func (d *draft) nodeGone(g *pb.NodeGone) error {
 	d.release(gone)
 	d.record(&pb.Event{
 		Kind: "node-gone", Node: n.Name, Severity: pb.Severity_SEVERITY_WARNING,
-		Text: fmt.Sprintf("%s is gone: %s", n.Name, d.describeTestimonies(g.Testimonies)),
+		Text: fmt.Sprintf("%s is gone: %s", n.Name, why),
 	})
-	return nil
 }
 
 // checkTestimonies checks that a majority of the electorate of this index, the

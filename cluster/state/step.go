@@ -60,6 +60,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.setElectorate(body.SetElectorate)
 	case *pb.Command_ConfirmElectorate:
 		return d.confirmElectorate(body.ConfirmElectorate)
+	case *pb.Command_Fork:
+		return d.forkAlone(body.Fork)
 	case *pb.Command_Dispatch:
 		return d.dispatch(body.Dispatch)
 	case *pb.Command_RecordResult:

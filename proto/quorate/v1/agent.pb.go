@@ -401,6 +401,187 @@ func (*ForgetResponse) Descriptor() ([]byte, []int) {
 	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{7}
 }
 
+type MeetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Side          *Side                  `protobuf:"bytes,1,opt,name=side,proto3" json:"side,omitempty"` // of who asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MeetRequest) Reset() {
+	*x = MeetRequest{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MeetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MeetRequest) ProtoMessage() {}
+
+func (x *MeetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MeetRequest.ProtoReflect.Descriptor instead.
+func (*MeetRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *MeetRequest) GetSide() *Side {
+	if x != nil {
+		return x.Side
+	}
+	return nil
+}
+
+type MeetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Side          *Side                  `protobuf:"bytes,1,opt,name=side,proto3" json:"side,omitempty"`     // of who answers
+	Winner        string                 `protobuf:"bytes,2,opt,name=winner,proto3" json:"winner,omitempty"` // node id
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // in a sentence
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MeetResponse) Reset() {
+	*x = MeetResponse{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MeetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MeetResponse) ProtoMessage() {}
+
+func (x *MeetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MeetResponse.ProtoReflect.Descriptor instead.
+func (*MeetResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MeetResponse) GetSide() *Side {
+	if x != nil {
+		return x.Side
+	}
+	return nil
+}
+
+func (x *MeetResponse) GetWinner() string {
+	if x != nil {
+		return x.Winner
+	}
+	return ""
+}
+
+func (x *MeetResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Side is one of two logs that went apart.
+type Side struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // id
+	Forks         []*Fork                `protobuf:"bytes,2,rep,name=forks,proto3" json:"forks,omitempty"`
+	Running       uint32                 `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`   // resources that this node serves
+	Priority      int64                  `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"` // of this node
+	Configuration *Configuration         `protobuf:"bytes,5,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Side) Reset() {
+	*x = Side{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Side) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Side) ProtoMessage() {}
+
+func (x *Side) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Side.ProtoReflect.Descriptor instead.
+func (*Side) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Side) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Side) GetForks() []*Fork {
+	if x != nil {
+		return x.Forks
+	}
+	return nil
+}
+
+func (x *Side) GetRunning() uint32 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *Side) GetPriority() int64 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *Side) GetConfiguration() *Configuration {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
 var File_quorate_v1_agent_proto protoreflect.FileDescriptor
 
 const file_quorate_v1_agent_proto_rawDesc = "" +
@@ -427,12 +608,25 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\"\x0f\n" +
 	"\rForgetRequest\"\x10\n" +
-	"\x0eForgetResponse2\x97\x02\n" +
+	"\x0eForgetResponse\"3\n" +
+	"\vMeetRequest\x12$\n" +
+	"\x04side\x18\x01 \x01(\v2\x10.quorate.v1.SideR\x04side\"d\n" +
+	"\fMeetResponse\x12$\n" +
+	"\x04side\x18\x01 \x01(\v2\x10.quorate.v1.SideR\x04side\x12\x16\n" +
+	"\x06winner\x18\x02 \x01(\tR\x06winner\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xb9\x01\n" +
+	"\x04Side\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12&\n" +
+	"\x05forks\x18\x02 \x03(\v2\x10.quorate.v1.ForkR\x05forks\x12\x18\n" +
+	"\arunning\x18\x03 \x01(\rR\arunning\x12\x1a\n" +
+	"\bpriority\x18\x04 \x01(\x03R\bpriority\x12?\n" +
+	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\xd2\x02\n" +
 	"\x05Agent\x12B\n" +
 	"\aExecute\x12\x1a.quorate.v1.ExecuteRequest\x1a\x1b.quorate.v1.ExecuteResponse\x12B\n" +
 	"\aPropose\x12\x1a.quorate.v1.ProposeRequest\x1a\x1b.quorate.v1.ProposeResponse\x12E\n" +
 	"\bValidate\x12\x1b.quorate.v1.ValidateRequest\x1a\x1c.quorate.v1.ValidateResponse\x12?\n" +
-	"\x06Forget\x12\x19.quorate.v1.ForgetRequest\x1a\x1a.quorate.v1.ForgetResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
+	"\x06Forget\x12\x19.quorate.v1.ForgetRequest\x1a\x1a.quorate.v1.ForgetResponse\x129\n" +
+	"\x04Meet\x12\x17.quorate.v1.MeetRequest\x1a\x18.quorate.v1.MeetResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
 var (
 	file_quorate_v1_agent_proto_rawDescOnce sync.Once
@@ -446,7 +640,7 @@ func file_quorate_v1_agent_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_agent_proto_rawDescData
 }
 
-var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_quorate_v1_agent_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),   // 0: quorate.v1.ExecuteRequest
 	(*ExecuteResponse)(nil),  // 1: quorate.v1.ExecuteResponse
@@ -456,31 +650,42 @@ var file_quorate_v1_agent_proto_goTypes = []any{
 	(*ValidateResponse)(nil), // 5: quorate.v1.ValidateResponse
 	(*ForgetRequest)(nil),    // 6: quorate.v1.ForgetRequest
 	(*ForgetResponse)(nil),   // 7: quorate.v1.ForgetResponse
-	(*Operation)(nil),        // 8: quorate.v1.Operation
-	(*Resource)(nil),         // 9: quorate.v1.Resource
-	(*Result)(nil),           // 10: quorate.v1.Result
-	(*Command)(nil),          // 11: quorate.v1.Command
+	(*MeetRequest)(nil),      // 8: quorate.v1.MeetRequest
+	(*MeetResponse)(nil),     // 9: quorate.v1.MeetResponse
+	(*Side)(nil),             // 10: quorate.v1.Side
+	(*Operation)(nil),        // 11: quorate.v1.Operation
+	(*Resource)(nil),         // 12: quorate.v1.Resource
+	(*Result)(nil),           // 13: quorate.v1.Result
+	(*Command)(nil),          // 14: quorate.v1.Command
+	(*Fork)(nil),             // 15: quorate.v1.Fork
+	(*Configuration)(nil),    // 16: quorate.v1.Configuration
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
-	8,  // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
-	9,  // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
-	10, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
-	11, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
-	8,  // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
-	9,  // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
-	0,  // 6: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
-	2,  // 7: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
-	4,  // 8: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
-	6,  // 9: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
-	1,  // 10: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 11: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 12: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	7,  // 13: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	11, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
+	12, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
+	13, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
+	14, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
+	11, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
+	12, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
+	10, // 6: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
+	10, // 7: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
+	15, // 8: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
+	16, // 9: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
+	0,  // 10: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
+	2,  // 11: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
+	4,  // 12: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
+	6,  // 13: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
+	8,  // 14: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
+	1,  // 15: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	3,  // 16: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	5,  // 17: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	7,  // 18: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	9,  // 19: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_agent_proto_init() }
@@ -496,7 +701,7 @@ func file_quorate_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_agent_proto_rawDesc), len(file_quorate_v1_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

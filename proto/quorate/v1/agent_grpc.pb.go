@@ -25,6 +25,7 @@ const (
 	Agent_Propose_FullMethodName  = "/quorate.v1.Agent/Propose"
 	Agent_Validate_FullMethodName = "/quorate.v1.Agent/Validate"
 	Agent_Forget_FullMethodName   = "/quorate.v1.Agent/Forget"
+	Agent_Meet_FullMethodName     = "/quorate.v1.Agent/Meet"
 )
 
 // AgentClient is the client API for Agent service.
@@ -40,6 +41,9 @@ type AgentClient interface {
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// Forget makes a node leave its cluster and delete its cluster data.
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
+	// Meet settles which of two nodes that each went on alone gives way. The node
+	// with the smaller id asks; the other one decides, once.
+	Meet(ctx context.Context, in *MeetRequest, opts ...grpc.CallOption) (*MeetResponse, error)
 }
 
 type agentClient struct {
@@ -90,6 +94,16 @@ func (c *agentClient) Forget(ctx context.Context, in *ForgetRequest, opts ...grp
 	return out, nil
 }
 
+func (c *agentClient) Meet(ctx context.Context, in *MeetRequest, opts ...grpc.CallOption) (*MeetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MeetResponse)
+	err := c.cc.Invoke(ctx, Agent_Meet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -103,6 +117,9 @@ type AgentServer interface {
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// Forget makes a node leave its cluster and delete its cluster data.
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
+	// Meet settles which of two nodes that each went on alone gives way. The node
+	// with the smaller id asks; the other one decides, once.
+	Meet(context.Context, *MeetRequest) (*MeetResponse, error)
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -124,6 +141,9 @@ func (UnimplementedAgentServer) Validate(context.Context, *ValidateRequest) (*Va
 }
 func (UnimplementedAgentServer) Forget(context.Context, *ForgetRequest) (*ForgetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
+}
+func (UnimplementedAgentServer) Meet(context.Context, *MeetRequest) (*MeetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Meet not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -218,6 +238,24 @@ func _Agent_Forget_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_Meet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MeetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Meet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Meet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Meet(ctx, req.(*MeetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -240,6 +278,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Forget",
 			Handler:    _Agent_Forget_Handler,
+		},
+		{
+			MethodName: "Meet",
+			Handler:    _Agent_Meet_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

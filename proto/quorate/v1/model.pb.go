@@ -423,6 +423,7 @@ type State struct {
 	LastOperation      uint64                 `protobuf:"varint,31,opt,name=last_operation,json=lastOperation,proto3" json:"last_operation,omitempty"`
 	LastEvent          uint64                 `protobuf:"varint,32,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
 	ConfigurationIndex uint64                 `protobuf:"varint,33,opt,name=configuration_index,json=configurationIndex,proto3" json:"configuration_index,omitempty"` // log index of the newest change made by a person
+	Forks              []*Fork                `protobuf:"bytes,34,rep,name=forks,proto3" json:"forks,omitempty"`                                                      // by number: each time that one of a pair went on alone
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -602,6 +603,13 @@ func (x *State) GetConfigurationIndex() uint64 {
 		return x.ConfigurationIndex
 	}
 	return 0
+}
+
+func (x *State) GetForks() []*Fork {
+	if x != nil {
+		return x.Forks
+	}
+	return nil
 }
 
 // Node is a member of the cluster. Its id is made with its data directory and
@@ -840,6 +848,103 @@ func (x *Electorate) GetVoters() []string {
 	return nil
 }
 
+// Fork is one time that a node of a pair went on alone: from its index on the
+// log is that node's word only. The ids of all forks are a log's history: two
+// logs may be joined only where one history continues the other.
+type Fork struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // 1, 2, …; by one more than the fork before
+	Id     string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`          // random UUID, so that two nodes that each go on alone are told apart
+	Node   string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`      // id of the node that went on
+	Peer   string                 `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`      // id of the node it went on without
+	At     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`          // its clock
+	Index  uint64                 `protobuf:"varint,6,opt,name=index,proto3" json:"index,omitempty"`   // log index; all before it is shared with whoever shares the forks before it
+	// What people had configured then, of the newest forks only: what one side
+	// alone has changed since is found by it.
+	Configuration *Configuration `protobuf:"bytes,7,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fork) Reset() {
+	*x = Fork{}
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fork) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fork) ProtoMessage() {}
+
+func (x *Fork) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fork.ProtoReflect.Descriptor instead.
+func (*Fork) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Fork) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Fork) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Fork) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Fork) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *Fork) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Fork) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Fork) GetConfiguration() *Configuration {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
 // Resource is something to keep running on one node.
 type Resource struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -859,7 +964,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +976,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +989,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Resource) GetId() string {
@@ -970,7 +1075,7 @@ type Traits struct {
 
 func (x *Traits) Reset() {
 	*x = Traits{}
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1087,7 @@ func (x *Traits) String() string {
 func (*Traits) ProtoMessage() {}
 
 func (x *Traits) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1100,7 @@ func (x *Traits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Traits.ProtoReflect.Descriptor instead.
 func (*Traits) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Traits) GetReloadable() bool {
@@ -1022,7 +1127,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1139,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1152,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Move) GetNode() string {
@@ -1077,7 +1182,7 @@ type OperationSpec struct {
 
 func (x *OperationSpec) Reset() {
 	*x = OperationSpec{}
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1194,7 @@ func (x *OperationSpec) String() string {
 func (*OperationSpec) ProtoMessage() {}
 
 func (x *OperationSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1207,7 @@ func (x *OperationSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSpec.ProtoReflect.Descriptor instead.
 func (*OperationSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OperationSpec) GetName() string {
@@ -1144,7 +1249,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1261,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1274,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Group) GetId() string {
@@ -1211,7 +1316,7 @@ type Constraint struct {
 
 func (x *Constraint) Reset() {
 	*x = Constraint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1328,7 @@ func (x *Constraint) String() string {
 func (*Constraint) ProtoMessage() {}
 
 func (x *Constraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1341,7 @@ func (x *Constraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constraint.ProtoReflect.Descriptor instead.
 func (*Constraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Constraint) GetId() string {
@@ -1313,7 +1418,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1430,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1443,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Location) GetResource() string {
@@ -1374,7 +1479,7 @@ type Colocation struct {
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1491,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1504,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Colocation) GetResource() string {
@@ -1435,7 +1540,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1552,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1565,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Order) GetFirst() string {
@@ -1504,7 +1609,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1621,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1634,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Token) GetId() string {
@@ -1578,7 +1683,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1695,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1708,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Assignment) GetResource() string {
@@ -1668,7 +1773,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1785,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1798,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Instance) GetResource() string {
@@ -1792,7 +1897,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1909,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1922,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -1904,7 +2009,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2021,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2034,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -2035,7 +2140,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2152,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2165,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Event) GetId() uint64 {
@@ -2144,7 +2249,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2261,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2274,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Phase) GetName() string {
@@ -2203,7 +2308,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2320,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2333,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -2292,7 +2397,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2409,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2422,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -2364,7 +2469,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2481,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2494,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -2456,7 +2561,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2573,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2586,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Parameter) GetName() string {
@@ -2538,7 +2643,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\t\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\t\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -2569,7 +2674,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x0elast_operation\x18\x1f \x01(\x04R\rlastOperation\x12\x1d\n" +
 	"\n" +
 	"last_event\x18  \x01(\x04R\tlastEvent\x12/\n" +
-	"\x13configuration_index\x18! \x01(\x04R\x12configurationIndex\x1a=\n" +
+	"\x13configuration_index\x18! \x01(\x04R\x12configurationIndex\x12&\n" +
+	"\x05forks\x18\" \x03(\v2\x10.quorate.v1.ForkR\x05forks\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -2608,7 +2714,15 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"Electorate\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
-	"\x06voters\x18\x02 \x03(\tR\x06voters\"\x81\x04\n" +
+	"\x06voters\x18\x02 \x03(\tR\x06voters\"\xd9\x01\n" +
+	"\x04Fork\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x12\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05index\x18\x06 \x01(\x04R\x05index\x12?\n" +
+	"\rconfiguration\x18\a \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\x81\x04\n" +
 	"\bResource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12D\n" +
@@ -2852,7 +2966,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -2864,107 +2978,111 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(*State)(nil),                 // 7: quorate.v1.State
 	(*Node)(nil),                  // 8: quorate.v1.Node
 	(*Electorate)(nil),            // 9: quorate.v1.Electorate
-	(*Resource)(nil),              // 10: quorate.v1.Resource
-	(*Traits)(nil),                // 11: quorate.v1.Traits
-	(*Move)(nil),                  // 12: quorate.v1.Move
-	(*OperationSpec)(nil),         // 13: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 14: quorate.v1.Group
-	(*Constraint)(nil),            // 15: quorate.v1.Constraint
-	(*Location)(nil),              // 16: quorate.v1.Location
-	(*Colocation)(nil),            // 17: quorate.v1.Colocation
-	(*Order)(nil),                 // 18: quorate.v1.Order
-	(*Token)(nil),                 // 19: quorate.v1.Token
-	(*Assignment)(nil),            // 20: quorate.v1.Assignment
-	(*Instance)(nil),              // 21: quorate.v1.Instance
-	(*Operation)(nil),             // 22: quorate.v1.Operation
-	(*Result)(nil),                // 23: quorate.v1.Result
-	(*Event)(nil),                 // 24: quorate.v1.Event
-	(*Phase)(nil),                 // 25: quorate.v1.Phase
-	(*Configuration)(nil),         // 26: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 27: quorate.v1.NodeConfiguration
-	(*AgentMetadata)(nil),         // 28: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 29: quorate.v1.Parameter
-	nil,                           // 30: quorate.v1.State.PropertiesEntry
-	nil,                           // 31: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 32: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 33: quorate.v1.Node.AttributesEntry
-	nil,                           // 34: quorate.v1.Resource.ParametersEntry
-	nil,                           // 35: quorate.v1.Resource.MetaEntry
-	nil,                           // 36: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 37: quorate.v1.Group.MetaEntry
-	nil,                           // 38: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 39: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 40: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 41: quorate.v1.NodeConfiguration.AttributesEntry
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*Fork)(nil),                  // 10: quorate.v1.Fork
+	(*Resource)(nil),              // 11: quorate.v1.Resource
+	(*Traits)(nil),                // 12: quorate.v1.Traits
+	(*Move)(nil),                  // 13: quorate.v1.Move
+	(*OperationSpec)(nil),         // 14: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 15: quorate.v1.Group
+	(*Constraint)(nil),            // 16: quorate.v1.Constraint
+	(*Location)(nil),              // 17: quorate.v1.Location
+	(*Colocation)(nil),            // 18: quorate.v1.Colocation
+	(*Order)(nil),                 // 19: quorate.v1.Order
+	(*Token)(nil),                 // 20: quorate.v1.Token
+	(*Assignment)(nil),            // 21: quorate.v1.Assignment
+	(*Instance)(nil),              // 22: quorate.v1.Instance
+	(*Operation)(nil),             // 23: quorate.v1.Operation
+	(*Result)(nil),                // 24: quorate.v1.Result
+	(*Event)(nil),                 // 25: quorate.v1.Event
+	(*Phase)(nil),                 // 26: quorate.v1.Phase
+	(*Configuration)(nil),         // 27: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 28: quorate.v1.NodeConfiguration
+	(*AgentMetadata)(nil),         // 29: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 30: quorate.v1.Parameter
+	nil,                           // 31: quorate.v1.State.PropertiesEntry
+	nil,                           // 32: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 33: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 34: quorate.v1.Node.AttributesEntry
+	nil,                           // 35: quorate.v1.Resource.ParametersEntry
+	nil,                           // 36: quorate.v1.Resource.MetaEntry
+	nil,                           // 37: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 38: quorate.v1.Group.MetaEntry
+	nil,                           // 39: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 40: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 41: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 42: quorate.v1.NodeConfiguration.AttributesEntry
+	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	30, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	31, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	32, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	31, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	32, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	33, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
 	8,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
 	9,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	10, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	14, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	15, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	19, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	20, // 9: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	21, // 10: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	22, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	24, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
-	0,  // 13: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	33, // 14: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	1,  // 15: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	42, // 16: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	43, // 17: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	43, // 18: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	34, // 19: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	35, // 20: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	13, // 21: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	12, // 22: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	11, // 23: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	42, // 24: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	43, // 25: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	42, // 26: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	42, // 27: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	36, // 28: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	37, // 29: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	16, // 30: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	17, // 31: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	18, // 32: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 33: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	43, // 34: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 35: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 36: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	43, // 37: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	43, // 38: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 39: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	42, // 40: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	43, // 41: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 42: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 43: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	42, // 44: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	43, // 45: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 46: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	25, // 47: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	42, // 48: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	38, // 49: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	39, // 50: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	40, // 51: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	27, // 52: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	10, // 53: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	14, // 54: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	15, // 55: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	41, // 56: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	29, // 57: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	13, // 58: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	11, // 59: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	11, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	15, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	16, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	20, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	21, // 9: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	22, // 10: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	23, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	25, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
+	10, // 13: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	0,  // 14: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	34, // 15: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	1,  // 16: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	43, // 17: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	44, // 18: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	44, // 19: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	44, // 20: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	27, // 21: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	35, // 22: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	36, // 23: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	14, // 24: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	13, // 25: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	12, // 26: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	43, // 27: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	44, // 28: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	43, // 29: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	43, // 30: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	37, // 31: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	38, // 32: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	17, // 33: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	18, // 34: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	19, // 35: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	2,  // 36: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	44, // 37: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 38: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	3,  // 39: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	44, // 40: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	44, // 41: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	4,  // 42: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	43, // 43: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	44, // 44: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	4,  // 45: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	5,  // 46: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	43, // 47: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	44, // 48: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	6,  // 49: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	26, // 50: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	43, // 51: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	39, // 52: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	40, // 53: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	41, // 54: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	28, // 55: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	11, // 56: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	15, // 57: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	16, // 58: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	42, // 59: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	30, // 60: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	14, // 61: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	12, // 62: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -2972,7 +3090,7 @@ func file_quorate_v1_model_proto_init() {
 	if File_quorate_v1_model_proto != nil {
 		return
 	}
-	file_quorate_v1_model_proto_msgTypes[8].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[9].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
@@ -2983,7 +3101,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
