@@ -47,8 +47,8 @@ func newLabProbeCommand(a *app) *cobra.Command {
 
 func newLabBenchCommand(a *app) *cobra.Command {
 	var f labFlags
-	var runs int
-	var withKeepalived bool
+	var b lab.Bench
+	var owner string
 	var kinds []string
 	for _, e := range lab.Events {
 		kinds = append(kinds, string(e))
@@ -58,16 +58,22 @@ func newLabBenchCommand(a *app) *cobra.Command {
 		Short: "Measure what a client notices of a failure",
 		Long: "Measure what a client notices of " + strings.Join(kinds, ", ") + ".\n" +
 			"It uses the lab of that name, or one of its own if there is none. gap_ms is the\n" +
-			"longest time without an answer from the event until after the repair, double_ms the\n" +
-			"time in which two nodes answered for the address.",
-		Example:   "lab bench power-off --runs 10\nlab bench power-off move kill --runs 10 --keepalived\nlab bench leader-kill --runs 20 -o json",
+			"longest time without an answer from the event until after the repair; double_ms the\n" +
+			"time in which two nodes answered for the address, and shared_ms in which two nodes\n" +
+			"had it and their kernels let it speak. Name power-off first to have the others\n" +
+			"compared with it.",
+		Example: "lab bench power-off --runs 30 --owner leader\nlab bench power-off kill freeze --runs 20 -o json\n" +
+			"lab bench power-off move kill --runs 10 --keepalived",
 		Args:      words(1, -1),
 		ValidArgs: kinds,
 		RunE: func(c *cobra.Command, words []string) error {
-			b := lab.Bench{Name: f.name, Runs: runs, Keepalived: withKeepalived, JSON: a.output == "json"}
+			b.Name, b.JSON = f.name, a.output == "json"
 			var err error
 			if b.Nodes, err = f.nodeNames(); err != nil {
 				return err
+			}
+			if b.Owner, err = lab.ParseRole(owner); err != nil {
+				return grammar.Errorf("--owner: %v", err)
 			}
 			for _, word := range words {
 				e, err := lab.ParseEvent(word)
@@ -76,18 +82,26 @@ func newLabBenchCommand(a *app) *cobra.Command {
 				}
 				b.Events = append(b.Events, e)
 			}
-			var progress io.Writer = io.Discard
-			if !b.JSON || isTerminal(a.err) {
-				progress = a.err
-			}
-			return b.Run(c.Context(), a.out, progress)
+			return b.Run(c.Context(), a.out, a.progress())
 		},
 	}
 	f.addName(c)
 	f.addNodes(c)
-	c.Flags().IntVar(&runs, "runs", 5, "`N` of each event")
-	c.Flags().BoolVar(&withKeepalived, "keepalived", false, "measure keepalived too, in labs of its own, when it is installed")
+	flags := c.Flags()
+	flags.IntVar(&b.Runs, "runs", 5, "`N` of each event")
+	flags.StringVar(&owner, "owner", "", "`leader|follower`: what the address's owner is, in every run")
+	flags.DurationVar(&b.Hold, "hold", 0, "leave the fault for this `TIME` at least (freeze: 10s)")
+	flags.StringVar(&b.Profile, "profile", "", "choose the timing `PROFILE` of the cluster: fast, lan, wan")
+	flags.BoolVar(&b.Keepalived, "keepalived", false, "measure keepalived too, in labs of its own, when it is installed")
 	return c
+}
+
+// progress is where a long measurement tells how it goes on: not into a script.
+func (a *app) progress() io.Writer {
+	if a.output == "json" && !isTerminal(a.err) {
+		return io.Discard
+	}
+	return a.err
 }
 
 func newLabDemoCommand(a *app) *cobra.Command {

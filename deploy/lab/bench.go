@@ -45,6 +45,7 @@ func ParseEvent(name string) (Event, error) {
 type Run struct {
 	Gap            float64 `json:"gap_ms"`    // the client's longest time without an answer
 	Double         float64 `json:"double_ms"` // during which two nodes answered for the address
+	Shared         float64 `json:"shared_ms"` // during which two nodes had it, and their kernels let it speak
 	OwnerWasLeader bool    `json:"owner_was_leader"`
 
 	gaps  []Gap
@@ -54,20 +55,48 @@ type Run struct {
 
 // A Result is a bench of one event.
 type Result struct {
-	Event  Event   `json:"event"`
-	System string  `json:"system,omitempty"` // empty: Quorate
-	Runs   []Run   `json:"runs"`
-	Median float64 `json:"median_ms"`
-	Max    float64 `json:"max_ms"`
-	Double float64 `json:"double_ms"` // of all runs
+	Event   Event   `json:"event"`
+	System  string  `json:"system,omitempty"` // empty: Quorate
+	Profile string  `json:"profile,omitempty"`
+	Runs    []Run   `json:"runs"`
+	Median  float64 `json:"median_ms"`
+	Max     float64 `json:"max_ms"`
+	Double  float64 `json:"double_ms"`       // of all runs
+	Shared  float64 `json:"shared_ms"`       // of all runs
+	Ratio   float64 `json:"ratio,omitempty"` // of the median to that of power-off, when both were measured
+}
+
+// A task is one kind of event, and what shall be so when it comes.
+type task struct {
+	Event Event
+	Owner Role          // of the address's owner
+	Hold  time.Duration // that the fault lasts at least, before the repair
+}
+
+// A Role is what an owner shall be beside; empty: whatever it is.
+type Role string
+
+// The roles.
+const (
+	Leader   Role = "leader"
+	Follower Role = "follower"
+)
+
+// ParseRole finds a role by its name.
+func ParseRole(name string) (Role, error) {
+	switch r := Role(name); r {
+	case "", Leader, Follower:
+		return r, nil
+	}
+	return "", fmt.Errorf("owner %q: use %s or %s", name, Leader, Follower)
 }
 
 // A contestant keeps an address in a lab, and is benched.
 type contestant interface {
 	name() string
 	address() netip.Addr
-	// prepare waits until all is well, and arranges what the event needs.
-	prepare(ctx context.Context, e Event) (owner, leader string, err error)
+	// prepare waits until all is well, and arranges what the task needs.
+	prepare(ctx context.Context, t task) (owner, leader string, err error)
 	// cause does what the event says.
 	cause(ctx context.Context, e Event, owner, leader string) error
 	// answer waits for what shall come of the event.
@@ -80,13 +109,13 @@ type contestant interface {
 // repair, and after: gratuitous ARP and late operations have their time.
 const calm = 400 * time.Millisecond
 
-// bench runs one event several times. ran is called after each.
-func bench(ctx context.Context, l *Lab, c contestant, e Event, runs int, ran func(int, Run)) (Result, error) {
-	r := Result{Event: e, System: c.name(), Runs: []Run{}}
+// bench runs one task several times. ran is called after each.
+func bench(ctx context.Context, l *Lab, c contestant, t task, runs int, ran func(int, Run)) (Result, error) {
+	r := Result{Event: t.Event, System: c.name(), Runs: []Run{}}
 	for i := range runs {
-		run, err := benchOnce(ctx, l, c, e)
+		run, err := benchOnce(ctx, l, c, t)
 		if err != nil {
-			return r, fmt.Errorf("%s, run %d: %w", e, i+1, err)
+			return r, fmt.Errorf("%s, run %d: %w", t.Event, i+1, err)
 		}
 		r.Runs = append(r.Runs, run)
 		if ran != nil {
@@ -102,6 +131,7 @@ func (r *Result) sum() {
 	for i, run := range r.Runs {
 		gaps[i] = run.Gap
 		r.Double = round(r.Double + run.Double)
+		r.Shared = round(r.Shared + run.Shared)
 	}
 	r.Median, r.Max = median(gaps), slices.Max(gaps)
 }
@@ -114,8 +144,8 @@ func median(values []float64) float64 {
 	return round((v[len(v)/2-1] + v[len(v)/2]) / 2)
 }
 
-func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err error) {
-	owner, leader, err := c.prepare(ctx, e)
+func benchOnce(ctx context.Context, l *Lab, c contestant, t task) (run Run, err error) {
+	owner, leader, err := c.prepare(ctx, t)
 	if err != nil {
 		return run, err
 	}
@@ -125,9 +155,14 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err
 	}
 	err = pause(ctx, calm)
 	caused := now()
-	for _, step := range []func(context.Context, Event, string, string) error{c.cause, c.answer, c.repair} {
+	for _, step := range []func() error{
+		func() error { return c.cause(ctx, t.Event, owner, leader) },
+		func() error { return c.answer(ctx, t.Event, owner, leader) },
+		func() error { return pause(ctx, caused+t.Hold-now()) },
+		func() error { return c.repair(ctx, t.Event, owner, leader) },
+	} {
 		if err == nil {
-			err = step(ctx, e, owner, leader)
+			err = step()
 		}
 		if err == nil {
 			err = pause(ctx, calm)
@@ -142,7 +177,7 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, e Event) (run Run, err
 		return run, fmt.Errorf("client has had no answer for %v", icmp.Gaps[n-1].Length())
 	}
 	return Run{
-		Gap: ms(icmp.Longest), Double: ms(seen.meter.Double), OwnerWasLeader: owner == leader,
+		Gap: ms(icmp.Longest), Double: ms(seen.meter.Double), Shared: ms(seen.meter.Shared), OwnerWasLeader: owner == leader,
 		gaps: icmp.Gaps, lost: icmp.Lost - icmp.Late, cause: caused,
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,7 +19,10 @@ type Bench struct {
 	Name       string   // of a running lab to use; if there is none, one is made and taken down again
 	Nodes      []string // of a lab that is made
 	Events     []Event
-	Runs       int // of each event
+	Runs       int           // of each event
+	Owner      Role          // of the address's owner in every run
+	Hold       time.Duration // that a fault lasts at least; 0: 10 s of a freeze, and as long as the failover of others
+	Profile    string        // of the cluster's timing; empty: as it is
 	Keepalived bool
 	JSON       bool // one object per event, on a line each; a table otherwise
 }
@@ -74,7 +78,10 @@ func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
 	}
 	c := &Cluster{Lab: l}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	q, err := newQuorate(ctx, c)
+	q, err := newQuorate(ctx, c, Shape{})
+	if err == nil {
+		err = c.SetProfile(ctx, b.Profile)
+	}
 	if err != nil {
 		return err
 	}
@@ -103,18 +110,34 @@ func (b Bench) keepalived(ctx context.Context, interval string, report *reporter
 }
 
 func (b Bench) each(ctx context.Context, l *Lab, c contestant, report *reporter) error {
+	base := 0.0 // power-off's median
 	for _, e := range b.Events {
 		if e == EventLeaderKill && c.name() != "" {
 			continue // keepalived has no leader beside the owner
 		}
-		r, err := bench(ctx, l, c, e, b.Runs, func(i int, run Run) { report.ran(c, e, i, run) })
+		t := task{Event: e, Owner: b.Owner, Hold: b.Hold}
+		if e == EventFreeze && t.Hold == 0 {
+			t.Hold = freezeTime
+		}
+		r, err := bench(ctx, l, c, t, b.Runs, func(i int, run Run) { report.ran(c, e, i, run) })
 		if err != nil {
 			return err
+		}
+		if e == EventPowerOff {
+			base = r.Median
+		} else if base > 0 {
+			r.Ratio = math.Round(100*r.Median/base) / 100
+		}
+		if c.name() == "" {
+			r.Profile = b.Profile
 		}
 		report.result(r)
 	}
 	return nil
 }
+
+// freezeTime is longer than any lease, and than most people's patience.
+const freezeTime = 10 * time.Second
 
 // idleTime is how long an idle agent is watched.
 const idleTime = 5 * time.Second
@@ -161,7 +184,7 @@ func newReporter(out, progress io.Writer, asJSON bool) *reporter {
 		return &reporter{progress: progress, json: json.NewEncoder(out)}
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "EVENT\tRUNS\tMEDIAN ms\tMAX ms\tTWO OWNERS ms\tOWNER LED\tSYSTEM")
+	fmt.Fprintln(t, "EVENT\tRUNS\tMEDIAN ms\tMAX ms\tPER POWER-OFF\tTWO ANSWERED ms\tTWO SERVED ms\tOWNER LED\tSYSTEM")
 	return &reporter{progress: progress, table: t}
 }
 
@@ -174,7 +197,8 @@ func (r *reporter) ran(c contestant, e Event, i int, run Run) {
 	if run.OwnerWasLeader {
 		led = ", the owner was leader"
 	}
-	fmt.Fprintf(r.progress, "%s, run %d: gap %.1f ms, two owners %.1f ms%s (%s)\n", e, i+1, run.Gap, run.Double, led, system(c.name()))
+	fmt.Fprintf(r.progress, "%s, run %d: gap %.1f ms, two answered %.1f ms, two served %.1f ms%s (%s)\n",
+		e, i+1, run.Gap, run.Double, run.Shared, led, system(c.name()))
 	for _, g := range run.gaps {
 		if len(run.gaps) > 1 || g.Late > 0 {
 			fmt.Fprintf(r.progress, "  from %+.0f ms: %s\n", ms(g.From-run.cause), g)
@@ -200,9 +224,13 @@ func (r *reporter) result(result Result) {
 			led++
 		}
 	}
+	ratio := "-"
+	if result.Ratio > 0 {
+		ratio = fmt.Sprint(result.Ratio)
+	}
 	fmt.Fprintln(r.table, strings.Join([]string{
-		string(result.Event), fmt.Sprint(len(result.Runs)), fmt.Sprint(result.Median), fmt.Sprint(result.Max),
-		fmt.Sprint(result.Double), fmt.Sprintf("%d of %d", led, len(result.Runs)), system(result.System),
+		string(result.Event), fmt.Sprint(len(result.Runs)), fmt.Sprint(result.Median), fmt.Sprint(result.Max), ratio,
+		fmt.Sprint(result.Double), fmt.Sprint(result.Shared), fmt.Sprintf("%d of %d", led, len(result.Runs)), system(result.System),
 	}, "\t"))
 }
 

@@ -123,6 +123,15 @@ func (c *Cluster) formation(shape Shape) []string {
 	return lines
 }
 
+// SetProfile chooses the cluster's timing, unless it is empty.
+func (c *Cluster) SetProfile(ctx context.Context, profile string) error {
+	if profile == "" {
+		return nil
+	}
+	_, err := c.Type(ctx, c.Lab.Spec.Nodes()[0], "pcs property set profile="+profile)
+	return err
+}
+
 // addressed are nodes as commands name them: those on several networks with all
 // their addresses.
 func (c *Cluster) addressed(nodes ...string) string {

@@ -19,7 +19,7 @@ type quorate struct {
 
 // newQuorate finds the address that the lab's cluster keeps. Without a cluster
 // it makes one, and without an address it creates one.
-func newQuorate(ctx context.Context, c *Cluster) (*quorate, error) {
+func newQuorate(ctx context.Context, c *Cluster, shape Shape) (*quorate, error) {
 	nodes := c.Lab.Spec.Nodes()
 	if err := c.Ready(ctx); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func newQuorate(ctx context.Context, c *Cluster) (*quorate, error) {
 		return nil, err
 	}
 	if v.GetState().GetClusterId() == "" {
-		if err := c.Form(ctx, Shape{}); err != nil {
+		if err := c.Form(ctx, shape); err != nil {
 			return nil, err
 		}
 	}
@@ -54,25 +54,37 @@ func (q *quorate) find(resources []*pb.Resource) bool {
 func (q *quorate) name() string        { return "" }
 func (q *quorate) address() netip.Addr { return q.vip }
 
-func (q *quorate) prepare(ctx context.Context, e Event) (owner, leader string, err error) {
+func (q *quorate) prepare(ctx context.Context, t task) (owner, leader string, err error) {
 	v, err := q.Settled(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	owner, leader = v.Owners[q.resource], v.Leader
-	if e != EventLeaderKill || owner != leader {
+	role := t.Owner
+	if t.Event == EventLeaderKill {
+		role = Follower
+	}
+	switch {
+	case role == Follower && owner == leader:
+		err = q.move(ctx, owner)
+	case role == Leader && owner != leader:
+		err = q.moveTo(ctx, leader)
+	default:
 		return owner, leader, nil
 	}
-	if err := q.move(ctx, owner); err != nil {
+	if err != nil {
 		return "", "", err
 	}
-	return q.prepare(ctx, e)
+	return q.prepare(ctx, t)
 }
 
 // move moves the address to a node that is neither its owner nor, if there is
 // a third, the leader.
 func (q *quorate) move(ctx context.Context, owner string) error {
-	target := q.other(owner)
+	return q.moveTo(ctx, q.other(owner))
+}
+
+func (q *quorate) moveTo(ctx context.Context, target string) error {
 	if _, err := q.Type(ctx, target, fmt.Sprintf("pcs resource move %s %s", q.resource, target)); err != nil {
 		return err
 	}
@@ -202,7 +214,7 @@ func (k *keepalived) owners(ctx context.Context) ([]string, error) {
 	return owners, nil
 }
 
-func (k *keepalived) prepare(ctx context.Context, _ Event) (owner, leader string, err error) {
+func (k *keepalived) prepare(ctx context.Context, _ task) (owner, leader string, err error) {
 	err = await(ctx, "one owner", func() error {
 		owners, err := k.owners(ctx)
 		if err == nil && len(owners) != 1 {
@@ -257,6 +269,6 @@ func (k *keepalived) repair(ctx context.Context, e Event, owner, _ string) error
 	} else if _, err := k.lab.Fault(ctx, Heal, owner); err != nil {
 		return err
 	}
-	_, _, err := k.prepare(ctx, e)
+	_, _, err := k.prepare(ctx, task{Event: e})
 	return err
 }

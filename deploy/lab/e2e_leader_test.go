@@ -8,15 +8,15 @@ func TestE2ELeaderKilledMovesNothing(t *testing.T) {
 	const runs = 20
 	s := newScene(t, "n1", "n2", "n3")
 	s.form()
-	q, err := newQuorate(t.Context(), s.cluster)
+	q, err := newQuorate(t.Context(), s.cluster, Shape{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := bench(t.Context(), s.Lab, q, EventLeaderKill, runs, func(i int, run Run) {
+	result, err := bench(t.Context(), s.Lab, q, task{Event: EventLeaderKill}, runs, func(i int, run Run) {
 		if run.OwnerWasLeader {
 			t.Errorf("run %d: the owner was the leader", i+1)
 		}
-		if run.lost > 0 || run.Double > 0 {
+		if run.lost > 0 || run.Double > 0 || run.Shared > 0 {
 			t.Errorf("run %d: %d probes lost, gaps %v from %v; two nodes answered for %v ms", i+1, run.lost, run.gaps, run.cause, run.Double)
 		}
 	})

@@ -315,8 +315,11 @@ func (c *client) ends(owner string) observed {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if seen.meter.Double != 0 {
-		c.Errorf("two nodes answered for %v: %+v", seen.meter.Double, seen.meter.Answered)
+	if seen.meter.Double != 0 || seen.meter.Shared != 0 {
+		c.Errorf("two nodes answered for %v: %+v; two served it for %v: %+v", seen.meter.Double, seen.meter.Answered, seen.meter.Shared, seen.meter.Served)
+	}
+	if len(seen.meter.Served) == 0 || seen.meter.Missed > 0 {
+		c.Errorf("the kernels tell of %+v, and had %d times more to say than was read", seen.meter.Served, seen.meter.Missed)
 	}
 	end := slices.MaxFunc(seen.meter.Present, func(a, b Span) int { return int(a.To - b.To) }).To
 	for _, span := range seen.meter.Present {

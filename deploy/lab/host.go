@@ -47,12 +47,12 @@ type LinkStatus struct {
 // A host is one machine of the lab, as the supervisor has it.
 type host struct {
 	Host
-	dir      directory
-	log      *slog.Logger
-	bridges  []netlink.Link
-	drops    *drops
-	presence *presence
-	ports    *portTable // of the first network
+	dir     directory
+	log     *slog.Logger
+	bridges []netlink.Link
+	drops   *drops
+	kernels *kernels
+	ports   *portTable // of the first network
 
 	mu     sync.Mutex // held over a change of power, link or agent
 	init   *machine   // nil: no power
@@ -63,7 +63,7 @@ type host struct {
 type machine struct {
 	cmd   *exec.Cmd
 	conn  *net.UnixConn // to its init
-	watch func()        // ends the watch of its addresses
+	watch func()        // ends the listening to its kernel
 }
 
 // powerOn starts the host's init in namespaces of its own, lays its cables and
@@ -74,10 +74,11 @@ func (h *host) powerOn() error {
 		return err
 	}
 	h.init = m
-	h.cables, err = plug(h.bridges, h.Host, m.cmd.Process.Pid)
+	if m.watch, err = h.kernels.follow(h.Name, m.cmd.Process.Pid); err == nil {
+		h.cables, err = plug(h.bridges, h.Host, m.cmd.Process.Pid)
+	}
 	if err == nil {
 		h.ports.add(h.cables[0].index(), port{h.Name, h.cables[0].port.Attrs().HardwareAddr})
-		m.watch, err = h.presence.follow(h.Name, m.cmd.Process.Pid)
 	}
 	if err == nil {
 		_, err = h.order(request{Verb: verbBoot, Boot: &bootOrder{Directory: string(h.dir), Host: h.Host}})
@@ -114,9 +115,10 @@ func (h *host) powerOff() error {
 	}
 	err := m.cmd.Process.Kill()
 	_ = m.cmd.Wait() // killed, as asked
-	h.presence.forget(h.Name)
+	h.kernels.record.forget(h.Name)
 	if m.watch != nil {
 		m.watch()
+		h.kernels.record.forget(h.Name) // also what came after the power went
 	}
 	err = errors.Join(err, m.conn.Close())
 	if len(h.cables) > 0 {

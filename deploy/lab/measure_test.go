@@ -239,7 +239,7 @@ func TestBenchOfKeepalived(t *testing.T) {
 		{EventPowerOff, 150, 2000, false},
 		{EventKill, 0, 2000, true}, // both have it and may answer: what Quorate is for
 	} {
-		r, err := bench(t.Context(), l, k, tt.event, 1, nil)
+		r, err := bench(t.Context(), l, k, task{Event: tt.event}, 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,8 +26,11 @@ const (
 type MeterReport struct {
 	Answered []Span        `json:"answered"` // that the host answered, on its own cable
 	Present  []Span        `json:"present"`  // that the address was on a link of the host
+	Served   []Span        `json:"served"`   // that it was, and the kernel let it speak
 	Double   time.Duration `json:"double"`   // two hosts or more answered
 	Both     time.Duration `json:"both"`     // two hosts or more had it
+	Shared   time.Duration `json:"shared"`   // two hosts or more served it
+	Missed   int           `json:"missed"`   // times that a kernel had more to say than was read: Served may be wrong
 }
 
 // A meter asks, on every host's own cable, who has an address (ARP, or
@@ -57,7 +60,7 @@ func (s *supervisor) meter(ctx context.Context, conn *net.UnixConn, address stri
 	}
 	defer func() { _ = unix.Close(socket) }()
 	m := &meter{address: a, socket: socket, ports: s.ports.all, last: map[string]heard{}}
-	began := now()
+	began, missed := now(), s.kernels.record.misses()
 	if err := send(conn, response{}); err != nil { // it measures from now on
 		return nil, err
 	}
@@ -73,8 +76,12 @@ func (s *supervisor) meter(ctx context.Context, conn *net.UnixConn, address stri
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	present := s.presence.between(a, began, now())
-	return &MeterReport{Answered: m.spans, Present: present, Double: overlap(m.spans), Both: overlap(present)}, nil
+	present, served := s.kernels.record.between(a, began, now())
+	return &MeterReport{
+		Answered: m.spans, Present: present, Served: served,
+		Double: overlap(m.spans), Both: overlap(present), Shared: overlap(served),
+		Missed: s.kernels.record.misses() - missed,
+	}, nil
 }
 
 // A port is the bridge's end of a host's cable.

@@ -18,13 +18,13 @@ import (
 
 // A supervisor owns a lab from within: its network and its hosts.
 type supervisor struct {
-	dir      directory
-	spec     Spec
-	log      *slog.Logger
-	presence *presence
-	ports    *portTable
-	hosts    map[string]*host
-	down     context.CancelCauseFunc
+	dir     directory
+	spec    Spec
+	log     *slog.Logger
+	kernels *kernels
+	ports   *portTable
+	hosts   map[string]*host
+	down    context.CancelCauseFunc
 }
 
 // errDown is why a supervisor ends when it is asked to.
@@ -46,7 +46,7 @@ func supervise(dir directory, unmapped bool) error {
 	defer stop()
 	s := &supervisor{
 		dir: dir, log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		presence: newPresence(), ports: &portTable{byIndex: map[int]port{}}, hosts: map[string]*host{},
+		ports: &portTable{byIndex: map[int]port{}}, hosts: map[string]*host{},
 	}
 	listener, err := s.build()
 	if err != nil {
@@ -69,6 +69,9 @@ func (s *supervisor) build() (*net.UnixListener, error) {
 	if err := mountLab(s.log, s.dir); err != nil {
 		return nil, err
 	}
+	if s.kernels, err = newKernels(newPresence()); err != nil {
+		return nil, err
+	}
 	bridges, err := newBridges(s.spec.networks())
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func (s *supervisor) build() (*net.UnixListener, error) {
 	for _, h := range s.spec.Hosts {
 		machine := &host{
 			Host: h, dir: s.dir, log: s.log, bridges: bridges, drops: lost,
-			presence: s.presence, ports: s.ports,
+			kernels: s.kernels, ports: s.ports,
 		}
 		s.hosts[h.Name] = machine
 		g.Go(machine.powerOn)
@@ -100,6 +103,7 @@ func (s *supervisor) run(ctx context.Context, listener *net.UnixListener, lifeli
 		s.down(errors.New("the keeper is gone"))
 		return nil
 	})
+	g.Go(func() error { return s.kernels.Run(ctx) })
 	g.Go(func() error { return s.accept(ctx, listener) })
 	err := g.Wait()
 	if cause := context.Cause(ctx); errors.Is(cause, errDown) {
