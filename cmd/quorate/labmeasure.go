@@ -96,6 +96,39 @@ func newLabBenchCommand(a *app) *cobra.Command {
 	return c
 }
 
+func newLabCalmCommand(a *app) *cobra.Command {
+	var f labFlags
+	var calm lab.Calm
+	var minutes float64
+	c := &cobra.Command{
+		Use:   "calm",
+		Short: "Look whether a busy machine is taken for a broken one",
+		Long: "Look whether a busy machine is taken for a broken one: nothing fails, and the client\n" +
+			"probes. It counts lost leases, failovers, leader changes, lost probes and the worst\n" +
+			"delay of a beat, and fails if a lease was lost or anything moved. It uses the lab of\n" +
+			"that name, or one of its own if there is none.",
+		Example: "lab calm --minutes 10 --load \"stress-ng --cpu 4 --io 2 --vm 1\"\nlab calm --profile fast -o json",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			calm.Name, calm.JSON = f.name, a.output == "json"
+			calm.For = time.Duration(minutes * float64(time.Minute))
+			names, err := f.nodeNames()
+			if err != nil {
+				return err
+			}
+			calm.Spec = lab.NewSpec(f.name, names, f.agent).Wired(f.nets)
+			return calm.Run(c.Context(), a.out)
+		},
+	}
+	f.addName(c)
+	f.addNodes(c)
+	flags := c.Flags()
+	flags.Float64Var(&minutes, "minutes", 1, "look for `N` minutes")
+	flags.StringVar(&calm.Load, "load", "", "a `COMMAND` that runs all the while, on the client")
+	flags.StringVar(&calm.Profile, "profile", "", "choose the timing `PROFILE` of the cluster: fast, lan, wan")
+	return c
+}
+
 // progress is where a long measurement tells how it goes on: not into a script.
 func (a *app) progress() io.Writer {
 	if a.output == "json" && !isTerminal(a.err) {

@@ -66,16 +66,11 @@ func installed(program string) bool {
 }
 
 func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
-	l, err := Open(b.Name)
+	l, end, err := openOrUp(ctx, b.Name, NewSpec("", b.Nodes, AgentCommand))
 	if err != nil {
-		spec := NewSpec(fmt.Sprintf("bench-%d", os.Getpid()), b.Nodes, AgentCommand)
-		spec.Tied = true
-		l, err = Up(ctx, spec)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx))) }()
+		return err
 	}
+	defer func() { err = errors.Join(err, end()) }()
 	c := &Cluster{Lab: l}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	q, err := newQuorate(ctx, c, Shape{})
