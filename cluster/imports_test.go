@@ -33,6 +33,7 @@ var order = []string{
 	"cluster/state",
 	"cluster/consensus",
 	"cluster/membership",
+	"cluster/reach",
 	"cluster/transport",
 	"cluster/identity",
 	"proto/quorate/v1",
