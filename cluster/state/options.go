@@ -31,6 +31,7 @@ var options = map[pb.OptionScope][]Option{
 		{"fencing", "stop", "none, stop", "when a silent node's resources may start elsewhere: at once, or when it must have stopped them", checkFencing},
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
 		{"no-quorum-policy", "stop", "stop, freeze", "what a node without quorum does with what it runs", checkNoQuorum},
+		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},
 		{"stop-all-resources", "false", "boolean", "stop everything that is managed", checkBool},
 		{"symmetric-cluster", "true", "boolean", "resources may run anywhere unless a constraint says otherwise", checkBool},

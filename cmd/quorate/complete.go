@@ -81,7 +81,7 @@ func constraintIDs(r *pb.GetResponse) []string {
 
 // knownProperties are offered although nobody has set them yet.
 var knownProperties = []string{
-	"maintenance-mode", "no-quorum-policy", "stonith-enabled", "symmetric-cluster",
+	"maintenance-mode", "no-quorum-policy", "quorum.ping", "stonith-enabled", "symmetric-cluster",
 }
 
 func propertyNames(r *pb.GetResponse) []string {
