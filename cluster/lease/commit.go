@@ -84,7 +84,7 @@ func (e *Engine) noteClear(err error) {
 }
 
 // blocked reports whether it is too early to ask for an epoch: the guard is still
-// not clear, or this node rests.
+// not clear, this node rests, or it could hold no lease for want of a check.
 func (e *Engine) blocked() bool {
 	e.mu.Lock()
 	idle, unclear := e.holder.epoch == 0, e.unclear
@@ -94,7 +94,7 @@ func (e *Engine) blocked() bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return idle && (e.unclear || e.Clock.Now() < e.rested)
+	return idle && (e.unclear || e.Clock.Now() < e.rested || e.unvouched())
 }
 
 // due is the command that is due now, or nil.

@@ -124,6 +124,7 @@ type applied struct {
 	voters  []string
 	beatTo  []string // the voters, and members that may become voters
 	nodes   map[string]member
+	checked bool // this node goes on alone, and only while its checks succeed
 }
 
 // A member is a node as applied, and when this engine learned of its epoch.
@@ -154,7 +155,7 @@ func New(c Config) *Engine {
 		guard:   make(chan struct{}, 1),
 		saves:   make(chan testimony, 64),
 		applied: applied{nodes: map[string]member{}},
-		voter:   voter{heard: map[string]time.Duration{}, marks: map[string]uint64{}},
+		voter:   voter{heard: map[string]time.Duration{}, seen: map[string]time.Duration{}, marks: map[string]uint64{}},
 		inquest: inquest{questions: map[uint64]*question{}},
 	}
 }
@@ -182,7 +183,10 @@ func (e *Engine) Apply(st *pb.State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.Clock.Now()
-	next := applied{version: st.Electorate.GetVersion(), voters: st.Electorate.GetVoters(), nodes: make(map[string]member, len(st.Nodes))}
+	next := applied{
+		version: st.Electorate.GetVersion(), voters: st.Electorate.GetVoters(),
+		nodes: make(map[string]member, len(st.Nodes)), checked: checked(st, e.Self),
+	}
 	for _, n := range st.Nodes {
 		m := member{
 			epoch: n.Epoch, nonce: n.Nonce, admitted: n.Admission == pb.Admission_ADMISSION_ADMITTED,
@@ -214,6 +218,7 @@ func poke(c chan struct{}) {
 // Receive takes a datagram in. The network's reader calls it; it does no I/O
 // but sending the answer.
 func (e *Engine) Receive(from string, d *pb.LeaseDatagram) {
+	e.see(from)
 	switch b := d.Body.(type) {
 	case *pb.LeaseDatagram_Beat:
 		e.receiveBeat(from, b.Beat)

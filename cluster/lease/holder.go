@@ -102,7 +102,7 @@ func (h *holder) recount(e *Engine) {
 	h.deadline = 0
 	for _, b := range h.beats {
 		if e.applied.majority(e.acks(b)) {
-			h.deadline = max(h.deadline, b.sent+h.length)
+			h.deadline = max(h.deadline, e.counted(b)+h.length)
 		}
 	}
 	if now := e.Clock.Now(); !h.valid(now) {
@@ -226,7 +226,7 @@ func (e *Engine) receiveAck(from string, a *pb.Ack) {
 			continue
 		}
 		b.from[from] = true
-		if end := b.sent + h.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
+		if end := e.counted(*b) + h.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
 			h.deadline, extended = end, true
 		}
 	}

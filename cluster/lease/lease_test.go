@@ -40,7 +40,8 @@ type room struct {
 	engines map[string]*seat
 	cut     map[string]bool // nodes that nothing reaches or leaves
 	hold    func(from, to string, d *pb.LeaseDatagram) time.Duration
-	gone    []time.Time // when NodeGone was committed
+	gone    []time.Time  // when NodeGone was committed
+	frozen  atomic.Int64 // how long all stood still while the clock went on
 }
 
 // A seat is one node in the room.
@@ -132,7 +133,9 @@ func (s *seat) Propose(ctx context.Context, c *pb.Command) error {
 	return s.room.Propose(ctx, c)
 }
 
-func (r *room) Now() time.Duration { return time.Since(r.began) + time.Hour }
+func (r *room) Now() time.Duration {
+	return time.Since(r.began) + time.Hour + time.Duration(r.frozen.Load())
+}
 
 func (r *room) Propose(_ context.Context, c *pb.Command) error {
 	r.order.Lock()

@@ -15,17 +15,22 @@ import (
 type voter struct {
 	ready     bool                     // marks are loaded; before that nothing is acked
 	heard     map[string]time.Duration // clock at the last receipt of any epoch, by node id
+	seen      map[string]time.Duration // clock at the last datagram of any kind, by node id
+	vouched   time.Duration            // clock when the newest check that succeeded began
 	listening time.Duration            // clock since when receipts are complete (rule 12)
 	ticked    time.Duration            // clock at the last sign that this process runs
 	marks     map[string]uint64        // highest epoch testified to, by node id
 	durable   map[string]uint64        // the same, as on disk
 }
 
-// A testimony waits for the disk before it is answered.
+// A testimony waits for the disk before it is given.
 type testimony struct {
-	to      string
-	inquiry *pb.Inquiry
+	node    string
+	epoch   uint64
 	silence time.Duration
+
+	inquiry *pb.Inquiry // the leader's, which it answers
+	stored  chan error  // or who waits for it; has room for one
 }
 
 // loadMarks reads the testimonies of earlier starts, before the first ack (rule 13).
@@ -73,6 +78,13 @@ func (e *Engine) receiveBeat(from string, b *pb.Beat) {
 	_ = e.Network.Send(from, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Ack{Ack: ack}}) // lost is lost
 }
 
+// see notes a sign of life.
+func (e *Engine) see(from string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.voter.seen[from] = e.tick()
+}
+
 // silence is how long nothing was received from a node. If this process stood
 // still, what it would have received may be waiting unread, so silence is
 // counted anew (rule 12). e.mu is held.
@@ -109,7 +121,7 @@ func (e *Engine) receiveInquiry(from string, q *pb.Inquiry) {
 		v.marks[q.Node] = max(v.marks[q.Node], q.Epoch) // from here on no ack (rule 13)
 		e.mu.Unlock()
 		select {
-		case e.saves <- testimony{from, q, silence}:
+		case e.saves <- testimony{node: q.Node, epoch: q.Epoch, silence: silence, inquiry: q}:
 		default: // the leader asks again
 		}
 		return
@@ -133,29 +145,42 @@ func (e *Engine) saveLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case t := <-e.saves:
-			if err := e.save(t); err != nil {
-				e.Logger.Error("testimony not stored", "node", t.inquiry.Node, "err", err)
+			err := e.save(t)
+			if err != nil {
+				e.Logger.Error("testimony not stored", "node", t.node, "err", err)
 			}
+			e.give(t, err)
 		}
 	}
 }
 
+// save stores a testimony unless it, or a later one, is on disk already.
 func (e *Engine) save(t testimony) error {
-	q := t.inquiry
 	e.mu.Lock()
-	stored := e.voter.durable[q.Node] >= q.Epoch
+	stored := e.voter.durable[t.node] >= t.epoch
 	e.mu.Unlock()
-	if !stored {
-		if err := e.Marks.Save(q.Node, q.Epoch); err != nil {
-			return err
-		}
-		e.mu.Lock()
-		e.voter.durable[q.Node] = max(e.voter.durable[q.Node], q.Epoch)
-		e.mu.Unlock()
+	if stored {
+		return nil
 	}
-	e.reply(t.to, &pb.Answer{
-		Voter: e.Self, Number: q.Number, Node: q.Node, Epoch: q.Epoch,
-		Silence: durationpb.New(t.silence), Testified: true,
-	})
+	if err := e.Marks.Save(t.node, t.epoch); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.voter.durable[t.node] = max(e.voter.durable[t.node], t.epoch)
 	return nil
+}
+
+// give tells who asked. A leader whose question was not answered asks again.
+func (e *Engine) give(t testimony, err error) {
+	if t.stored != nil {
+		t.stored <- err
+		return
+	}
+	if q := t.inquiry; err == nil {
+		e.reply(q.Leader, &pb.Answer{
+			Voter: e.Self, Number: q.Number, Node: q.Node, Epoch: q.Epoch,
+			Silence: durationpb.New(t.silence), Testified: true,
+		})
+	}
 }

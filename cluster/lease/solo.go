@@ -1,0 +1,152 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// A pair has no majority without its peer, so that each half would fall silent
+// with the other. This file lets one keep its lease by itself for a while, and
+// bind itself before it goes on alone for good. What decides between the two is
+// package pair; DESIGN.md there says why these rules are enough.
+
+// Why a node of a pair may not do a thing by itself.
+var (
+	ErrNoPair = errors.New("the voters are not this node and its peer alone")
+	ErrHeard  = errors.New("the peer is not silent")
+	ErrLapsed = errors.New("the lease is over")
+)
+
+// A Peer is the other half of a pair, in this node's sight.
+type Peer struct {
+	Epoch   uint64        // as applied
+	Last    time.Duration // clock at its last datagram of any kind; zero: none since this start
+	Silence time.Duration // since then or since this process listens, whichever is shorter (rule 12)
+}
+
+// Peer tells how long a node has been silent.
+func (e *Engine) Peer(id string) Peer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Peer{Epoch: e.applied.nodes[id].epoch, Last: e.voter.seen[id], Silence: e.quiet(id)}
+}
+
+// quiet is how long no datagram came from a node. A beat under an epoch that is
+// over is no beat, and yet a sign of life. e.mu is held.
+func (e *Engine) quiet(id string) time.Duration {
+	now := e.tick()
+	return now - max(e.voter.seen[id], e.voter.listening)
+}
+
+// Prolong keeps the lease of a node whose peer is silent to start + L, where
+// start is when a check began that tells that this node is not the one cut off.
+//
+// It is refused once the lease is over: a frozen node finds it so however late
+// it calls (lease protocol, section 3, b and d). It is refused, too, while the
+// peer is heard, whose acks are worth more. Rule 12 does not matter here: what
+// waits unread would only make the extension needless.
+func (e *Engine) Prolong(peer string, start time.Duration) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, now := &e.holder, e.Clock.Now()
+	switch {
+	case !e.applied.pair(e.Self, peer):
+		return ErrNoPair
+	case !h.valid(now):
+		e.lapse(now)
+		return ErrLapsed
+	case h.ending():
+		return ErrLapsed
+	case now-e.voter.seen[peer] < h.length/2:
+		return ErrHeard
+	}
+	if end := min(start, now) + h.length; end > h.deadline {
+		h.deadline = end
+		poke(e.guard)
+	}
+	return nil
+}
+
+// pair reports whether the voters are exactly these two.
+func (a *applied) pair(self, peer string) bool {
+	return self != peer && len(a.voters) == 2 && a.votes(self) && a.votes(peer)
+}
+
+// Bind testifies that the peer has been silent for its threshold, and since a
+// time at which it was last seen: nothing came while this node asked around.
+// From the check on, in one step, this node acks that epoch of the peer's never
+// again (rule 13); it returns once that is on disk.
+func (e *Engine) Bind(ctx context.Context, peer string, last time.Duration) (epoch uint64, silence time.Duration, err error) {
+	t, err := e.bind(peer, last)
+	if err != nil {
+		return 0, 0, err
+	}
+	select {
+	case e.saves <- t:
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+	select {
+	case err = <-t.stored:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("store the testimony: %w", err)
+	}
+	return t.epoch, t.silence, nil
+}
+
+func (e *Engine) bind(peer string, last time.Duration) (testimony, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n, silence := e.applied.nodes[peer], e.quiet(peer)
+	switch {
+	case !e.voter.ready || !e.applied.pair(e.Self, peer):
+		return testimony{}, ErrNoPair
+	case e.voter.seen[peer] != last || silence < Threshold(n.length):
+		return testimony{}, ErrHeard
+	}
+	e.voter.marks[peer] = max(e.voter.marks[peer], n.epoch)
+	return testimony{node: peer, epoch: n.epoch, silence: silence, stored: make(chan error, 1)}, nil
+}
+
+// Vouch tells that a check that began at start succeeded. A node that goes on
+// alone where checks are configured holds its lease by them: its own ack, the
+// only one it needs, would let it serve for ever behind a dead cable.
+func (e *Engine) Vouch(start time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.voter.vouched = max(e.voter.vouched, min(start, e.Clock.Now()))
+}
+
+// counted is the time that an acked beat counts from. e.mu is held.
+func (e *Engine) counted(b beat) time.Duration {
+	if e.applied.checked {
+		return min(b.sent, e.voter.vouched)
+	}
+	return b.sent
+}
+
+// unvouched reports whether no check has succeeded for so long that no epoch
+// could hold a lease. e.mu is held.
+func (e *Engine) unvouched() bool {
+	return e.applied.checked && e.Clock.Now() >= e.voter.vouched+e.Length
+}
+
+// checked reports whether a state lets one node of a pair go on alone, as long
+// as its checks succeed.
+func checked(st *pb.State, self string) bool {
+	voters := st.GetElectorate().GetVoters()
+	if len(voters) != 1 || voters[0] != self || st.GetProperties()["quorum.ping"] == "" {
+		return false
+	}
+	return slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
+		return n.Id != self && n.Role == pb.Role_ROLE_VOTER && n.Admission == pb.Admission_ADMISSION_GONE
+	})
+}
