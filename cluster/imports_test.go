@@ -24,6 +24,7 @@ var order = []string{
 	"cluster/api",
 	"cluster/controller",
 	"cluster/scheduler",
+	"cluster/pair",
 	"cluster/lease",
 	"cluster/executor",
 	"fencing/",

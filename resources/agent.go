@@ -3,7 +3,7 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter]). A [Registry] finds the agent for a name. Deciding
+// [Reloader], [Halter], [Asker]). A [Registry] finds the agent for a name. Deciding
 // where a resource runs, and whether it may, is not done here.
 package resources
 
@@ -57,6 +57,30 @@ type Halter interface {
 // A Detailer says in a few words what it made of a running resource ("eth0").
 type Detailer interface {
 	Detail(r *pb.Resource) string
+}
+
+// An Asker can ask the network whether another host holds, or is about to take,
+// what a resource would hold: an address.
+type Asker interface {
+	// Ask returns the other host that was heard; nil: nobody was. After an error
+	// it could not be asked, which must be read as that somebody might be there.
+	// What this node holds itself is no answer.
+	Ask(ctx context.Context, r *pb.Resource) (*Claim, error)
+}
+
+// A Claim is another host's word that something is, or shall be, its own.
+type Claim struct {
+	By      string // its hardware address
+	Asking  bool   // it asks as we do, and holds nothing yet
+	Address string
+	Link    string // interface on which it was heard
+}
+
+func (c *Claim) String() string {
+	if c.Asking {
+		return fmt.Sprintf("another host, %s on %s, is about to take %s", c.By, c.Link, c.Address)
+	}
+	return fmt.Sprintf("another host, %s on %s, answers for %s", c.By, c.Link, c.Address)
 }
 
 // ErrNoLease is returned (wrapped) by a Start that could not serve because the

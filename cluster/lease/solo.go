@@ -139,14 +139,15 @@ func (e *Engine) unvouched() bool {
 	return e.applied.checked && e.Clock.Now() >= e.voter.vouched+e.Length
 }
 
-// checked reports whether a state lets one node of a pair go on alone, as long
-// as its checks succeed.
+// checked reports whether this node goes on alone without its peer, and checks
+// are configured for that.
 func checked(st *pb.State, self string) bool {
-	voters := st.GetElectorate().GetVoters()
-	if len(voters) != 1 || voters[0] != self || st.GetProperties()["quorum.ping"] == "" {
+	voters, forks := st.GetElectorate().GetVoters(), st.GetForks()
+	if len(voters) != 1 || voters[0] != self || len(forks) == 0 || st.GetProperties()["quorum.ping"] == "" {
 		return false
 	}
-	return slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
-		return n.Id != self && n.Role == pb.Role_ROLE_VOTER && n.Admission == pb.Admission_ADMISSION_GONE
+	f := forks[len(forks)-1]
+	return f.Node == self && slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
+		return n.Id == f.Peer && n.Admission == pb.Admission_ADMISSION_GONE
 	})
 }

@@ -227,7 +227,7 @@ func TestASurvivorWithChecksHoldsItsLeaseByThem(t *testing.T) {
 		if !r.held("a") || len(r.ends()) != 1 {
 			t.Fatalf("a: held %v, b gone %d times", r.held("a"), len(r.ends()))
 		}
-		a.Apply(withPing(r.store.Get().State))
+		a.Apply(forked(r.store.Get().State))
 		for range 20 {
 			a.Vouch(r.Now())
 			time.Sleep(100 * time.Millisecond)
@@ -248,7 +248,7 @@ func TestASurvivorWithChecksHoldsItsLeaseByThem(t *testing.T) {
 		}
 		a.Vouch(r.Now())
 		time.Sleep(200 * time.Millisecond)
-		a.Apply(withPing(r.store.Get().State))
+		a.Apply(forked(r.store.Get().State))
 		a.Vouch(r.Now())
 		time.Sleep(100 * time.Millisecond)
 		if !r.held("a") {
@@ -264,8 +264,10 @@ func (s *seat) stored(node string) uint64 {
 	return s.marks[node]
 }
 
-func withPing(st *pb.State) *pb.State {
+// forked is a state as it is while a goes on without b, with a ping target.
+func forked(st *pb.State) *pb.State {
 	st = proto.CloneOf(st)
 	st.Properties = map[string]string{"quorum.ping": "10.0.0.254"}
+	st.Forks = []*pb.Fork{{Number: 1, Id: "x", Node: "a", Peer: "b"}}
 	return st
 }

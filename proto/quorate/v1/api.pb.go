@@ -29,6 +29,73 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type PairPhase int32
+
+const (
+	PairPhase_PAIR_PHASE_UNSPECIFIED PairPhase = 0
+	PairPhase_PAIR_PHASE_WAITING     PairPhase = 1 // the peer was not heard since this agent started
+	PairPhase_PAIR_PHASE_TOGETHER    PairPhase = 2
+	PairPhase_PAIR_PHASE_SUSPECT     PairPhase = 3 // silent for half a lease
+	PairPhase_PAIR_PHASE_DECIDING    PairPhase = 4 // silent for longer than a lease: tie-breakers are asked
+	PairPhase_PAIR_PHASE_HELD_BACK   PairPhase = 5 // the other owner lives, or could not be asked for
+	PairPhase_PAIR_PHASE_CUT_OFF     PairPhase = 6 // no ping target answers this node
+	PairPhase_PAIR_PHASE_FORKING     PairPhase = 7 // becoming the only voter
+	PairPhase_PAIR_PHASE_ALONE       PairPhase = 8 // the only voter until the peer is back
+)
+
+// Enum value maps for PairPhase.
+var (
+	PairPhase_name = map[int32]string{
+		0: "PAIR_PHASE_UNSPECIFIED",
+		1: "PAIR_PHASE_WAITING",
+		2: "PAIR_PHASE_TOGETHER",
+		3: "PAIR_PHASE_SUSPECT",
+		4: "PAIR_PHASE_DECIDING",
+		5: "PAIR_PHASE_HELD_BACK",
+		6: "PAIR_PHASE_CUT_OFF",
+		7: "PAIR_PHASE_FORKING",
+		8: "PAIR_PHASE_ALONE",
+	}
+	PairPhase_value = map[string]int32{
+		"PAIR_PHASE_UNSPECIFIED": 0,
+		"PAIR_PHASE_WAITING":     1,
+		"PAIR_PHASE_TOGETHER":    2,
+		"PAIR_PHASE_SUSPECT":     3,
+		"PAIR_PHASE_DECIDING":    4,
+		"PAIR_PHASE_HELD_BACK":   5,
+		"PAIR_PHASE_CUT_OFF":     6,
+		"PAIR_PHASE_FORKING":     7,
+		"PAIR_PHASE_ALONE":       8,
+	}
+)
+
+func (x PairPhase) Enum() *PairPhase {
+	p := new(PairPhase)
+	*p = x
+	return p
+}
+
+func (x PairPhase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PairPhase) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_api_proto_enumTypes[0].Descriptor()
+}
+
+func (PairPhase) Type() protoreflect.EnumType {
+	return &file_quorate_v1_api_proto_enumTypes[0]
+}
+
+func (x PairPhase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PairPhase.Descriptor instead.
+func (PairPhase) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
+}
+
 type ChangeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Edits         []*Edit                `protobuf:"bytes,1,rep,name=edits,proto3" json:"edits,omitempty"`
@@ -991,6 +1058,78 @@ func (*SetPasswordResponse) Descriptor() ([]byte, []int) {
 	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
+type UnblockRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockRequest) Reset() {
+	*x = UnblockRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockRequest) ProtoMessage() {}
+
+func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockRequest.ProtoReflect.Descriptor instead.
+func (*UnblockRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
+}
+
+type UnblockResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockResponse) Reset() {
+	*x = UnblockResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockResponse) ProtoMessage() {}
+
+func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockResponse.ProtoReflect.Descriptor instead.
+func (*UnblockResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
+}
+
 type CreateCertificateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -1000,7 +1139,7 @@ type CreateCertificateRequest struct {
 
 func (x *CreateCertificateRequest) Reset() {
 	*x = CreateCertificateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1151,7 @@ func (x *CreateCertificateRequest) String() string {
 func (*CreateCertificateRequest) ProtoMessage() {}
 
 func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1164,7 @@ func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateRequest.ProtoReflect.Descriptor instead.
 func (*CreateCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateCertificateRequest) GetUser() string {
@@ -1046,7 +1185,7 @@ type CreateCertificateResponse struct {
 
 func (x *CreateCertificateResponse) Reset() {
 	*x = CreateCertificateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1197,7 @@ func (x *CreateCertificateResponse) String() string {
 func (*CreateCertificateResponse) ProtoMessage() {}
 
 func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1210,7 @@ func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateResponse.ProtoReflect.Descriptor instead.
 func (*CreateCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateCertificateResponse) GetCertificatePem() []byte {
@@ -1104,7 +1243,7 @@ type DescribeAgentsRequest struct {
 
 func (x *DescribeAgentsRequest) Reset() {
 	*x = DescribeAgentsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1255,7 @@ func (x *DescribeAgentsRequest) String() string {
 func (*DescribeAgentsRequest) ProtoMessage() {}
 
 func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1268,7 @@ func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DescribeAgentsRequest) GetName() string {
@@ -1148,7 +1287,7 @@ type DescribeAgentsResponse struct {
 
 func (x *DescribeAgentsResponse) Reset() {
 	*x = DescribeAgentsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1299,7 @@ func (x *DescribeAgentsResponse) String() string {
 func (*DescribeAgentsResponse) ProtoMessage() {}
 
 func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1173,7 +1312,7 @@ func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DescribeAgentsResponse) GetAgents() []*AgentMetadata {
@@ -1191,7 +1330,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1342,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1355,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 type GetResponse struct {
@@ -1233,13 +1372,14 @@ type GetResponse struct {
 	Lease         *LeaseStatus           `protobuf:"bytes,10,opt,name=lease,proto3" json:"lease,omitempty"`           // of the answering node
 	Placements    []*PlacementStatus     `protobuf:"bytes,11,rep,name=placements,proto3" json:"placements,omitempty"` // what the scheduler wants, by resource
 	Problems      []string               `protobuf:"bytes,12,rep,name=problems,proto3" json:"problems,omitempty"`     // sentences, worst first
+	Pair          *PairStatus            `protobuf:"bytes,13,opt,name=pair,proto3" json:"pair,omitempty"`             // of the answering node; unset: it is not one of a pair that may go on alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1391,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1404,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetResponse) GetState() *State {
@@ -1351,6 +1491,98 @@ func (x *GetResponse) GetProblems() []string {
 	return nil
 }
 
+func (x *GetResponse) GetPair() *PairStatus {
+	if x != nil {
+		return x.Pair
+	}
+	return nil
+}
+
+// PairStatus is how the answering node stands with its peer.
+type PairStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Phase         PairPhase              `protobuf:"varint,1,opt,name=phase,proto3,enum=quorate.v1.PairPhase" json:"phase,omitempty"`
+	Peer          string                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`        // id
+	Since         *durationpb.Duration   `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`      // how long it has been so
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`    // a sentence, where the phase does not say it all
+	Checked       bool                   `protobuf:"varint,5,opt,name=checked,proto3" json:"checked,omitempty"` // ping targets are configured
+	Fenced        bool                   `protobuf:"varint,6,opt,name=fenced,proto3" json:"fenced,omitempty"`   // a fencing device is configured
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PairStatus) Reset() {
+	*x = PairStatus{}
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PairStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PairStatus) ProtoMessage() {}
+
+func (x *PairStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PairStatus.ProtoReflect.Descriptor instead.
+func (*PairStatus) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *PairStatus) GetPhase() PairPhase {
+	if x != nil {
+		return x.Phase
+	}
+	return PairPhase_PAIR_PHASE_UNSPECIFIED
+}
+
+func (x *PairStatus) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *PairStatus) GetSince() *durationpb.Duration {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *PairStatus) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PairStatus) GetChecked() bool {
+	if x != nil {
+		return x.Checked
+	}
+	return false
+}
+
+func (x *PairStatus) GetFenced() bool {
+	if x != nil {
+		return x.Fenced
+	}
+	return false
+}
+
 type Link struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // id of the peer
@@ -1364,7 +1596,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1608,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1621,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Link) GetNode() string {
@@ -1442,7 +1674,7 @@ type LeaseStatus struct {
 
 func (x *LeaseStatus) Reset() {
 	*x = LeaseStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1686,7 @@ func (x *LeaseStatus) String() string {
 func (*LeaseStatus) ProtoMessage() {}
 
 func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1699,7 @@ func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseStatus.ProtoReflect.Descriptor instead.
 func (*LeaseStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LeaseStatus) GetEpoch() uint64 {
@@ -1531,7 +1763,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1775,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1788,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -1595,7 +1827,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1839,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1852,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 type WaitRequest struct {
@@ -1633,7 +1865,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1877,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +1890,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -1685,7 +1917,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1929,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1942,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -1737,7 +1969,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1981,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1994,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -1789,7 +2021,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2033,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2046,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -1842,7 +2074,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +2086,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2099,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -1903,7 +2135,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2147,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2160,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -2021,7 +2253,9 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\taddresses\x18\x03 \x03(\tR\taddresses\"0\n" +
 	"\x12SetPasswordRequest\x12\x1a\n" +
 	"\bpassword\x18\x01 \x01(\tR\bpassword\"\x15\n" +
-	"\x13SetPasswordResponse\".\n" +
+	"\x13SetPasswordResponse\"\x10\n" +
+	"\x0eUnblockRequest\"\x11\n" +
+	"\x0fUnblockResponse\".\n" +
 	"\x18CreateCertificateRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\"t\n" +
 	"\x19CreateCertificateResponse\x12'\n" +
@@ -2033,7 +2267,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x16DescribeAgentsResponse\x121\n" +
 	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\"\f\n" +
 	"\n" +
-	"GetRequest\"\xa9\x03\n" +
+	"GetRequest\"\xd5\x03\n" +
 	"\vGetResponse\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.quorate.v1.StateR\x05state\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2049,7 +2283,16 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"placements\x18\v \x03(\v2\x1b.quorate.v1.PlacementStatusR\n" +
 	"placements\x12\x1a\n" +
-	"\bproblems\x18\f \x03(\tR\bproblems\"\xab\x01\n" +
+	"\bproblems\x18\f \x03(\tR\bproblems\x12*\n" +
+	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\"\xc8\x01\n" +
+	"\n" +
+	"PairStatus\x12+\n" +
+	"\x05phase\x18\x01 \x01(\x0e2\x15.quorate.v1.PairPhaseR\x05phase\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\tR\x04peer\x12/\n" +
+	"\x05since\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05since\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\achecked\x18\x05 \x01(\bR\achecked\x12\x16\n" +
+	"\x06fenced\x18\x06 \x01(\bR\x06fenced\"\xab\x01\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x0e\n" +
@@ -2091,7 +2334,17 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x06Reason\x12\x14\n" +
 	"\x05score\x18\x01 \x01(\x03R\x05score\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text2\x8b\a\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text*\xe9\x01\n" +
+	"\tPairPhase\x12\x1a\n" +
+	"\x16PAIR_PHASE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12PAIR_PHASE_WAITING\x10\x01\x12\x17\n" +
+	"\x13PAIR_PHASE_TOGETHER\x10\x02\x12\x16\n" +
+	"\x12PAIR_PHASE_SUSPECT\x10\x03\x12\x17\n" +
+	"\x13PAIR_PHASE_DECIDING\x10\x04\x12\x18\n" +
+	"\x14PAIR_PHASE_HELD_BACK\x10\x05\x12\x16\n" +
+	"\x12PAIR_PHASE_CUT_OFF\x10\x06\x12\x16\n" +
+	"\x12PAIR_PHASE_FORKING\x10\a\x12\x14\n" +
+	"\x10PAIR_PHASE_ALONE\x10\b2\xcf\a\n" +
 	"\aCluster\x12?\n" +
 	"\x06Change\x12\x19.quorate.v1.ChangeRequest\x1a\x1a.quorate.v1.ChangeResponse\x129\n" +
 	"\x04Auth\x12\x17.quorate.v1.AuthRequest\x1a\x18.quorate.v1.AuthResponse\x129\n" +
@@ -2104,7 +2357,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"RemoveNode\x12\x1d.quorate.v1.RemoveNodeRequest\x1a\x14.quorate.v1.Progress0\x01\x12N\n" +
 	"\vCreateToken\x12\x1e.quorate.v1.CreateTokenRequest\x1a\x1f.quorate.v1.CreateTokenResponse\x127\n" +
 	"\x04Join\x12\x17.quorate.v1.JoinRequest\x1a\x14.quorate.v1.Progress0\x01\x12N\n" +
-	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12`\n" +
+	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12B\n" +
+	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
 	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12W\n" +
 	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\xf1\x01\n" +
 	"\x06Status\x126\n" +
@@ -2125,116 +2379,126 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_api_proto_rawDescData
 }
 
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_quorate_v1_api_proto_goTypes = []any{
-	(*ChangeRequest)(nil),             // 0: quorate.v1.ChangeRequest
-	(*ChangeResponse)(nil),            // 1: quorate.v1.ChangeResponse
-	(*AuthRequest)(nil),               // 2: quorate.v1.AuthRequest
-	(*HostSpec)(nil),                  // 3: quorate.v1.HostSpec
-	(*AuthResponse)(nil),              // 4: quorate.v1.AuthResponse
-	(*HostResult)(nil),                // 5: quorate.v1.HostResult
-	(*SetupRequest)(nil),              // 6: quorate.v1.SetupRequest
-	(*Progress)(nil),                  // 7: quorate.v1.Progress
-	(*StartRequest)(nil),              // 8: quorate.v1.StartRequest
-	(*StopRequest)(nil),               // 9: quorate.v1.StopRequest
-	(*DestroyRequest)(nil),            // 10: quorate.v1.DestroyRequest
-	(*AddNodeRequest)(nil),            // 11: quorate.v1.AddNodeRequest
-	(*RemoveNodeRequest)(nil),         // 12: quorate.v1.RemoveNodeRequest
-	(*CreateTokenRequest)(nil),        // 13: quorate.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),       // 14: quorate.v1.CreateTokenResponse
-	(*JoinRequest)(nil),               // 15: quorate.v1.JoinRequest
-	(*SetPasswordRequest)(nil),        // 16: quorate.v1.SetPasswordRequest
-	(*SetPasswordResponse)(nil),       // 17: quorate.v1.SetPasswordResponse
-	(*CreateCertificateRequest)(nil),  // 18: quorate.v1.CreateCertificateRequest
-	(*CreateCertificateResponse)(nil), // 19: quorate.v1.CreateCertificateResponse
-	(*DescribeAgentsRequest)(nil),     // 20: quorate.v1.DescribeAgentsRequest
-	(*DescribeAgentsResponse)(nil),    // 21: quorate.v1.DescribeAgentsResponse
-	(*GetRequest)(nil),                // 22: quorate.v1.GetRequest
-	(*GetResponse)(nil),               // 23: quorate.v1.GetResponse
-	(*Link)(nil),                      // 24: quorate.v1.Link
-	(*LeaseStatus)(nil),               // 25: quorate.v1.LeaseStatus
-	(*PlacementStatus)(nil),           // 26: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 27: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 28: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 29: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 30: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 31: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 32: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 33: quorate.v1.Reason
-	nil,                               // 34: quorate.v1.SetupRequest.PropertiesEntry
-	(*Edit)(nil),                      // 35: quorate.v1.Edit
-	(*durationpb.Duration)(nil),       // 36: google.protobuf.Duration
-	(Role)(0),                         // 37: quorate.v1.Role
-	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
-	(*AgentMetadata)(nil),             // 39: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 40: quorate.v1.State
+	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
+	(*ChangeRequest)(nil),             // 1: quorate.v1.ChangeRequest
+	(*ChangeResponse)(nil),            // 2: quorate.v1.ChangeResponse
+	(*AuthRequest)(nil),               // 3: quorate.v1.AuthRequest
+	(*HostSpec)(nil),                  // 4: quorate.v1.HostSpec
+	(*AuthResponse)(nil),              // 5: quorate.v1.AuthResponse
+	(*HostResult)(nil),                // 6: quorate.v1.HostResult
+	(*SetupRequest)(nil),              // 7: quorate.v1.SetupRequest
+	(*Progress)(nil),                  // 8: quorate.v1.Progress
+	(*StartRequest)(nil),              // 9: quorate.v1.StartRequest
+	(*StopRequest)(nil),               // 10: quorate.v1.StopRequest
+	(*DestroyRequest)(nil),            // 11: quorate.v1.DestroyRequest
+	(*AddNodeRequest)(nil),            // 12: quorate.v1.AddNodeRequest
+	(*RemoveNodeRequest)(nil),         // 13: quorate.v1.RemoveNodeRequest
+	(*CreateTokenRequest)(nil),        // 14: quorate.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),       // 15: quorate.v1.CreateTokenResponse
+	(*JoinRequest)(nil),               // 16: quorate.v1.JoinRequest
+	(*SetPasswordRequest)(nil),        // 17: quorate.v1.SetPasswordRequest
+	(*SetPasswordResponse)(nil),       // 18: quorate.v1.SetPasswordResponse
+	(*UnblockRequest)(nil),            // 19: quorate.v1.UnblockRequest
+	(*UnblockResponse)(nil),           // 20: quorate.v1.UnblockResponse
+	(*CreateCertificateRequest)(nil),  // 21: quorate.v1.CreateCertificateRequest
+	(*CreateCertificateResponse)(nil), // 22: quorate.v1.CreateCertificateResponse
+	(*DescribeAgentsRequest)(nil),     // 23: quorate.v1.DescribeAgentsRequest
+	(*DescribeAgentsResponse)(nil),    // 24: quorate.v1.DescribeAgentsResponse
+	(*GetRequest)(nil),                // 25: quorate.v1.GetRequest
+	(*GetResponse)(nil),               // 26: quorate.v1.GetResponse
+	(*PairStatus)(nil),                // 27: quorate.v1.PairStatus
+	(*Link)(nil),                      // 28: quorate.v1.Link
+	(*LeaseStatus)(nil),               // 29: quorate.v1.LeaseStatus
+	(*PlacementStatus)(nil),           // 30: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 31: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 32: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 33: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 34: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 35: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 36: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 37: quorate.v1.Reason
+	nil,                               // 38: quorate.v1.SetupRequest.PropertiesEntry
+	(*Edit)(nil),                      // 39: quorate.v1.Edit
+	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
+	(Role)(0),                         // 41: quorate.v1.Role
+	(*timestamppb.Timestamp)(nil),     // 42: google.protobuf.Timestamp
+	(*AgentMetadata)(nil),             // 43: quorate.v1.AgentMetadata
+	(*State)(nil),                     // 44: quorate.v1.State
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	35, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	3,  // 1: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	5,  // 2: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	3,  // 3: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	34, // 4: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	36, // 5: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	3,  // 6: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	37, // 7: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	36, // 8: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	37, // 9: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	38, // 10: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 11: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	40, // 12: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	36, // 13: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	24, // 14: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	25, // 15: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	26, // 16: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	36, // 17: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	36, // 18: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	36, // 19: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	36, // 20: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	36, // 21: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	36, // 22: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	36, // 23: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	32, // 24: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	33, // 25: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	0,  // 26: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	2,  // 27: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	6,  // 28: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	8,  // 29: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	9,  // 30: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	10, // 31: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	11, // 32: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	12, // 33: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	13, // 34: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	15, // 35: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	16, // 36: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	18, // 37: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	20, // 38: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	22, // 39: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	27, // 40: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	28, // 41: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	30, // 42: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	1,  // 43: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	4,  // 44: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	7,  // 45: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	7,  // 46: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	7,  // 47: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	7,  // 48: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	7,  // 49: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	7,  // 50: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	14, // 51: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	7,  // 52: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	17, // 53: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	19, // 54: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	21, // 55: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	23, // 56: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	23, // 57: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	29, // 58: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	31, // 59: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	43, // [43:60] is the sub-list for method output_type
-	26, // [26:43] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	39, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	4,  // 1: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	6,  // 2: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	4,  // 3: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	38, // 4: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	40, // 5: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	4,  // 6: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	41, // 7: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	40, // 8: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	41, // 9: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	42, // 10: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 11: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	44, // 12: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	40, // 13: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	28, // 14: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	29, // 15: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	30, // 16: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	27, // 17: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	0,  // 18: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	40, // 19: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	40, // 20: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	40, // 21: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	40, // 22: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	40, // 23: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	40, // 24: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	40, // 25: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	40, // 26: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	36, // 27: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	37, // 28: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	1,  // 29: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	3,  // 30: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	7,  // 31: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	9,  // 32: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	10, // 33: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	11, // 34: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	12, // 35: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	13, // 36: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	14, // 37: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	16, // 38: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	17, // 39: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	19, // 40: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	21, // 41: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	23, // 42: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	25, // 43: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	31, // 44: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	32, // 45: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	34, // 46: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	2,  // 47: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	5,  // 48: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	8,  // 49: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	8,  // 50: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	8,  // 51: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	8,  // 52: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	8,  // 53: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	8,  // 54: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	15, // 55: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	8,  // 56: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	18, // 57: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	20, // 58: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	22, // 59: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	24, // 60: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	26, // 61: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	26, // 62: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	33, // 63: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	35, // 64: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	47, // [47:65] is the sub-list for method output_type
+	29, // [29:47] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -2249,13 +2513,14 @@ func file_quorate_v1_api_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   35,
+			NumEnums:      1,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
 		GoTypes:           file_quorate_v1_api_proto_goTypes,
 		DependencyIndexes: file_quorate_v1_api_proto_depIdxs,
+		EnumInfos:         file_quorate_v1_api_proto_enumTypes,
 		MessageInfos:      file_quorate_v1_api_proto_msgTypes,
 	}.Build()
 	File_quorate_v1_api_proto = out.File

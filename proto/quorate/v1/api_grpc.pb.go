@@ -36,6 +36,7 @@ const (
 	Cluster_CreateToken_FullMethodName       = "/quorate.v1.Cluster/CreateToken"
 	Cluster_Join_FullMethodName              = "/quorate.v1.Cluster/Join"
 	Cluster_SetPassword_FullMethodName       = "/quorate.v1.Cluster/SetPassword"
+	Cluster_Unblock_FullMethodName           = "/quorate.v1.Cluster/Unblock"
 	Cluster_CreateCertificate_FullMethodName = "/quorate.v1.Cluster/CreateCertificate"
 	Cluster_DescribeAgents_FullMethodName    = "/quorate.v1.Cluster/DescribeAgents"
 )
@@ -64,6 +65,9 @@ type ClusterClient interface {
 	Join(ctx context.Context, in *JoinRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Progress], error)
 	// SetPassword sets the password that `cluster auth` asks of this node.
 	SetPassword(ctx context.Context, in *SetPasswordRequest, opts ...grpc.CallOption) (*SetPasswordResponse, error)
+	// Unblock lets this node of a pair go on although it has not heard its peer
+	// since it started. Whoever asks must know that the peer serves nothing.
+	Unblock(ctx context.Context, in *UnblockRequest, opts ...grpc.CallOption) (*UnblockResponse, error)
 	// CreateCertificate signs a certificate for remote use of this API.
 	CreateCertificate(ctx context.Context, in *CreateCertificateRequest, opts ...grpc.CallOption) (*CreateCertificateResponse, error)
 	// DescribeAgents lists kinds of resources.
@@ -251,6 +255,16 @@ func (c *clusterClient) SetPassword(ctx context.Context, in *SetPasswordRequest,
 	return out, nil
 }
 
+func (c *clusterClient) Unblock(ctx context.Context, in *UnblockRequest, opts ...grpc.CallOption) (*UnblockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnblockResponse)
+	err := c.cc.Invoke(ctx, Cluster_Unblock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *clusterClient) CreateCertificate(ctx context.Context, in *CreateCertificateRequest, opts ...grpc.CallOption) (*CreateCertificateResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateCertificateResponse)
@@ -295,6 +309,9 @@ type ClusterServer interface {
 	Join(*JoinRequest, grpc.ServerStreamingServer[Progress]) error
 	// SetPassword sets the password that `cluster auth` asks of this node.
 	SetPassword(context.Context, *SetPasswordRequest) (*SetPasswordResponse, error)
+	// Unblock lets this node of a pair go on although it has not heard its peer
+	// since it started. Whoever asks must know that the peer serves nothing.
+	Unblock(context.Context, *UnblockRequest) (*UnblockResponse, error)
 	// CreateCertificate signs a certificate for remote use of this API.
 	CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error)
 	// DescribeAgents lists kinds of resources.
@@ -341,6 +358,9 @@ func (UnimplementedClusterServer) Join(*JoinRequest, grpc.ServerStreamingServer[
 }
 func (UnimplementedClusterServer) SetPassword(context.Context, *SetPasswordRequest) (*SetPasswordResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetPassword not implemented")
+}
+func (UnimplementedClusterServer) Unblock(context.Context, *UnblockRequest) (*UnblockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unblock not implemented")
 }
 func (UnimplementedClusterServer) CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateCertificate not implemented")
@@ -518,6 +538,24 @@ func _Cluster_SetPassword_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_Unblock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnblockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Unblock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Unblock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Unblock(ctx, req.(*UnblockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Cluster_CreateCertificate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateCertificateRequest)
 	if err := dec(in); err != nil {
@@ -576,6 +614,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetPassword",
 			Handler:    _Cluster_SetPassword_Handler,
+		},
+		{
+			MethodName: "Unblock",
+			Handler:    _Cluster_Unblock_Handler,
 		},
 		{
 			MethodName: "CreateCertificate",
