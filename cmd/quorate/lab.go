@@ -23,6 +23,7 @@ type labFlags struct {
 	nodes int
 	names []string
 	nets  int
+	disk  int
 	agent []string
 }
 
@@ -52,6 +53,7 @@ func (f *labFlags) addNodes(c *cobra.Command) {
 	c.Flags().IntVar(&f.nodes, "nodes", 3, "`N` nodes, n1, n2, …")
 	c.Flags().StringSliceVar(&f.names, "names", nil, "`NAME,…` of the nodes instead")
 	c.Flags().IntVar(&f.nets, "networks", 1, "`N` that every node is on: "+strings.Join(lab.Networks, ", "))
+	c.Flags().IntVar(&f.disk, "disk", 0, "`MIB` of every node's own disk, in memory; 0: a part of the machine's")
 	c.Flags().StringSliceVar(&f.agent, "agent", lab.AgentCommand, "`COMMAND,…` that every node runs")
 }
 
@@ -70,12 +72,17 @@ func (f *labFlags) nodeNames() ([]string, error) {
 	return names, nil
 }
 
+// spec describes the lab to make.
+func (f *labFlags) spec(names []string) lab.Spec {
+	return lab.NewSpec(f.name, names, f.agent).Wired(f.nets).OnDisks(f.disk)
+}
+
 func (f *labFlags) up(ctx context.Context) (*lab.Lab, error) {
 	names, err := f.nodeNames()
 	if err != nil {
 		return nil, err
 	}
-	l, err := lab.Up(ctx, lab.NewSpec(f.name, names, f.agent).Wired(f.nets))
+	l, err := lab.Up(ctx, f.spec(names))
 	if err != nil || !slices.Equal(f.agent, lab.AgentCommand) {
 		return l, err
 	}
@@ -230,6 +237,8 @@ func newLabFaultCommand(a *app) *cobra.Command {
 			"  lose       a share of what its cables carry is lost (--percent)\n" +
 			"  freeze     its agent stands still (SIGSTOP)\n" +
 			"  kill       its agent is killed (SIGKILL); what the agent started lives on\n" +
+			"  terminate  its agent is asked to end (SIGTERM), and does\n" +
+			"  fill       its disk is full, if it has one of its own (lab up --disk)\n" +
 			"  heal       all of that undone\n\n" +
 			"With --network a fault of cables is of that network alone, and so is heal. With\n" +
 			"--way only what the host sends (out) or gets (in) is cut or lost, with --peer only\n" +

@@ -116,7 +116,7 @@ func newLabCalmCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			calm.Spec = lab.NewSpec(f.name, names, f.agent).Wired(f.nets)
+			calm.Spec = f.spec(names)
 			return calm.Run(c.Context(), a.out)
 		},
 	}

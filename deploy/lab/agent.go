@@ -20,6 +20,7 @@ const (
 	agentFreeze agentControl = "freeze"
 	agentThaw   agentControl = "thaw"
 	agentKill   agentControl = "kill"
+	agentEnd    agentControl = "end"
 	agentStart  agentControl = "start"
 )
 
@@ -125,7 +126,9 @@ func (a *agent) control(c agentControl) (AgentStatus, error) {
 			a.status.State = agentRunning
 		}
 	case agentKill:
-		err = a.kill()
+		err = a.end(unix.SIGKILL)
+	case agentEnd:
+		err = a.end(unix.SIGTERM)
 	case agentStart:
 		if a.status.State != agentEnded {
 			err = fmt.Errorf("agent is %s", a.status.State)
@@ -140,16 +143,24 @@ func (a *agent) control(c agentControl) (AgentStatus, error) {
 	return status, err
 }
 
-// kill kills the agent and waits for its end. The caller holds a.mu.
-func (a *agent) kill() error {
-	if err := a.signal(unix.SIGKILL); err != nil {
+// endTime is how long an agent may take to end when it is asked; within orderTime.
+const endTime = 8 * time.Second
+
+// end sends the agent a signal and waits for its end, which an agent that is
+// asked may delay. The caller holds a.mu.
+func (a *agent) end(how unix.Signal) error {
+	if err := a.signal(how); err != nil {
 		return err
 	}
 	ended := a.ended
 	a.mu.Unlock()
-	<-ended
-	a.mu.Lock()
-	return nil
+	defer a.mu.Lock()
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(endTime):
+		return fmt.Errorf("agent has not ended %v after %s", endTime, how)
+	}
 }
 
 func (a *agent) signal(s unix.Signal) error {

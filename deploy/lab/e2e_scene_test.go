@@ -124,7 +124,6 @@ func (s *scene) end() {
 //	all on lvss      in the end all resources run on lvss, and stay there
 //	power-off lvsm   or another fault, with its options as "quorate lab fault" has
 //	                 them; after "heal" all nodes are at work again
-//	terminate lvsm   as "systemctl stop" does: SIGTERM for its agent
 //
 // $VIP is the lab's address, and $SHARED a directory that all hosts see.
 func (s *scene) play(script string) {
@@ -162,9 +161,6 @@ func (s *scene) perform(line string) error {
 	if node, ok := strings.CutPrefix(line, "all on "); ok {
 		return s.allOn(node)
 	}
-	if host, ok := strings.CutPrefix(line, "terminate "); ok {
-		return s.terminate(host)
-	}
 	t, err := parseTrouble(strings.Fields(line))
 	if err != nil {
 		return err
@@ -201,27 +197,6 @@ func parseTrouble(words []string) (Trouble, error) {
 		}
 	}
 	return t, nil
-}
-
-// terminate ends an agent, and returns when it has ended.
-func (s *scene) terminate(host string) error {
-	asked := false
-	return await(s.Context(), "the agent's end", func() error {
-		hosts, err := s.Status(s.Context())
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(hosts, func(h HostStatus) bool { return h.Name == host })
-		agent := hosts[i].Agent
-		if agent.State == agentRunning && !asked {
-			asked = true
-			err = s.types(host, fmt.Sprintf("kill %d", agent.PID))
-		}
-		if agent.State != agentEnded {
-			err = errors.Join(err, fmt.Errorf("it is %s", agent.State))
-		}
-		return err
-	})
 }
 
 func (s *scene) types(host, command string) (err error) {

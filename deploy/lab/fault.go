@@ -21,11 +21,13 @@ const (
 	Lose     Fault = "lose"      // a share of what its cable carries is lost
 	Freeze   Fault = "freeze"    // its agent stands still (SIGSTOP)
 	Kill     Fault = "kill"      // its agent is killed (SIGKILL); what the agent started lives on
+	End      Fault = "terminate" // its agent is asked to end (SIGTERM), and does
+	Fill     Fault = "fill"      // its disk is full, if it has one of its own
 	Heal     Fault = "heal"      // all of the above undone
 )
 
 // Faults lists them.
-var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, Heal}
+var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, End, Fill, Heal}
 
 // wires are the faults of cables, which may be confined to a network. The first
 // and the last may also be confined to a way or a peer.
@@ -155,15 +157,24 @@ func (h *host) apply(t Trouble) ([]Step, error) {
 		}
 	case Flap:
 		h.flap(&s, cables)
-	case Freeze, Kill:
-		s.do(map[Fault]string{Freeze: "agent frozen", Kill: "agent killed"}[t.Fault], func() error {
-			_, err := h.control(map[Fault]agentControl{Freeze: agentFreeze, Kill: agentKill}[t.Fault])
-			return err
-		})
+	case Freeze, Kill, End:
+		what := agentFaults[t.Fault]
+		s.do(what.text, func() error { _, err := h.control(what.control); return err })
+	case Fill:
+		s.do("disk full", h.fill)
 	case Heal:
 		h.heal(&s, t.Network, cables)
 	}
 	return s.done, s.err
+}
+
+var agentFaults = map[Fault]struct {
+	text    string
+	control agentControl
+}{
+	Freeze: {"agent frozen", agentFreeze},
+	Kill:   {"agent killed", agentKill},
+	End:    {"agent ended", agentEnd},
 }
 
 // struck returns the cables that a trouble is about; none without power.
@@ -230,6 +241,9 @@ func (h *host) flap(s *steps, cables []*cable) {
 // heal undoes every fault that h suffers from, or those of a network.
 func (h *host) heal(s *steps, network string, cables []*cable) {
 	h.healDrops(s, slices.Index(Networks, network))
+	if network == "" && h.filled() {
+		s.do("disk has room again", h.drain)
+	}
 	if h.init == nil {
 		s.do("powered on", h.powerOn)
 		return

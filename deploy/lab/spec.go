@@ -45,6 +45,7 @@ type Host struct {
 	Command []string // runs from power-on and is what kill and freeze act on: a node's agent
 
 	Networks int               `json:",omitempty"` // that it is on, the first so many; 0: one
+	Disk     int               `json:",omitempty"` // MiB, of a disk of its own for its data; 0: a part of the machine's
 	Files    map[string]string `json:",omitempty"` // of its /etc/quorate, by name
 }
 
@@ -79,6 +80,17 @@ func (s Spec) Wired(n int, hosts ...string) Spec {
 	for i := range s.Hosts {
 		if slices.Contains(hosts, s.Hosts[i].Name) {
 			s.Hosts[i].Networks = n
+		}
+	}
+	return s
+}
+
+// OnDisks returns s with nodes that have disks of their own.
+func (s Spec) OnDisks(mebibytes int) Spec {
+	s.Hosts = slices.Clone(s.Hosts)
+	for i := range s.Hosts {
+		if slices.Contains(s.Nodes(), s.Hosts[i].Name) {
+			s.Hosts[i].Disk = mebibytes
 		}
 	}
 	return s
@@ -131,6 +143,9 @@ func (s Spec) validate() error {
 			return fmt.Errorf("names: %q is taken; give every node its own", h.Name)
 		}
 		seen[h.Name] = true
+		if h.Disk < 0 {
+			return fmt.Errorf("disk: %s has %d MiB", h.Name, h.Disk)
+		}
 		if h.Networks < 0 || h.Networks > len(Networks) {
 			return fmt.Errorf("networks: %s is on %d; a host is on 1 to %d", h.Name, h.Networks, len(Networks))
 		}

@@ -69,6 +69,9 @@ func (s *supervisor) build() (*net.UnixListener, error) {
 	if err := mountLab(s.log, s.dir); err != nil {
 		return nil, err
 	}
+	if err := mountDisks(s.dir, s.spec); err != nil {
+		return nil, err
+	}
 	if s.kernels, err = newKernels(newPresence()); err != nil {
 		return nil, err
 	}
