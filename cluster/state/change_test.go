@@ -182,12 +182,12 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 func TestChangeIsRecordedWithItsActor(t *testing.T) {
 	c := newCluster(t)
 	if err := c.propose(change(
-		createResource("web"), createConstraint("location", "web", "na", "5"), setOptions(ofCluster, "no-quorum-policy", "freeze"),
+		createResource("web"), createConstraint("location", "web", "na", "5"), setOptions(ofCluster, "no-quorum-policy", "stop"),
 	)); err != nil {
 		t.Fatal(err)
 	}
 	e := c.state().Events[len(c.state().Events)-1]
-	want := "resource web created (ocf:heartbeat:Dummy); constraint created: web on na with score 5; property no-quorum-policy=freeze"
+	want := "resource web created (ocf:heartbeat:Dummy); constraint created: web on na with score 5; property no-quorum-policy=stop"
 	if e.Kind != "configuration" || e.Actor != "root@na" || e.Text != want || e.Index != c.index {
 		t.Errorf("event is %v, want the text %q by root@na", e, want)
 	}
@@ -396,7 +396,7 @@ func TestReplaceConfiguration(t *testing.T) {
 		done old a
 		group g db web
 		order g vip
-		property no-quorum-policy=freeze`)
+		property no-quorum-policy=stop`)
 	vip := ResourceByID(c.state(), "vip")
 	wanted := &pb.Configuration{
 		Properties:       map[string]string{"stonith-enabled": "no"},

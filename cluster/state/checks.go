@@ -64,16 +64,20 @@ func checkOnly(values ...string) func(string) (string, error) {
 	}
 }
 
+// checkNoQuorum accepts ignore; whether the cluster is one that may, allowIgnore
+// says. Pacemaker's freeze lets a partition without quorum keep what it runs,
+// which needs fencing so that the others do not start it too: here a node
+// without quorum has no lease.
 func checkNoQuorum(s string) (string, error) {
 	switch v := strings.ToLower(strings.TrimSpace(s)); v {
-	case "stop", "freeze":
+	case "stop", "ignore":
 		return v, nil
-	case "ignore":
-		return "", errors.New("ignore is not available in this version; use stop, and with two nodes add a witness so that one may fail")
+	case "freeze":
+		return "", errors.New("freeze would keep resources running on a node without quorum, whose lease ends all the same so that another may start them; use stop, or with two nodes ignore")
 	case "suicide", "demote":
-		return "", fmt.Errorf("%s is not available in this version; use stop or freeze", v)
+		return "", fmt.Errorf("%s is not available in this version; use stop, or with two nodes ignore", v)
 	default:
-		return "", fmt.Errorf("%q is no such policy; use stop or freeze", s)
+		return "", fmt.Errorf("%q is no such policy; use stop, or with two nodes ignore", s)
 	}
 }
 

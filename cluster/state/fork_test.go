@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "quorate/proto/quorate/v1"
@@ -23,11 +22,7 @@ func newPair(t *testing.T) *cluster {
 		confirm c
 		gone c a=1s b=1s
 		remove c`)
-	st := proto.CloneOf(c.state())
-	st.Properties = map[string]string{"no-quorum-policy": "ignore"}
-	c.store.order.Lock()
-	c.store.publish(Snapshot{State: st, Index: c.index})
-	c.store.order.Unlock()
+	c.run("property no-quorum-policy=ignore")
 	return c
 }
 

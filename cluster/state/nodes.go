@@ -64,6 +64,7 @@ func (d *draft) addNode(n *pb.Node) error {
 		Kind: "node-added", Node: n.Name, Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
 		Text: fmt.Sprintf("%s is a member now (%s)", n.Name, roleName(role)),
 	})
+	d.endIgnore()
 	return nil
 }
 
@@ -120,6 +121,7 @@ func (d *draft) putNode(p *pb.PutNode) error {
 			Text: fmt.Sprintf("%s (%s) is now %s (%s)", old.Name, roleName(old.Role), n.Name, roleName(n.Role)),
 		})
 	}
+	d.endIgnore()
 	return nil
 }
 

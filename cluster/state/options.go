@@ -30,7 +30,7 @@ var options = map[pb.OptionScope][]Option{
 		{"cluster-recheck-interval", "15min", "duration", "accepted; what time alone changes is planned for in time", checkDuration},
 		{"fencing", "stop", "none, stop", "when a silent node's resources may start elsewhere: at once, or when it must have stopped them", checkFencing},
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
-		{"no-quorum-policy", "stop", "stop, freeze", "what a node without quorum does with what it runs", checkNoQuorum},
+		{"no-quorum-policy", "stop", "stop, ignore", "a node without quorum stops all it runs; ignore: one of two nodes goes on alone", checkNoQuorum},
 		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},
 		{"stop-all-resources", "false", "boolean", "stop everything that is managed", checkBool},

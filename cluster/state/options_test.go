@@ -14,10 +14,10 @@ func TestSetOptions(t *testing.T) {
 		name, value, want string // want: the value kept, or after "! " the refusal
 	}{
 		{ofCluster, "no-quorum-policy", "stop", "stop"},
-		{ofCluster, "no-quorum-policy", "Freeze", "freeze"},
-		{ofCluster, "no-quorum-policy", "ignore", "! property no-quorum-policy: ignore is not available in this version; use stop, and with two nodes add a witness"},
+		{ofCluster, "no-quorum-policy", "Freeze", "! property no-quorum-policy: freeze would keep resources running on a node without quorum"},
+		{ofCluster, "no-quorum-policy", "ignore", "! property no-quorum-policy: ignore is for two voters without a witness"},
 		{ofCluster, "no-quorum-policy", "suicide", "! suicide is not available"},
-		{ofCluster, "no-quorum-policy", "stopp", `! "stopp" is no such policy; use stop or freeze`},
+		{ofCluster, "no-quorum-policy", "stopp", `! "stopp" is no such policy; use stop, or with two nodes ignore`},
 		{ofCluster, "quorum.ping", " 192.0.2.1,2001:DB8::1  192.0.2.1", "192.0.2.1,2001:db8::1"},
 		{ofCluster, "quorum.ping", "", ""},
 		{ofCluster, "quorum.ping", "192.0.2.1 router", `! property quorum.ping: "router" is not an address; give addresses`},

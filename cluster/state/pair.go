@@ -25,6 +25,47 @@ func Peer(s *pb.State, self string) string {
 	return voters[0]
 }
 
+// allowIgnore refuses no-quorum-policy=ignore where it is not for this cluster:
+// of three voters two decide, and if each part of a cut network did as it
+// liked, two of them would serve.
+func (d *draft) allowIgnore() error {
+	if d.Properties["no-quorum-policy"] != "ignore" || d.mayIgnore() {
+		return nil
+	}
+	return refuse(Invalid, "property no-quorum-policy", "use stop: any minority may fail, and the others go on",
+		"ignore is for two voters without a witness: with more, each part of a cut network would serve by itself")
+}
+
+// mayIgnore reports whether at most two nodes shall vote, both of which host
+// resources.
+func (d *draft) mayIgnore() bool {
+	voters := 0
+	for _, n := range d.Nodes {
+		switch n.Role {
+		case pb.Role_ROLE_VOTER:
+			voters++
+		case pb.Role_ROLE_WITNESS:
+			return false
+		default:
+		}
+	}
+	return voters <= 2
+}
+
+// endIgnore sets no-quorum-policy back when a further voter or a witness comes.
+// To refuse the node instead would make people do in two steps what is always
+// right: that node is what a pair lacks.
+func (d *draft) endIgnore() {
+	if d.Properties["no-quorum-policy"] != "ignore" || d.mayIgnore() {
+		return
+	}
+	d.Properties = merged(d.Properties, map[string]string{"no-quorum-policy": "stop"})
+	d.record(&pb.Event{
+		Kind: "configuration", Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
+		Text: "property no-quorum-policy=stop: ignore is for two voters without a witness, and now a majority decides",
+	})
+}
+
 // Lost returns the peer that a node goes on without, since its fork. Empty:
 // there is none, or it is back.
 func Lost(s *pb.State, self string) string {

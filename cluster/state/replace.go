@@ -29,6 +29,9 @@ func (d *draft) replaceOptions(c *pb.Configuration) (err error) {
 	if d.Properties, err = canonicalMap(ofCluster, c.Properties); err != nil {
 		return err
 	}
+	if err := d.allowIgnore(); err != nil {
+		return err
+	}
 	if d.ResourceDefaults, err = canonicalMap(ofResources, c.ResourceDefaults); err != nil {
 		return err
 	}

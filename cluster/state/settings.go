@@ -139,6 +139,9 @@ func (d *draft) setOptions(o *pb.SetOptions) (string, error) {
 		return "", err
 	}
 	*settings = after
+	if err := d.allowIgnore(); err != nil {
+		return "", err
+	}
 	return describeSettings(words, o.Set, o.Unset), nil
 }
 
