@@ -23,6 +23,9 @@ import (
 // DefaultPort is where agents listen, TCP and UDP, unless told otherwise.
 const DefaultPort = 7480
 
+// maxLinks is how many addresses a node may have.
+const maxLinks = 4
+
 // unreachable says which check of reaching a host failed: resolve, connect, tls
 // or answer.
 func unreachable(host, check string, err error) error {
@@ -44,6 +47,9 @@ func (s *Server) resolve(ctx context.Context, h *pb.HostSpec) ([]string, error) 
 	if len(given) == 0 {
 		given = []string{h.Name}
 	}
+	if len(given) > maxLinks {
+		return nil, invalid("host "+h.Name+" addr", fmt.Sprintf("%d addresses are given", len(given)), fmt.Sprintf("give at most %d, one a link", maxLinks))
+	}
 	var list []string
 	for _, text := range given {
 		host, port, err := splitAddress(text)
@@ -54,7 +60,11 @@ func (s *Server) resolve(ctx context.Context, h *pb.HostSpec) ([]string, error) 
 		if err != nil {
 			return nil, unreachable(h.Name, "resolve", err)
 		}
-		list = append(list, net.JoinHostPort(ip.String(), port))
+		address := net.JoinHostPort(ip.String(), port)
+		if slices.Contains(list, address) {
+			return nil, invalid("host "+h.Name+" addr", fmt.Sprintf("%q is %s, which is given twice", text, address), "give each link an address of its own")
+		}
+		list = append(list, address)
 	}
 	return list, nil
 }

@@ -129,6 +129,8 @@ func TestBadSetupChangesNothing(t *testing.T) { // S8
 		{"unreachable", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), away}}, codes.Unavailable, "host away", "host away: connect: dial 127.0.0.1:1"},
 		{"unknown name", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "nobody"}}}, codes.Unavailable, "host nobody", "host nobody: resolve: "},
 		{"wrong address", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"127.0.0.1:http:1"}}}}, codes.InvalidArgument, "host lvss addr", "not an address"},
+		{"one address twice", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"10.0.0.2", "10.0.0.2:7480"}}}}, codes.InvalidArgument, "host lvss addr", "given twice"},
+		{"five links", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"10.0.0.2", "10.1.0.2", "10.2.0.2", "10.3.0.2", "10.4.0.2"}}}}, codes.InvalidArgument, "host lvss addr", "at most 4"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

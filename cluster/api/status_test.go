@@ -244,7 +244,8 @@ func TestResolve(t *testing.T) {
 		{"IPv4 of the network first", &pb.HostSpec{Name: "lvsm"}, "10.0.0.1:7480"},
 		{"IPv6 if need be", &pb.HostSpec{Name: "six"}, "[fd00::6]:7480"},
 		{"loopback last", &pb.HostSpec{Name: "alone"}, "127.0.1.1:7480"},
-		{"given addresses", &pb.HostSpec{Name: "x", Addresses: []string{"10.0.0.2", "10.1.0.2:99", "fd00::2", "[fd00::3]", "[fd00::4]:99", "lvsm:1"}}, "10.0.0.2:7480 10.1.0.2:99 [fd00::2]:7480 [fd00::3]:7480 [fd00::4]:99 10.0.0.1:1"},
+		{"given addresses", &pb.HostSpec{Name: "x", Addresses: []string{"10.0.0.2", "10.1.0.2:99", "lvsm:1"}}, "10.0.0.2:7480 10.1.0.2:99 10.0.0.1:1"},
+		{"given IPv6 addresses", &pb.HostSpec{Name: "x", Addresses: []string{"fd00::2", "[fd00::3]", "[fd00::4]:99"}}, "[fd00::2]:7480 [fd00::3]:7480 [fd00::4]:99"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

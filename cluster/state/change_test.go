@@ -292,6 +292,8 @@ func TestUpdateNode(t *testing.T) {
 		`there is no node "nz"`:               {Name: "nz", Standby: &yes},
 		"nothing to change":                   {Name: "na"},
 		"node attribute: \"a b\" has letters": {Name: "na", SetAttributes: map[string]string{"a b": "c"}},
+		"node addresses: h:1 is given twice":  {Name: "na", Addresses: []string{"h:1", "g:1", "h:1"}},
+		"node addresses: 5 are given":         {Name: "na", Addresses: []string{"a:1", "b:1", "c:1", "d:1", "e:1"}},
 	} {
 		if err := update(u); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("update %v answered %v, want %q", u, err, want)

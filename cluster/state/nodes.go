@@ -82,6 +82,22 @@ func (d *draft) checkNode(n *pb.Node) error {
 	if other := NodeByName(d.State, n.Name); other != nil && other.Id != n.Id {
 		return refuse(Exists, "node name", "choose another", "%s is the name of another member", n.Name)
 	}
+	return checkAddresses(n.Addresses)
+}
+
+// maxAddresses is how many links a node may have.
+const maxAddresses = 4
+
+// checkAddresses checks the addresses of one node: each is a link.
+func checkAddresses(addresses []string) error {
+	if n := len(addresses); n > maxAddresses {
+		return refuse(Invalid, "node addresses", fmt.Sprintf("give at most %d", maxAddresses), "%d are given, one a link", n)
+	}
+	for i, a := range addresses {
+		if slices.Contains(addresses[:i], a) {
+			return refuse(Invalid, "node addresses", "give each link an address of its own", "%s is given twice", a)
+		}
+	}
 	return nil
 }
 
@@ -214,6 +230,9 @@ func (d *draft) updateNode(u *pb.UpdateNode) (string, error) {
 		if err := checkName("node attribute", name, isName, nameRule); err != nil {
 			return "", err
 		}
+	}
+	if err := checkAddresses(u.Addresses); err != nil {
+		return "", err
 	}
 	said := describeNodeUpdate(u)
 	if said == "" {
