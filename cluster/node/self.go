@@ -169,15 +169,16 @@ func (s sight) LastContact() time.Duration {
 func (s sight) Links() []*pb.Link {
 	var links []*pb.Link
 	for _, id := range s.directory.Others(s.identity.ID()) {
-		l := s.transport.Link(id)
-		link := &pb.Link{Node: id, Address: l.Address, Up: l.Up}
-		if l.RTT > 0 {
-			link.Rtt = durationpb.New(l.RTT)
+		for _, l := range s.transport.Links(id) {
+			link := &pb.Link{Node: id, Address: l.Address, Up: l.Up, Loss: l.Loss, Index: uint32(l.Index)}
+			if l.RTT > 0 {
+				link.Rtt = durationpb.New(l.RTT)
+			}
+			if l.LastHeard >= 0 {
+				link.LastHeard = durationpb.New(l.LastHeard)
+			}
+			links = append(links, link)
 		}
-		if l.LastHeard >= 0 {
-			link.LastHeard = durationpb.New(l.LastHeard)
-		}
-		links = append(links, link)
 	}
 	return links
 }

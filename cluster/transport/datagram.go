@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,8 +12,11 @@ import (
 
 // Kinds of datagrams that the transport keeps for itself. All others are free.
 const (
-	kindPing = 255 // payload: the sender's time
+	kindPing = 255 // payload: see ping
 	kindPong = 254 // payload: that of the ping
+	kindCopy = 253 // payload: number, kind and payload of a datagram that goes over several links
+
+	firstOwn = 250
 )
 
 var (
@@ -27,15 +31,20 @@ var (
 // the one goroutine that reads the network, so it must be quick; payload is
 // valid only during the call.
 func (t *Transport) HandleDatagrams(kind byte, f func(from string, payload []byte)) {
-	if kind >= kindPong {
+	if kind >= firstOwn {
 		panic(fmt.Sprintf("datagram kind %d is the transport's own", kind))
 	}
+	t.handle(kind, f)
+}
+
+func (t *Transport) handle(kind byte, f func(from string, payload []byte)) {
 	t.handlers[kind].Store(&f)
 }
 
-// SendDatagram sends a datagram to a node and never waits. An error says that it
-// is lost; no error says nothing. The first one to a node is lost as a rule, and
-// begins the making of a session; after a minute without any that is given up.
+// SendDatagram sends a datagram to a node, over each of the links to it, and
+// never waits. An error says that it is lost; no error says nothing. The first one
+// to a node is lost as a rule, and begins the making of sessions; after a minute
+// without any that is given up.
 func (t *Transport) SendDatagram(id string, kind byte, payload []byte) error {
 	if len(payload) > MaxDatagram {
 		return errTooLong
@@ -46,15 +55,38 @@ func (t *Transport) SendDatagram(id string, kind byte, payload []byte) error {
 	}
 	p.used.Store(int64(t.elapsed()))
 	if !p.kept.Load() {
-		t.startKeeper(p)
+		t.startTending(p)
 	}
-	return t.sendOver(p.best.Load(), kind, payload)
+	switch sessions := *p.chosen.Load(); len(sessions) {
+	case 0:
+		return ErrNoSession
+	case 1:
+		return t.sendOver(sessions[0], kind, payload)
+	default:
+		return t.spread(sessions, p.copies.Add(1), kind, payload)
+	}
+}
+
+// spread sends a copy of a datagram with each session. It is lost if all are.
+func (t *Transport) spread(sessions []*session, number uint64, kind byte, payload []byte) error {
+	b := t.buffers.Get().(*sealBuffer)
+	defer t.buffers.Put(b)
+	var failed error
+	sent := false
+	for _, s := range sessions {
+		if err := t.udp.send(s.to.Load(), s.sealCopy(b, number, kind, payload)); err != nil {
+			failed = err
+		} else {
+			sent = true
+		}
+	}
+	if sent {
+		return nil
+	}
+	return failed
 }
 
 func (t *Transport) sendOver(s *session, kind byte, payload []byte) error {
-	if s == nil {
-		return ErrNoSession
-	}
 	to := s.to.Load()
 	if to == nil {
 		return ErrNoSession
@@ -105,23 +137,44 @@ func (t *Transport) accept(s *session, packet []byte, from netip.AddrPort) {
 		return
 	}
 	now := t.elapsed()
-	s.peer.heard.Store(int64(now))
+	t.hear(s.link, now)
 	if to := s.to.Load(); to == nil || !s.dialed && to.addr != unmap(from) {
 		s.to.Store(t.udp.target(from)) // the acceptor answers to where the dialer speaks from
 	}
 	if !s.proven.Load() {
 		s.proven.Store(true)
-		s.peer.choose()
+		s.link.peer.rechoose()
 	}
 	switch kind {
 	case kindPing:
 		_ = t.sendOver(s, kindPong, payload) // lost like any datagram
 	case kindPong:
-		s.peer.measured(now, payload)
+		t.answered(s.link, now, payload)
+	case kindCopy:
+		t.acceptCopy(s, payload)
 	default:
-		if f := t.handlers[kind].Load(); f != nil {
-			(*f)(s.peer.id, payload)
-		}
+		t.deliver(s, kind, payload)
+	}
+}
+
+// acceptCopy takes a datagram that may have come over another link already.
+func (t *Transport) acceptCopy(s *session, payload []byte) {
+	if len(payload) < copyHeader {
+		return
+	}
+	t.compare(s.link)
+	w := &s.origin.window
+	number := binary.BigEndian.Uint64(payload)
+	if !w.fresh(number) {
+		return
+	}
+	w.note(number)
+	t.deliver(s, payload[copyHeader-1], payload[copyHeader:])
+}
+
+func (t *Transport) deliver(s *session, kind byte, payload []byte) {
+	if f := t.handlers[kind].Load(); f != nil {
+		(*f)(s.link.peer.id, payload)
 	}
 }
 
@@ -139,19 +192,19 @@ func (t *Transport) hint(packet []byte, from netip.AddrPort) {
 	_ = t.udp.send(t.udp.target(from), reply)
 }
 
-// hinted makes a new session at once when a hint comes from where the session
-// leads to. The old one stays in use until the new one stands.
+// hinted makes new sessions at once when a hint comes from where the session
+// leads to. An old one stays in use until the new one stands.
 func (t *Transport) hinted(s *session, from netip.AddrPort) {
 	to := s.to.Load()
 	if to == nil || to.addr != unmap(from) {
 		return
 	}
-	now := t.elapsed()
-	if last := s.peer.lastHint.Load(); last != 0 && now-time.Duration(last) < hintInterval {
+	now, p := t.elapsed(), s.link.peer
+	if last := p.lastHint.Load(); last != 0 && now-time.Duration(last) < hintInterval {
 		return
 	}
-	s.peer.lastHint.Store(int64(now))
-	s.peer.renew()
+	p.lastHint.Store(int64(now))
+	p.renew(true)
 }
 
 const (

@@ -187,16 +187,16 @@ func TestLink(t *testing.T) {
 	ids := cluster(t, 2)
 	l := newLab(t)
 	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
-	if got := a.Link(b.id.ID()); got.Up || got.LastHeard >= 0 {
-		t.Errorf("link before anything was sent: %+v", got)
+	if got := a.Links(b.id.ID()); len(got) != 1 || got[0].Up || got[0].LastHeard >= 0 || got[0].Address != b.addr {
+		t.Errorf("links before anything was sent: %+v", got)
 	}
 	exchangeDatagrams(t, a, b)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for ctx := soon(t); ; {
-		got := a.Link(b.id.ID())
+		got := a.Links(b.id.ID())[0]
 		if got.Up && got.RTT > 0 {
-			if got.Node != b.id.ID() || got.Address != b.addr || got.LastHeard < 0 {
+			if got.Node != b.id.ID() || got.Address != b.addr || got.LastHeard < 0 || got.Loss != 0 {
 				t.Errorf("link %+v", got)
 			}
 			return
@@ -237,7 +237,7 @@ func TestForgedAndReplayedDatagramsAreDropped(t *testing.T) {
 	l := newLab(t)
 	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
 	_, atB := exchangeDatagrams(t, a, b)
-	s := a.peer(b.id.ID()).best.Load()
+	s := (*a.peer(b.id.ID()).chosen.Load())[0]
 	genuine := func(payload string) []byte {
 		return slices.Clone(s.sealInto(new(sealBuffer), kindTest, []byte(payload)))
 	}

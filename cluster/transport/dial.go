@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,14 +29,51 @@ func (t *Transport) Dial(ctx context.Context, id, alpn string) (net.Conn, error)
 }
 
 func (t *Transport) dial(ctx context.Context, id, alpn string) (*tls.Conn, error) {
-	addresses := t.Addresses(id)
+	addresses := t.preferred(id)
 	if len(addresses) == 0 {
 		return nil, errors.New("no address of it is known")
 	}
 	verify := t.verifyNode(id)
-	return race(ctx, addresses, func(ctx context.Context, address string) (*tls.Conn, error) {
-		return t.connect(ctx, address, alpn, verify)
+	c, err := race(ctx, addresses, func(ctx context.Context, address string) (*tls.Conn, error) {
+		return t.attempt(ctx, address, alpn, verify)
 	})
+	if err == nil {
+		t.peer(id).enlist(c)
+	}
+	return c, err
+}
+
+// preferred returns a node's addresses, those first that datagrams come from: on
+// a link that is down, or has not been seen up, a stream would be waited for.
+func (t *Transport) preferred(id string) []string {
+	addresses := t.Addresses(id)
+	if len(addresses) < 2 {
+		return addresses
+	}
+	ways, now := t.ways(id), t.elapsed()
+	rank := func(address string) int {
+		switch l := to(ways, address); {
+		case l == nil || l.heard.Load() == 0:
+			return 2
+		case !l.up(now):
+			return 3
+		case l.pings.loss() > lossy:
+			return 1
+		default:
+			return 0
+		}
+	}
+	return slices.SortedStableFunc(slices.Values(addresses), func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// lossy is the share of lost pings from which on a link is dialed only after better ones.
+const lossy = 0.05
+
+// attempt is connect with the time that one address of several gets.
+func (t *Transport) attempt(ctx context.Context, address, alpn string, verify func(tls.ConnectionState) error) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return t.connect(ctx, address, alpn, verify)
 }
 
 // DialHost connects to an address before its node is known: for auth, setup and
@@ -64,7 +103,7 @@ func (t *Transport) connect(ctx context.Context, address, alpn string, verify fu
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", address, bare(err))
 	}
-	c := tls.Client(raw, t.clientConfig(alpn, verify))
+	c := tls.Client(&stream{Conn: raw}, t.clientConfig(alpn, verify))
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("%s: %w", address, explain(err, alpn))
@@ -81,7 +120,7 @@ func bare(err error) error {
 	return err
 }
 
-type attempt struct {
+type result struct {
 	conn *tls.Conn
 	err  error
 }
@@ -91,7 +130,7 @@ type attempt struct {
 // attempts to end and closes what came too late.
 func race(ctx context.Context, addresses []string, connect func(context.Context, string) (*tls.Conn, error)) (*tls.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	results := make(chan attempt, len(addresses))
+	results := make(chan result, len(addresses))
 	var attempts sync.WaitGroup
 	defer func() {
 		cancel()
@@ -105,16 +144,14 @@ func race(ctx context.Context, addresses []string, connect func(context.Context,
 	}()
 	start := func(address string) {
 		attempts.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-			defer cancel()
 			c, err := connect(ctx, address)
-			results <- attempt{c, err}
+			results <- result{c, err}
 		})
 	}
 	return collect(addresses, start, results)
 }
 
-func collect(addresses []string, start func(string), results <-chan attempt) (*tls.Conn, error) {
+func collect(addresses []string, start func(string), results <-chan result) (*tls.Conn, error) {
 	next := time.NewTimer(0)
 	defer next.Stop()
 	var failures attemptErrors

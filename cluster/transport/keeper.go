@@ -3,12 +3,14 @@ package transport
 import (
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,44 +21,74 @@ const (
 	maxBackoff   = time.Second
 	agreeTimeout = 2 * time.Second
 	pingEvery    = 500 * time.Millisecond
-	silence      = time.Second      // nothing heard for so long: try a new session
-	idleAfter    = time.Minute      // without a SendDatagram the keeper ends
-	acceptEnded  = 10 * time.Second // a replaced session's datagrams, on their way or from a slower peer
-	confirmation = 1                // what the acceptor writes when it knows the keys
+	lookEvery    = 500 * time.Millisecond // at a peer's addresses
+	silence      = time.Second            // nothing heard for so long: try a new session
+	idleAfter    = time.Minute            // without a SendDatagram the keepers end
+	acceptEnded  = 10 * time.Second       // a replaced session's datagrams, on their way or from a slower peer
 )
 
-// Session keeping. Each node that sends to another dials it, and both derive a
-// session's keys from that connection. So most pairs have two sessions and need
-// but one; each end sends with the youngest that works.
+// Session keeping. Each node that sends to another dials each of its addresses,
+// and both derive a session's keys from such a connection. So most links have two
+// sessions and need but one; each end sends with the youngest that works.
 
-// startKeeper runs a keeper for the peer unless one runs.
-func (t *Transport) startKeeper(p *peer) {
-	if p.kept.CompareAndSwap(false, true) {
-		t.tasks.start(func(ctx context.Context) { t.keep(ctx, p) })
+// A keeper holds a session with one address of a peer.
+type keeper struct {
+	peer    *peer
+	address string
+	again   chan struct{}           // asks for a new session; holds one
+	current atomic.Pointer[session] // that it dialed
+	let     chan struct{}           // closed when it is let go
+}
+
+// renew asks for a new session; it does not wait.
+func (k *keeper) renew() {
+	select {
+	case k.again <- struct{}{}:
+	default:
 	}
 }
 
-// keep holds a session with the peer for as long as datagrams are sent to it.
-func (t *Transport) keep(ctx context.Context, p *peer) {
+// stands tells whether the session that this keeper dialed stands.
+func (k *keeper) stands() bool {
+	s := k.current.Load()
+	return s != nil && s.closedAt.Load() == 0
+}
+
+// renew asks all keepers for new sessions, or those whose session does not stand.
+func (p *peer) renew(all bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keepers {
+		if all || !k.stands() {
+			k.renew()
+		}
+	}
+}
+
+// startTending keeps sessions with the peer, unless that is done already.
+func (t *Transport) startTending(p *peer) {
+	if p.kept.CompareAndSwap(false, true) {
+		t.tasks.start(func(ctx context.Context) { t.tend(ctx, p) })
+	}
+}
+
+// tend runs a keeper for each address of a peer, for as long as datagrams are
+// sent to it.
+func (t *Transport) tend(ctx context.Context, p *peer) {
 	defer p.kept.Store(false)
-	var current *session
-	defer func() {
-		if current != nil {
-			t.end(current)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer p.employ(nil)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil && !t.idle(p) {
+		for _, k := range p.employ(t.Addresses(p.id)) {
+			keeping.Go(func() { t.keep(ctx, k) })
 		}
-	}()
-	for backoff := time.Duration(0); ctx.Err() == nil && !t.idle(p); {
-		if next, err := t.agree(ctx, p); err == nil {
-			if current != nil {
-				t.end(current)
-			}
-			current = next
-			if t.watch(ctx, current) {
-				backoff = 0
-			}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
 		}
-		p.wait(ctx, backoff)
-		backoff = min(max(2*backoff, minBackoff), maxBackoff)
 	}
 }
 
@@ -64,29 +96,87 @@ func (t *Transport) idle(p *peer) bool {
 	return t.elapsed()-time.Duration(p.used.Load()) > idleAfter
 }
 
+// employ returns new keepers for the addresses that have none, and lets those go
+// whose address is not a peer's any more.
+func (p *peer) employ(addresses []string) (hired []*keeper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keepers = slices.DeleteFunc(p.keepers, func(k *keeper) bool {
+		if slices.Contains(addresses, k.address) {
+			return false
+		}
+		close(k.let)
+		return true
+	})
+	for _, a := range addresses {
+		if !slices.ContainsFunc(p.keepers, func(k *keeper) bool { return k.address == a }) {
+			k := &keeper{peer: p, address: a, again: make(chan struct{}, 1), let: make(chan struct{})}
+			p.keepers = append(p.keepers, k)
+			hired = append(hired, k)
+		}
+	}
+	return hired
+}
+
+// gone tells whether a keeper was let go.
+func (k *keeper) gone() bool {
+	select {
+	case <-k.let:
+		return true
+	default:
+		return false
+	}
+}
+
+// keep holds a session until ctx is canceled or the keeper is let go.
+func (t *Transport) keep(ctx context.Context, k *keeper) {
+	defer func() {
+		if s := k.current.Load(); s != nil {
+			t.end(s)
+		}
+	}()
+	for backoff := time.Duration(0); ctx.Err() == nil && !k.gone(); {
+		if next, err := t.agree(ctx, k); err == nil {
+			if old := k.current.Swap(next); old != nil {
+				t.end(old)
+			}
+			if t.watch(ctx, k, next) {
+				backoff = 0
+			}
+		}
+		k.wait(ctx, backoff)
+		backoff = min(max(2*backoff, minBackoff), maxBackoff)
+	}
+}
+
 // wait waits before the next attempt, or until the peer has shown a sign of life.
-func (p *peer) wait(ctx context.Context, d time.Duration) {
+func (k *keeper) wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+	case <-k.let:
 	case <-timer.C:
-	case <-p.again:
+	case <-k.again:
 	}
 }
 
 // watch returns when a session is due for a new one, and whether it was any
 // good. Until the new one stands the old one stays in use.
-func (t *Transport) watch(ctx context.Context, s *session) (good bool) {
+func (t *Transport) watch(ctx context.Context, k *keeper, s *session) (good bool) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil && !t.idle(s.peer) {
+	for {
 		t.ping(s)
+		t.examine(s.link)
 		select {
 		case <-ctx.Done():
+			return true
+		case <-k.let:
+			return true
 		case <-s.ended:
 			return s.proven.Load()
-		case <-s.peer.again:
+		case <-k.again:
 			return s.proven.Load()
 		case <-tick.C:
 			if t.silent(s) {
@@ -94,59 +184,60 @@ func (t *Transport) watch(ctx context.Context, s *session) (good bool) {
 			}
 		}
 	}
-	return true
 }
 
-// silent tells whether the peer has not been heard for too long.
+// silent tells whether the peer has not been heard for too long over a session's link.
 func (t *Transport) silent(s *session) bool {
-	last := max(time.Duration(s.peer.heard.Load()), s.born)
+	last := max(time.Duration(s.link.heard.Load()), s.born)
 	return t.elapsed()-last >= silence
 }
 
-func (t *Transport) ping(s *session) {
-	var now [8]byte
-	binary.BigEndian.PutUint64(now[:], uint64(t.elapsed()))
-	_ = t.sendOver(s, kindPing, now[:]) // lost like any datagram
-}
+var errMoved = errors.New("the peer is not there any more")
 
-// agree makes a new session with the peer.
-func (t *Transport) agree(ctx context.Context, p *peer) (*session, error) {
+// agree makes a new session with an address of a peer.
+func (t *Transport) agree(ctx context.Context, k *keeper) (*session, error) {
+	if !slices.Contains(t.Addresses(k.peer.id), k.address) {
+		return nil, errMoved
+	}
 	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
 	defer cancel()
-	c, err := t.dial(ctx, p.id, alpnKeys)
+	c, err := t.attempt(ctx, k.address, alpnKeys, t.verifyNode(k.peer.id))
 	if err != nil {
 		return nil, err
 	}
 	s, err := newSession(c, true)
+	var other nonce
 	if err == nil {
-		err = confirmed(ctx, c)
+		other, err = t.introduce(ctx, c)
 	}
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	s.peer = p
 	s.to.Store(t.udp.target(remote(c)))
-	t.install(s)
+	t.install(s, k.peer, other)
 	select {
-	case <-p.again: // this is the new session that was asked for
+	case <-k.again: // this is the new session that was asked for
 	default:
 	}
 	t.tasks.start(func(ctx context.Context) { t.hold(ctx, s) })
 	return s, nil
 }
 
-// confirmed waits until the acceptor knows the keys, or says what it minds.
-func confirmed(ctx context.Context, c *tls.Conn) error {
+// introduce tells the acceptor which process this is, and waits until it knows
+// the keys, and says the same of itself, or what it minds.
+func (t *Transport) introduce(ctx context.Context, c *tls.Conn) (other nonce, err error) {
 	deadline, _ := ctx.Deadline()
 	if err := c.SetDeadline(deadline); err != nil {
-		return err
+		return other, err
 	}
-	var b [1]byte
-	if _, err := io.ReadFull(c, b[:]); err != nil {
-		return explain(err, alpnKeys)
+	if _, err := c.Write(t.nonce[:]); err != nil {
+		return other, err
 	}
-	return c.SetDeadline(time.Time{})
+	if _, err := io.ReadFull(c, other[:]); err != nil {
+		return other, explain(err, alpnKeys)
+	}
+	return other, c.SetDeadline(time.Time{})
 }
 
 // remote is where the other end listens for datagrams: the address that the
@@ -196,12 +287,27 @@ func (t *Transport) welcome(ctx context.Context, c *tls.Conn) {
 		c.Close()
 		return
 	}
-	s.peer = p
-	t.install(s)
-	if _, err := c.Write([]byte{confirmation}); err == nil && !p.dialed() {
-		p.renew() // it is back: no need to wait before we dial it
+	other, err := introduced(c)
+	if err != nil {
+		c.Close()
+		return
+	}
+	t.install(s, p, other)
+	if _, err := c.Write(t.nonce[:]); err == nil {
+		p.renew(false) // it is back: no need to wait before we dial it
 	}
 	t.hold(ctx, s)
+}
+
+// introduced reads which process the dialer is.
+func introduced(c *tls.Conn) (other nonce, err error) {
+	if err := c.SetReadDeadline(time.Now().Add(agreeTimeout)); err != nil {
+		return other, err
+	}
+	if _, err := io.ReadFull(c, other[:]); err != nil {
+		return other, err
+	}
+	return other, c.SetReadDeadline(time.Time{})
 }
 
 // sweepLoop forgets sessions that ended a while ago and were replaced. Without
@@ -224,11 +330,28 @@ func (t *Transport) sweep(now time.Duration) {
 	var gone []*session
 	for _, s := range *t.sessions.Load() {
 		closed := time.Duration(s.closedAt.Load())
-		if closed != 0 && now-closed > acceptEnded && s.peer.stands() {
+		if closed != 0 && now-closed > acceptEnded && s.link.replaced() {
 			gone = append(gone, s)
 		}
 	}
 	if len(gone) > 0 {
 		t.remove(gone...)
 	}
+}
+
+// replaced tells whether nothing is lost with the link's ended sessions: it has
+// another one, or nobody keeps it and there are other links.
+func (l *link) replaced() bool {
+	p := l.peer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return l.stands() || !l.kept() && slices.ContainsFunc(p.links, (*link).stands)
+}
+
+// kept tells whether a keeper dials the link's address. peer.mu is held.
+func (l *link) kept() bool {
+	return slices.ContainsFunc(l.peer.keepers, func(k *keeper) bool {
+		at, err := netip.ParseAddrPort(k.address)
+		return err == nil && plain(at.Addr()) == l.far
+	})
 }

@@ -162,7 +162,7 @@ func (t *Transport) acceptLoop(ctx context.Context, tcp net.Listener) error {
 func (t *Transport) greet(ctx context.Context, raw net.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	c := tls.Server(raw, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: t.serverConfig})
+	c := tls.Server(&stream{Conn: raw}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: t.serverConfig})
 	if err := c.HandshakeContext(ctx); err != nil {
 		t.logRefusal(raw.RemoteAddr(), err)
 		raw.Close()
@@ -173,7 +173,20 @@ func (t *Transport) greet(ctx context.Context, raw net.Conn) {
 		c.Close()
 		return
 	}
+	t.recognize(c)
 	l.deliver(c)
+}
+
+// recognize lets a stream from a member end with its link. The connection of a
+// session does not: it is there to tell the end of the other process.
+func (t *Transport) recognize(c *tls.Conn) {
+	cs := c.ConnectionState()
+	if cs.NegotiatedProtocol == alpnKeys {
+		return
+	}
+	if p, err := t.Identity.Verify(cs); err == nil && p.Node != "" {
+		t.peer(p.Node).enlist(c)
+	}
 }
 
 // logRefusal is loud, though not often, about what an operator has to mend, and

@@ -1,30 +1,27 @@
 package transport
 
 import (
-	"encoding/binary"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
-
-const maxSessions = 6 // with one peer, the youngest
 
 // A peer is a node that datagrams are exchanged with. Times are nanoseconds
 // since the transport was made; zero is never.
 type peer struct {
 	id       string
-	best     atomic.Pointer[session] // the one to send with
-	heard    atomic.Int64            // newest genuine datagram
-	used     atomic.Int64            // newest SendDatagram
+	ways     atomic.Pointer[[]*link]    // the links with a session, oldest first
+	chosen   atomic.Pointer[[]*session] // the ones to send with, on all links
+	used     atomic.Int64               // newest SendDatagram
+	copies   atomic.Uint64              // number of the newest datagram that went over several links
 	lastHint atomic.Int64
-	rtt      atomic.Int64
-	kept     atomic.Bool   // a keeper runs
-	again    chan struct{} // tells the keeper to make a new session; holds one
+	kept     atomic.Bool // it is tended, see keeper.go
 
-	mu       sync.Mutex
-	sessions []*session // oldest first
+	mu      sync.Mutex
+	links   []*link   // with a session or a stream, oldest first
+	keepers []*keeper // one an address
 }
 
 // peer returns the peer with this id and makes it if need be; nil for this node itself.
@@ -41,105 +38,96 @@ func (t *Transport) peer(id string) *peer {
 	if p := next[id]; p != nil {
 		return p
 	}
-	next[id] = &peer{id: id, again: make(chan struct{}, 1)}
+	p := &peer{id: id}
+	p.publish()
+	next[id] = p
 	t.peers.Store(&next)
-	return next[id]
+	return p
 }
 
-// renew asks the keeper for a new session; it does not wait.
-func (p *peer) renew() {
-	select {
-	case p.again <- struct{}{}:
-	default:
-	}
-}
-
-// choose picks the session to send with: open ones before ended ones, proven
-// ones before others, the youngest of equals. An ended one may still be good,
-// and costs nothing to try.
-func (p *peer) choose() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var best *session
-	for _, s := range p.sessions {
-		if best == nil || s.rank() >= best.rank() {
-			best = s
+// link returns the link to an address and makes it if need be. p.mu is held.
+func (p *peer) link(far netip.Addr) *link {
+	for _, l := range p.links {
+		if l.far == far {
+			return l
 		}
 	}
-	p.best.Store(best)
+	l := &link{peer: p, far: far, streams: map[*stream]bool{}}
+	p.links = append(p.links, l)
+	return l
 }
 
-func (s *session) rank() int {
-	rank := 0
-	if s.to.Load() == nil {
-		return -1 // nowhere to send to
+// publish tells senders and the read loop how things are now, and drops links
+// that nothing is left of. p.mu is held.
+func (p *peer) publish() {
+	p.links = slices.DeleteFunc(p.links, func(l *link) bool { return len(l.sessions) == 0 && len(l.streams) == 0 })
+	var ways []*link
+	var chosen []*session
+	for _, l := range p.links {
+		if len(l.sessions) > 0 {
+			ways = append(ways, l)
+			chosen = append(chosen, l.chosen()...)
+		}
 	}
-	if s.closedAt.Load() == 0 {
-		rank += 2
-	}
-	if s.proven.Load() {
-		rank++
-	}
-	return rank
+	p.ways.Store(&ways)
+	p.chosen.Store(&chosen)
 }
 
-// dialed tells whether a session that this node dialed stands.
-func (p *peer) dialed() bool {
+// rechoose follows a change of a session.
+func (p *peer) rechoose() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.sessions, func(s *session) bool { return s.dialed && s.closedAt.Load() == 0 })
+	p.publish()
 }
 
-// stands tells whether there is a session whose connection stands.
-func (p *peer) stands() bool {
-	s := p.best.Load()
-	return s != nil && s.closedAt.Load() == 0
-}
-
-// measured notes the time that a ping took to come back.
-func (p *peer) measured(now time.Duration, payload []byte) {
-	if len(payload) != 8 {
-		return
+// origin returns what is known of the process that drew a nonce. p.mu is held.
+func (p *peer) origin(n nonce) *origin {
+	for _, l := range p.links {
+		for _, s := range l.sessions {
+			if s.origin.nonce == n {
+				return s.origin
+			}
+		}
 	}
-	sample := int64(now) - int64(binary.BigEndian.Uint64(payload))
-	if sample <= 0 {
-		return
-	}
-	if old := p.rtt.Load(); old != 0 {
-		sample = (7*old + sample) / 8
-	}
-	p.rtt.Store(sample)
+	return &origin{nonce: n}
 }
 
 // install makes a session known: its datagrams are accepted from now on.
-func (t *Transport) install(s *session) {
+func (t *Transport) install(s *session, p *peer, from nonce) {
 	s.born = t.elapsed()
+	surplus := p.add(s, from)
+
 	t.mu.Lock()
 	next := maps.Clone(*t.sessions.Load())
 	next[s.id] = s
 	t.sessions.Store(&next)
 	t.mu.Unlock()
 
-	if surplus := s.peer.add(s); surplus != nil {
+	if surplus != nil {
 		t.end(surplus)
 		t.remove(surplus)
 	}
-	s.peer.choose()
 }
 
-// add notes a session and returns the one that is too many: an ended one if
-// there is any, else the oldest.
-func (p *peer) add(s *session) (surplus *session) {
+// add notes a session of a process and returns the one of its link that is too
+// many: an ended one if there is any, else the oldest.
+func (p *peer) add(s *session, from nonce) (surplus *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sessions = append(p.sessions, s)
-	if len(p.sessions) <= maxSessions {
+	s.origin = p.origin(from)
+	var far netip.Addr
+	s.near, far = ends(s.conn)
+	l := p.link(far)
+	s.link = l
+	l.sessions = append(l.sessions, s)
+	p.publish()
+	if len(l.sessions) <= maxSessions {
 		return nil
 	}
-	if i := slices.IndexFunc(p.sessions, func(s *session) bool { return s.closedAt.Load() != 0 }); i >= 0 {
-		return p.sessions[i]
+	if i := slices.IndexFunc(l.sessions, func(s *session) bool { return s.closedAt.Load() != 0 }); i >= 0 {
+		return l.sessions[i]
 	}
-	return p.sessions[0]
+	return l.sessions[0]
 }
 
 // end closes a session's connection. Its datagrams are accepted for a while
@@ -147,7 +135,7 @@ func (p *peer) add(s *session) (surplus *session) {
 func (t *Transport) end(s *session) {
 	s.closedAt.CompareAndSwap(0, int64(t.elapsed()))
 	s.conn.Close()
-	s.peer.choose()
+	s.link.peer.rechoose()
 }
 
 // remove forgets a session.
@@ -160,9 +148,13 @@ func (t *Transport) remove(gone ...*session) {
 	t.sessions.Store(&next)
 	t.mu.Unlock()
 	for _, s := range gone {
-		s.peer.mu.Lock()
-		s.peer.sessions = slices.DeleteFunc(s.peer.sessions, func(x *session) bool { return x == s })
-		s.peer.mu.Unlock()
-		s.peer.choose()
+		s.link.peer.forget(s)
 	}
+}
+
+func (p *peer) forget(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.link.sessions = slices.DeleteFunc(s.link.sessions, func(x *session) bool { return x == s })
+	p.publish()
 }

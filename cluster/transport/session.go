@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -25,7 +26,9 @@ const (
 	headerSize = 1 + keyIDSize + counterSize
 	tagSize    = 16
 	minSealed  = headerSize + 1 + tagSize
-	maxPacket  = headerSize + 1 + MaxDatagram + tagSize
+	maxPacket  = headerSize + 1 + copyHeader + MaxDatagram + tagSize
+
+	copyHeader = counterSize + 1 // of a datagram that goes over several links: its number and kind
 
 	keyIDSize   = 8
 	counterSize = 8
@@ -49,7 +52,9 @@ type keyID [keyIDSize]byte
 // the other process has gone.
 type session struct {
 	id     keyID
-	peer   *peer
+	link   *link
+	near   netip.Addr // ours
+	origin *origin
 	dialed bool // by us
 	conn   *tls.Conn
 	ended  chan struct{} // closed when conn has ended
@@ -64,6 +69,16 @@ type session struct {
 
 	window    window          // read loop only
 	openNonce [nonceSize]byte // read loop only
+}
+
+// A nonce is drawn at random by each process.
+type nonce [8]byte
+
+// An origin is a process at the other end. Its sessions have one window in
+// common: a datagram that it sends over several links is taken once.
+type origin struct {
+	nonce  nonce
+	window window // read loop only
 }
 
 // newSession derives the session of a TLS connection whose ends are proven.
@@ -106,15 +121,27 @@ type sealBuffer struct {
 
 // sealInto writes the next datagram of the session into b. The payload fits.
 func (s *session) sealInto(b *sealBuffer, kind byte, payload []byte) []byte {
+	b.packet[headerSize] = kind
+	return s.finish(b, 1+copy(b.packet[headerSize+1:], payload))
+}
+
+// sealCopy is sealInto for a datagram that goes over other links, too.
+func (s *session) sealCopy(b *sealBuffer, of uint64, kind byte, payload []byte) []byte {
+	b.packet[headerSize] = kindCopy
+	binary.BigEndian.PutUint64(b.packet[headerSize+1:], of)
+	b.packet[headerSize+copyHeader] = kind
+	return s.finish(b, 1+copyHeader+copy(b.packet[headerSize+1+copyHeader:], payload))
+}
+
+// finish seals the size bytes behind the header of b.
+func (s *session) finish(b *sealBuffer, size int) []byte {
 	counter := s.counter.Add(1)
 	header := b.packet[:headerSize]
 	header[0] = sealed
 	copy(header[1:], s.id[:])
 	binary.BigEndian.PutUint64(header[1+keyIDSize:], counter)
-	b.packet[headerSize] = kind
-	n := copy(b.packet[headerSize+1:], payload)
-	nonce(&b.nonce, &s.sealStart, counter)
-	return s.seal.Seal(header, b.nonce[:], b.packet[headerSize:headerSize+1+n], header)
+	number(&b.nonce, &s.sealStart, counter)
+	return s.seal.Seal(header, b.nonce[:], b.packet[headerSize:headerSize+size], header)
 }
 
 var errReplayed = errors.New("datagram replayed or too old")
@@ -126,7 +153,7 @@ func (s *session) openPacket(packet []byte) (kind byte, payload []byte, err erro
 	if !s.window.fresh(counter) {
 		return 0, nil, errReplayed
 	}
-	nonce(&s.openNonce, &s.openStart, counter)
+	number(&s.openNonce, &s.openStart, counter)
 	header, body := packet[:headerSize], packet[headerSize:]
 	plain, err := s.open.Open(body[:0], s.openNonce[:], body, header)
 	if err != nil {
@@ -136,7 +163,8 @@ func (s *session) openPacket(packet []byte) (kind byte, payload []byte, err erro
 	return plain[0], plain[1:], nil
 }
 
-func nonce(into, start *[nonceSize]byte, counter uint64) {
+// number makes the nonce of the datagram with a counter.
+func number(into, start *[nonceSize]byte, counter uint64) {
 	*into = *start
 	tail := into[nonceSize-counterSize:]
 	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^counter)

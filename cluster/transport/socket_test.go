@@ -13,7 +13,7 @@ import (
 // option reads a socket option of a connection.
 func option(t *testing.T, c net.Conn, level, name int) int {
 	t.Helper()
-	raw, err := c.(*tls.Conn).NetConn().(*net.TCPConn).SyscallConn()
+	raw, err := c.(*tls.Conn).NetConn().(*stream).Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,10 @@
 // datagrams: their keys come from a TLS session between the two nodes, so the
 // same certificates prove their sender (see session.go and keeper.go).
 //
+// A node may have several addresses, each on a network of its own. Then there are
+// several links to it (see link.go): a datagram goes over all of them and is taken
+// once, a stream goes over one and is closed when that link alone is down.
+//
 // It promises:
 //   - [Transport.Dial] returns only a connection to the node that was asked for,
 //     and a [Listener] only connections whose other end may use that ALPN.
@@ -21,6 +25,7 @@ package transport
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -58,6 +63,7 @@ type Config struct {
 	Identity  Identity
 	Addresses func(id string) []string // of a node, host:port, preferred first
 	Refuse    func(id string) error    // optional: why a node must stay out (lease protocol, rule 3)
+	Moved     func(id string)          // optional: streams with a node were closed, because their link is down and another is up
 	Listen    string                   // host:port; an empty host is every address
 	Log       *slog.Logger
 }
@@ -68,6 +74,7 @@ type Transport struct {
 	Config
 
 	began     time.Time // the zero of all times below
+	nonce     nonce     // of this process
 	ready     chan struct{}
 	address   net.Addr   // once ready
 	udp       *udpSocket // once ready
@@ -90,6 +97,7 @@ type Transport struct {
 // New makes a transport that Run starts.
 func New(c Config) *Transport {
 	t := &Transport{Config: c, began: time.Now(), ready: make(chan struct{}), clients: map[string]*grpc.ClientConn{}}
+	_, _ = rand.Read(t.nonce[:]) // never fails
 	t.buffers.New = func() any { return new(sealBuffer) }
 	t.sessions.Store(&map[keyID]*session{})
 	t.peers.Store(&map[string]*peer{})

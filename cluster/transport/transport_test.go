@@ -21,13 +21,20 @@ type lab struct {
 	t  testing.TB
 	mu sync.Mutex
 	at map[string]string // id → host:port
+
+	via map[string][]string // id → where it is reached instead, if it has several links
 }
 
-func newLab(t testing.TB) *lab { return &lab{t: t, at: map[string]string{}} }
+func newLab(t testing.TB) *lab {
+	return &lab{t: t, at: map[string]string{}, via: map[string][]string{}}
+}
 
 func (l *lab) addresses(id string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if all, ok := l.via[id]; ok {
+		return all
+	}
 	if a, ok := l.at[id]; ok {
 		return []string{a}
 	}

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -37,6 +38,9 @@ func (v *View) nodeState(n *pb.Node) Cell {
 		return Cell{"maintenance", Warn}
 	case n.GetStandby():
 		return Cell{"standby", Warn}
+	}
+	if up, all := v.linksUp(n); 0 < up && up < all {
+		return Cell{fmt.Sprintf("online, %d of %d links up", up, all), Warn}
 	}
 	return Cell{"online", Good}
 }
@@ -79,17 +83,47 @@ func (v *View) links(b *strings.Builder, o Options) {
 	section(b, o, "Links from "+v.resp.GetNodeName())
 	t := Table{Indent: "  "}
 	for _, l := range v.resp.GetLinks() {
-		state := Cell{"up", Good}
-		if !l.GetUp() {
-			state = Cell{"down, last heard " + span(l.GetLastHeard().AsDuration()) + " ago", Bad}
-		}
-		rtt := ""
-		if l.GetUp() && l.GetRtt() != nil {
-			rtt = fmt.Sprintf("%.2f ms", float64(l.GetRtt().AsDuration().Microseconds())/1000)
-		}
-		t.Row(Cell{Text: v.Node(l.GetNode())}, Cell{Text: l.GetAddress()}, state, Cell{Text: rtt})
+		t.Row(Cell{Text: v.Node(l.GetNode())}, Cell{Text: l.GetAddress()}, linkState(l), Cell{Text: roundTrip(l)}, linkLoss(l))
 	}
 	_ = t.Write(b, o.Palette) // a strings.Builder takes everything
+}
+
+func linkState(l *pb.Link) Cell {
+	switch {
+	case l.GetUp():
+		return Cell{"up", Good}
+	case l.GetLastHeard() == nil:
+		return Cell{"down, never heard", Bad}
+	case l.GetLastHeard().AsDuration() < deafness:
+		return Cell{"down one way: it is heard and does not hear us", Bad}
+	default:
+		return Cell{"down, last heard " + span(l.GetLastHeard().AsDuration()) + " ago", Bad}
+	}
+}
+
+// deafness is how lately a link was heard that is down all the same, because
+// nothing comes back over it.
+const deafness = 100 * time.Millisecond
+
+func roundTrip(l *pb.Link) string {
+	if !l.GetUp() || l.GetRtt() == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f ms", float64(l.GetRtt().AsDuration().Microseconds())/1000)
+}
+
+// linkLoss says what share of the pings was lost, and that it is much.
+func linkLoss(l *pb.Link) Cell {
+	switch loss := l.GetLoss(); {
+	case !l.GetUp() || l.GetRtt() == nil:
+		return Cell{}
+	case loss > 0.05:
+		return Cell{fmt.Sprintf("%.0f %% lost", 100*loss), Warn}
+	case loss > 0:
+		return Cell{Text: fmt.Sprintf("%.0f %% lost", 100*loss)}
+	default:
+		return Cell{Text: "none lost"}
+	}
 }
 
 func (v *View) lease(b *strings.Builder, o Options) {

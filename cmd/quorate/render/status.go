@@ -41,14 +41,14 @@ func Status(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	return err
 }
 
-// Nodes draws the headline and the nodes alone.
+// Nodes draws the headline, the nodes and the links to them.
 func Nodes(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	v := NewView(resp, now)
 	var b strings.Builder
 	v.headline(&b, o)
 	v.nodes(&b, o)
+	v.links(&b, o)
 	if o.Full {
-		v.links(&b, o)
 		v.lease(&b, o)
 	}
 	_, err := io.WriteString(w, b.String())

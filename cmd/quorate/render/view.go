@@ -104,11 +104,25 @@ func (v *View) silence(n *pb.Node) time.Duration {
 		if l.GetUp() {
 			return 0
 		}
-		if d := l.GetLastHeard().AsDuration(); !known || d < least {
+		if d := l.GetLastHeard().AsDuration(); l.GetLastHeard() != nil && (!known || d < least) {
 			known, least = true, d
 		}
 	}
 	return least
+}
+
+// linksUp says how many links to a node there are, and how many are up.
+func (v *View) linksUp(n *pb.Node) (up, all int) {
+	for _, l := range v.resp.GetLinks() {
+		if l.GetNode() != n.GetId() {
+			continue
+		}
+		all++
+		if l.GetUp() {
+			up++
+		}
+	}
+	return up, all
 }
 
 // lately is how long ago a node that is gone may have been heard to count as

@@ -1583,13 +1583,16 @@ func (x *PairStatus) GetFenced() bool {
 	return false
 }
 
+// Link is the way to one address of a peer.
 type Link struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // id of the peer
 	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	Up            bool                   `protobuf:"varint,3,opt,name=up,proto3" json:"up,omitempty"`
 	Rtt           *durationpb.Duration   `protobuf:"bytes,4,opt,name=rtt,proto3" json:"rtt,omitempty"`
-	LastHeard     *durationpb.Duration   `protobuf:"bytes,5,opt,name=last_heard,json=lastHeard,proto3" json:"last_heard,omitempty"`
+	LastHeard     *durationpb.Duration   `protobuf:"bytes,5,opt,name=last_heard,json=lastHeard,proto3" json:"last_heard,omitempty"` // ago; none: never
+	Loss          float64                `protobuf:"fixed64,6,opt,name=loss,proto3" json:"loss,omitempty"`                          // share of the pings of half a minute that were not answered, 0 to 1
+	Index         uint32                 `protobuf:"varint,7,opt,name=index,proto3" json:"index,omitempty"`                         // of the address among the peer's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1657,6 +1660,20 @@ func (x *Link) GetLastHeard() *durationpb.Duration {
 		return x.LastHeard
 	}
 	return nil
+}
+
+func (x *Link) GetLoss() float64 {
+	if x != nil {
+		return x.Loss
+	}
+	return 0
+}
+
+func (x *Link) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 type LeaseStatus struct {
@@ -2292,14 +2309,16 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x05since\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05since\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
 	"\achecked\x18\x05 \x01(\bR\achecked\x12\x16\n" +
-	"\x06fenced\x18\x06 \x01(\bR\x06fenced\"\xab\x01\n" +
+	"\x06fenced\x18\x06 \x01(\bR\x06fenced\"\xd5\x01\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x0e\n" +
 	"\x02up\x18\x03 \x01(\bR\x02up\x12+\n" +
 	"\x03rtt\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03rtt\x128\n" +
 	"\n" +
-	"last_heard\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tlastHeard\"\xb9\x02\n" +
+	"last_heard\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tlastHeard\x12\x12\n" +
+	"\x04loss\x18\x06 \x01(\x01R\x04loss\x12\x14\n" +
+	"\x05index\x18\a \x01(\rR\x05index\"\xb9\x02\n" +
 	"\vLeaseStatus\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x127\n" +
