@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -59,9 +60,11 @@ var LAN = Timing{
 
 // Config is what a Node is made of.
 type Config struct {
-	ID        string // node UUID
-	FSM       raft.FSM
-	Transport Transport
+	ID  string // node UUID
+	FSM raft.FSM
+	// Transport makes the way to the peers: once, and anew when raft is started
+	// again. It takes nothing in before ready is closed, when the state is as stored.
+	Transport func(ready <-chan struct{}) Transport
 	Stores    Stores
 	Timing    Timing
 	Log       *slog.Logger
@@ -70,14 +73,18 @@ type Config struct {
 // Node is this machine's part in the consensus.
 type Node struct {
 	id      string
-	raft    *raft.Raft
+	config  Config
+	present atomic.Pointer[raft.Raft]
 	changes chan bool // gained and lost leaderships, every one of them
 	sights  chan raft.Observation
 	log     *slog.Logger
 
 	committed chan struct{} // holds a token when the followers have something to learn
 
-	handover handover
+	handover  handover
+	transport *transport // it and over belong to who holds handover.turn
+	over      bool       // Shutdown was called
+	broken    chan error // holds why raft could not be started again
 
 	mu        sync.Mutex
 	newLeader chan struct{} // closed at the next change of the leader
@@ -90,21 +97,35 @@ const applyTimeout = 2 * time.Second
 // stored state waits until a leader adds it, or until Bootstrap.
 func Start(c Config) (*Node, error) {
 	n := &Node{
-		id: c.ID, log: c.Log,
+		id: c.ID, config: c, log: c.Log,
 		changes: make(chan bool, 64), sights: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
-		committed: make(chan struct{}, 1),
-		handover:  handover{turn: make(chan struct{}, 1), timeout: c.Timing.Election},
+		committed: make(chan struct{}, 1), broken: make(chan error, 1),
+		handover: handover{turn: make(chan struct{}, 1), timeout: c.Timing.Election},
 	}
-	t := newTransport(c.Transport, c.Timing.Heartbeat)
-	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, t)
-	if err != nil {
-		return nil, fmt.Errorf("start raft: %w", errors.Join(err, t.Close()))
+	if err := n.launch(); err != nil {
+		return nil, err
 	}
-	n.raft = r
-	t.raft.Store(r)
-	r.RegisterObserver(raft.NewObserver(n.sights, false, observed))
 	return n, nil
 }
+
+// launch starts raft on what the stores hold.
+func (n *Node) launch() error {
+	c, ready := n.config, make(chan struct{})
+	t := newTransport(c.Transport(ready), c.Timing.Heartbeat)
+	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, t)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", errors.Join(err, t.Close()))
+	}
+	n.present.Store(r)
+	n.transport = t
+	t.raft.Store(r)
+	r.RegisterObserver(raft.NewObserver(n.sights, false, observed))
+	close(ready)
+	return nil
+}
+
+// raft is the part that runs now: Recover replaces it.
+func (n *Node) raft() *raft.Raft { return n.present.Load() }
 
 func raftConfig(c Config, changes chan<- bool) *raft.Config {
 	rc := raft.DefaultConfig()
@@ -122,7 +143,7 @@ func raftConfig(c Config, changes chan<- bool) *raft.Config {
 
 // Bootstrap makes this node the only voter of a new cluster.
 func (n *Node) Bootstrap() error {
-	err := n.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{server(n.id)}}).Error()
+	err := n.raft().BootstrapCluster(raft.Configuration{Servers: []raft.Server{server(n.id)}}).Error()
 	if err != nil {
 		return fmt.Errorf("bootstrap: %w", err)
 	}
@@ -144,7 +165,7 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
-	f := n.raft.Apply(data, applyTimeout)
+	f := n.raft().Apply(data, applyTimeout)
 	if err := n.translate(f.Error()); err != nil {
 		return nil, err
 	}
@@ -174,7 +195,7 @@ func (n *Node) translate(err error) error {
 
 // Leader returns the leader's node id, if one is known.
 func (n *Node) Leader() (id string, ok bool) {
-	_, leader := n.raft.LeaderWithID()
+	_, leader := n.raft().LeaderWithID()
 	return string(leader), leader != ""
 }
 
@@ -195,10 +216,10 @@ func (n *Node) announceLeader() {
 
 // LastContact returns how long ago this node last heard of the leader; zero on the leader.
 func (n *Node) LastContact() time.Duration {
-	if n.raft.State() == raft.Leader {
+	if n.raft().State() == raft.Leader {
 		return 0
 	}
-	last := n.raft.LastContact()
+	last := n.raft().LastContact()
 	if last.IsZero() {
 		return time.Duration(1<<63 - 1)
 	}
@@ -206,4 +227,4 @@ func (n *Node) LastContact() time.Duration {
 }
 
 // Term returns the present term.
-func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
+func (n *Node) Term() uint64 { return n.raft().CurrentTerm() }

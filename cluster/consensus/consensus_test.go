@@ -84,7 +84,7 @@ func onTrio(t *testing.T, terms func(ctx context.Context, id string, fsm *counte
 		f(c)
 		cancel()
 		for _, n := range c.nodes {
-			if err := n.raft.Shutdown().Error(); err != nil {
+			if err := n.raft().Shutdown().Error(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -96,7 +96,7 @@ func (c *trio) start(id string) {
 	c.t.Helper()
 	store := raft.NewInmemStore()
 	n, err := Start(Config{
-		ID: id, FSM: c.fsms[id], Transport: plain{c.transports[id]}, Timing: LAN, Log: slog.New(slog.DiscardHandler),
+		ID: id, FSM: c.fsms[id], Transport: func(<-chan struct{}) Transport { return plain{c.transports[id]} }, Timing: LAN, Log: slog.New(slog.DiscardHandler),
 		Stores: Stores{Log: store, Stable: store, Snapshots: raft.NewInmemSnapshotStore()},
 	})
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *trio) cut(id string) {
 func (c *trio) waitLeader() *Node {
 	for range 100 {
 		for _, n := range c.nodes {
-			if n.raft.State() == raft.Leader {
+			if n.raft().State() == raft.Leader {
 				return n
 			}
 		}

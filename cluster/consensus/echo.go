@@ -25,7 +25,7 @@ func (n *Node) echo(ctx context.Context) {
 		case <-n.committed:
 			pause.Reset(echoPause)
 		case <-pause.C:
-			n.raft.Barrier(echoPause) // refused unless this node still leads
+			n.raft().Barrier(echoPause) // refused unless this node still leads
 		}
 	}
 }

@@ -45,12 +45,12 @@ func (n *Node) handOver() error {
 	for range 3 {
 		term, began, slow := n.Term(), time.Now(), &n.handover.slow
 		switch {
-		case n.raft.State() != raft.Leader:
+		case n.raft().State() != raft.Leader:
 			return nil
 		case slow.term == term && began.Sub(slow.at) < handoverRest:
 			return fmt.Errorf("hand over leadership: %w", errors.Join(errHandoverHangs, err))
 		}
-		if err = n.raft.LeadershipTransfer().Error(); err == nil {
+		if err = n.raft().LeadershipTransfer().Error(); err == nil {
 			return nil
 		}
 		if time.Since(began) >= n.handover.timeout {
@@ -65,10 +65,11 @@ func (n *Node) handOver() error {
 func (n *Node) Shutdown() error {
 	n.handover.turn <- struct{}{}
 	defer func() { <-n.handover.turn }() // raft is no leader any more
+	n.over = true
 	if err := n.handOver(); err != nil {
 		n.log.Info("leadership not handed over", "err", err)
 	}
-	if err := n.raft.Shutdown().Error(); err != nil {
+	if err := n.raft().Shutdown().Error(); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}
 	return nil

@@ -20,15 +20,15 @@ func transferToNobody(c *trio) {
 	leader := c.waitLeader()
 	for _, n := range c.nodes {
 		if n != leader {
-			if err := n.raft.Shutdown().Error(); err != nil { // its peers get no answer
+			if err := n.raft().Shutdown().Error(); err != nil { // its peers get no answer
 				c.t.Fatal(err)
 			}
 		}
 	}
-	leader.raft.Apply([]byte("for nobody"), time.Second)
+	leader.raft().Apply([]byte("for nobody"), time.Second)
 	synctest.Wait()
 	began := time.Now()
-	for leader.raft.State() == raft.Leader {
+	for leader.raft().State() == raft.Leader {
 		if err := leader.TransferLeadership(); err == nil {
 			break
 		}

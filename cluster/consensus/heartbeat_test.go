@@ -21,7 +21,7 @@ func bypasses(n *Node, beat *raft.AppendEntriesRequest) bool {
 	_, inner := raft.NewInmemTransport("")
 	tap := &tapped{InmemTransport: inner}
 	t := newTransport(tap, LAN.Heartbeat)
-	t.raft.Store(n.raft)
+	t.raft.Store(n.raft())
 	direct := make(chan bool, 2)
 	t.SetHeartbeatHandler(func(raft.RPC) { direct <- true })
 	t.passing.Go(func() {
@@ -68,7 +68,7 @@ func TestOnlyAHeartbeatThatTellsNothingNewPassesTheMainLoopBy(t *testing.T) {
 		term := leader.Term()
 		c.cut(follower.id)
 		time.Sleep(LAN.Heartbeat - 10*time.Millisecond) // an election is near
-		if follower.raft.State() == raft.Follower && bypasses(follower, beat(leader.id, term)) {
+		if follower.raft().State() == raft.Follower && bypasses(follower, beat(leader.id, term)) {
 			t.Error("a heartbeat bypasses the main loop when an election is about to begin")
 		}
 		time.Sleep(time.Second)

@@ -32,6 +32,8 @@ func (n *Node) Lead(ctx context.Context, term func(context.Context) error) error
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-n.broken:
+			return err
 		case o := <-n.sights:
 			n.saw(o)
 		case leads := <-n.changes:
@@ -89,7 +91,7 @@ func (n *Node) attempt(ctx context.Context, term func(context.Context) error) {
 }
 
 func (n *Node) serve(ctx context.Context, term func(context.Context) error) error {
-	if err := n.raft.Barrier(barrierTimeout).Error(); err != nil {
+	if err := n.raft().Barrier(barrierTimeout).Error(); err != nil {
 		return fmt.Errorf("catch up before leading: %w", err)
 	}
 	if err := term(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -20,7 +20,7 @@ type Server struct {
 // nothing about leases may be derived from it: they have an electorate of
 // their own (lease protocol, H3).
 func (n *Node) Servers() ([]Server, error) {
-	f := n.raft.GetConfiguration()
+	f := n.raft().GetConfiguration()
 	if err := f.Error(); err != nil {
 		return nil, fmt.Errorf("read raft configuration: %w", err)
 	}
@@ -33,13 +33,13 @@ func (n *Node) Servers() ([]Server, error) {
 
 // AddReplica makes the node receive the log without a vote. Only on the leader.
 func (n *Node) AddReplica(id string) error {
-	return n.changed("add replica", id, n.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+	return n.changed("add replica", id, n.raft().AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
 }
 
 // AddVoter gives the node a vote. Only on the leader, and only for a node that
 // has caught up: from now on commits may have to wait for it.
 func (n *Node) AddVoter(id string) error {
-	return n.changed("add voter", id, n.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+	return n.changed("add voter", id, n.raft().AddVoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
 }
 
 // DemoteVoter takes the node's vote. Only on the leader.
@@ -47,7 +47,7 @@ func (n *Node) DemoteVoter(id string) error {
 	if err := n.cede(id); err != nil {
 		return err
 	}
-	return n.changed("demote voter", id, n.raft.DemoteVoter(raft.ServerID(id), 0, changeTimeout))
+	return n.changed("demote voter", id, n.raft().DemoteVoter(raft.ServerID(id), 0, changeTimeout))
 }
 
 // RemoveServer ends the node's part in the consensus. Only on the leader.
@@ -55,7 +55,7 @@ func (n *Node) RemoveServer(id string) error {
 	if err := n.cede(id); err != nil {
 		return err
 	}
-	return n.changed("remove server", id, n.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout))
+	return n.changed("remove server", id, n.raft().RemoveServer(raft.ServerID(id), 0, changeTimeout))
 }
 
 // cede leaves it to a successor to take this node's own vote. A leader that

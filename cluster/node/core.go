@@ -25,8 +25,8 @@ type CoreConfig struct {
 	BootID  string
 	Version string
 
-	Store     *state.Store // empty; raft fills it
-	Transport consensus.Transport
+	Store     *state.Store                                    // empty; raft fills it
+	Transport func(ready <-chan struct{}) consensus.Transport // see consensus.Config
 	Stores    consensus.Stores
 	Timing    consensus.Timing
 

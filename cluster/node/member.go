@@ -40,7 +40,7 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	}
 	core, err := StartCore(CoreConfig{
 		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
-		Transport: a.transport.RaftTransport(a.logger), Stores: stores, Timing: consensus.LAN,
+		Transport: func(<-chan struct{}) consensus.Transport { return a.transport.RaftTransport(a.logger) }, Stores: stores, Timing: consensus.LAN,
 		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guard, Lease: leaseLength,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
 		Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,

@@ -87,10 +87,23 @@ func (s *Store) Observe(f func(Snapshot)) {
 	f(s.Get())
 }
 
+// Branch returns a store of its own that begins with the present state.
+func (s *Store) Branch() *Store {
+	b := New()
+	b.publish(s.Get())
+	return b
+}
+
 // Apply changes the state by one committed entry. It returns an *[Applied] or a
 // *[Refusal]. An entry that this build cannot decode ends the process: Raft
 // would go on to the next one, and the nodes would diverge.
+//
+// An entry that the state holds already changes nothing and has no answer: Raft,
+// started again in the same process, goes through those that it finds stored.
 func (s *Store) Apply(l *raft.Log) any {
+	if l.Index <= s.Get().Index {
+		return nil
+	}
 	c := &pb.Command{}
 	if err := proto.Unmarshal(l.Data, c); err != nil {
 		panic(fmt.Sprintf("apply entry %d: %v", l.Index, err))
@@ -169,7 +182,9 @@ func encode(s *pb.State) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(s)
 }
 
-// Restore replaces the state by a stored one. After an error the store is as it was.
+// Restore replaces the state by a stored one, whole: nobody sees anything
+// between the two. One that is older than the present state is passed over, as
+// Apply passes over entries. After an error the store is as it was.
 func (s *Store) Restore(from io.ReadCloser) error {
 	defer from.Close()
 	restored, err := read(from)
@@ -178,7 +193,9 @@ func (s *Store) Restore(from io.ReadCloser) error {
 	}
 	s.order.Lock()
 	defer s.order.Unlock()
-	s.publish(restored)
+	if restored.Index >= s.Get().Index {
+		s.publish(restored)
+	}
 	return nil
 }
 

@@ -115,7 +115,7 @@ func TestRestoreRefusesWhatItCannotRead(t *testing.T) {
 		"cut short":     "quorate snapsh",
 		"other format":  "quorate snapshot 2 index 7\n",
 		"no state":      "quorate snapshot 1 index 7\n\xff\xff",
-		"a newer level": "quorate snapshot 1 index 7\n" + string(newer),
+		"a newer level": "quorate snapshot 1 index 100\n" + string(newer),
 	} {
 		c := newCluster(t)
 		before := c.store.Get()
@@ -181,10 +181,10 @@ func TestChangedIsClosedByAcceptedCommandsAlone(t *testing.T) {
 	default:
 		t.Fatal("an accepted command did not wake the readers")
 	}
-	if err := c.store.Restore(io.NopCloser(strings.NewReader("quorate snapshot 1 index 7\n"))); err != nil {
+	if err := c.store.Restore(io.NopCloser(strings.NewReader("quorate snapshot 1 index 100\n"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.store.Get(); got.Index != 7 || got.State.ClusterId != "" {
+	if got := c.store.Get(); got.Index != 100 || got.State.ClusterId != "" {
 		t.Errorf("restored an empty state to %v", got)
 	}
 }
@@ -211,11 +211,11 @@ func TestObserversSeeEveryEntryBeforeReadersWake(t *testing.T) {
 		t.Errorf("observer saw %v, want %v", seen, want)
 	}
 	changed = nil
-	if err := c.store.Restore(io.NopCloser(strings.NewReader("quorate snapshot 1 index 7\n"))); err != nil {
+	if err := c.store.Restore(io.NopCloser(strings.NewReader("quorate snapshot 1 index 100\n"))); err != nil {
 		t.Fatal(err)
 	}
-	if last := seen[len(seen)-1]; last != 7 {
-		t.Errorf("after a restore the observer saw %d, want 7", last)
+	if last := seen[len(seen)-1]; last != 100 {
+		t.Errorf("after a restore the observer saw %d, want 100", last)
 	}
 }
 
@@ -322,5 +322,25 @@ func TestRefusalSaysFieldProblemAndFix(t *testing.T) {
 		if got := r.Error(); got != want {
 			t.Errorf("Error() = %q, want %q", got, want)
 		}
+	}
+}
+
+func TestAStoreSkipsWhatItHolds(t *testing.T) {
+	c := newCluster(t)
+	c.run("start vip a")
+	had := c.store.Get()
+	branch := c.store.Branch()
+	if err := branch.Restore(io.NopCloser(strings.NewReader("quorate snapshot 1 index 1\n"))); err != nil {
+		t.Fatal(err)
+	}
+	data, err := proto.Marshal(c.command([]string{"start", "db", "a"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := branch.Apply(&raft.Log{Index: had.Index, Data: data}); answer != nil || branch.Get() != had {
+		t.Errorf("an entry that the state holds was answered by %v and led to index %d", answer, branch.Get().Index)
+	}
+	if _, ok := branch.Apply(&raft.Log{Index: had.Index + 1, Data: data}).(*Applied); !ok || c.store.Get() != had {
+		t.Error("the branch does not go on by itself from where the store is")
 	}
 }
