@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The checks below return a value as the state keeps it. What follows "; " in
@@ -31,6 +32,19 @@ func checkCount(s string) (string, error) {
 func checkDuration(s string) (string, error) {
 	_, err := ParseDuration(s)
 	return strings.ToLower(strings.Join(strings.Fields(s), "")), err
+}
+
+// checkRestartLease accepts what a restart can be bridged by: less than a second
+// is no time for a process to end and begin.
+func checkRestartLease(s string) (string, error) {
+	d, err := ParseDuration(s)
+	if err == nil && d != 0 && (d < time.Second || d > LongestLease) {
+		err = fmt.Errorf("%q is out of range; use 1s to 1min, or 0 for no lease over a restart", s)
+	}
+	if err != nil {
+		return "", err
+	}
+	return checkDuration(s)
 }
 
 func checkFailback(s string) (string, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -39,7 +41,7 @@ func (d *draft) admit(a *pb.Admit) error {
 	admitted := with(n, func(n *pb.Node) {
 		n.Epoch++
 		n.Admission = pb.Admission_ADMISSION_ADMITTED
-		n.Nonce, n.Lease = a.Nonce, a.Lease
+		n.Nonce, n.Lease = a.Nonce, admittedLease(n, a, rebooted)
 		n.ElectorateConfirmed = 0 // until it has recounted its lease (rule 20)
 		n.AdmittedAt, n.GoneAt = d.at, nil
 		if a.BootId != "" {
@@ -55,6 +57,47 @@ func (d *draft) admit(a *pb.Admit) error {
 	d.record(&pb.Event{
 		Kind: "node-admitted", Node: n.Name, Severity: pb.Severity_SEVERITY_INFO,
 		Text: fmt.Sprintf("%s is admitted with epoch %d", n.Name, admitted.Epoch),
+	})
+	return nil
+}
+
+// admittedLease is how long a node's leases last under its new epoch: no shorter
+// than before, because its kernel may go on serving under what the last epoch
+// wrote (rule 25). A kernel that was booted since has forgotten it.
+func admittedLease(n *pb.Node, a *pb.Admit, rebooted bool) *durationpb.Duration {
+	if !rebooted && n.Lease.AsDuration() > a.Lease.AsDuration() {
+		return n.Lease
+	}
+	return a.Lease
+}
+
+// LongestLease is how long a lease may be made: for longer than that nobody
+// waits for an agent to come back.
+const LongestLease = time.Minute
+
+// setLength changes how long a node's leases last, and so how long it must be
+// silent to be gone (rule 25). The compare-and-set on the version keeps out a
+// shorter one that was asked for before a longer one and comes after it.
+func (d *draft) setLength(s *pb.SetLength) error {
+	n := NodeByID(d.State, s.Node)
+	length := s.Length.AsDuration()
+	switch {
+	case n == nil:
+		return refuse(NotFound, "node", "", "%s is not a member", s.Node)
+	case n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Epoch != s.Epoch:
+		return refuse(Stale, "epoch", "", "%s is not admitted at epoch %d (it is %s at %d)", n.Name, s.Epoch, admissionName(n.Admission), n.Epoch)
+	case n.LeaseVersion != s.FromVersion:
+		return refuse(Stale, "length", "ask again from the present one", "it is at version %d, not %d", n.LeaseVersion, s.FromVersion)
+	case s.Length.CheckValid() != nil || length <= 0 || length > LongestLease:
+		return refuse(Invalid, "length", "give a positive duration of at most "+LongestLease.String(), "it is %v", length)
+	}
+	d.putNodeRecord(with(n, func(n *pb.Node) {
+		n.Lease = s.Length
+		n.LeaseVersion++
+	}))
+	d.record(&pb.Event{
+		Kind: "lease-length", Node: n.Name, Severity: pb.Severity_SEVERITY_INFO,
+		Text: fmt.Sprintf("%s is gone after %v of silence from now on: %s", n.Name, Threshold(length), s.Reason),
 	})
 	return nil
 }

@@ -229,6 +229,59 @@ func TestDisabledNodeWaitsAfterABootAlone(t *testing.T) {
 	}
 }
 
+func TestRule25ALongerLeaseTakesLongerToBeGone(t *testing.T) {
+	runScenarios(t, []scenario{
+		{"only a silence longer than the new length counts", `
+			length a 10s
+			! gone a b=11s c=11s: heard na 11s ago, within 11.01s
+			gone a b=11.01s c=11.01s`,
+			`db
+			vip`},
+		{"it stays over epochs of the same boot", `
+			length a 10s
+			admit a
+			! gone a b=1s c=1s: within 11.01s
+			gone a b=12s c=12s
+			admit a
+			! gone a b=1s c=1s: within 11.01s`,
+			`db
+			vip`},
+		{"a kernel booted since has forgotten what it was told", `
+			length a 10s
+			admit a boot=boot2
+			gone a b=1s c=1s`,
+			`db
+			vip`},
+		{"the node itself takes it back", `
+			length a 10s
+			length a 400ms
+			gone a b=1s c=1s`,
+			`db
+			vip`},
+		{"compare-and-set on the epoch", `
+			! length a 10s epoch=0: na is not admitted at epoch 0 (it is admitted at 1)
+			admit a
+			! length a 10s epoch=1: it is admitted at 2
+			gone a b=1s c=1s
+			! length a 10s: it is gone at 2`,
+			`db
+			vip`},
+		{"a shorter one that comes after a longer one is refused", `
+			length a 10s
+			length a 10s
+			! length a 400ms from=1: it is at version 2, not 1
+			! gone a b=1s c=1s: within 11.01s`,
+			`db
+			vip`},
+		{"nobody waits for an agent for long", `
+			! length a 0s: it is 0s
+			! length a 2m: give a positive duration of at most 1m0s
+			! length z 10s: z is not a member`,
+			`db
+			vip`},
+	})
+}
+
 func TestElectorate(t *testing.T) {
 	runScenarios(t, []scenario{
 		{"rule 19: one voter at a time", `

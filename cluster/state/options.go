@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -32,6 +33,7 @@ var options = map[pb.OptionScope][]Option{
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
 		{"no-quorum-policy", "stop", "stop, ignore", "a node without quorum stops all it runs; ignore: one of two nodes goes on alone", checkNoQuorum},
 		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
+		{"restart-lease", "10s", "0, or 1s to 1min", "how long a node's agent may take to restart while what it serves goes on; 0: it does not", checkRestartLease},
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},
 		{"stop-all-resources", "false", "boolean", "stop everything that is managed", checkBool},
 		{"symmetric-cluster", "true", "boolean", "resources may run anywhere unless a constraint says otherwise", checkBool},
@@ -78,6 +80,16 @@ func Property(s *pb.State, name string) string {
 		return v
 	}
 	return fallback(ofCluster, name)
+}
+
+// RestartLease is how long a lease lasts that bridges the restart of an agent; 0:
+// none does.
+func RestartLease(s *pb.State) time.Duration {
+	d, err := ParseDuration(Property(s, "restart-lease"))
+	if err != nil {
+		return 0 // not checked in: nothing is bridged
+	}
+	return d
 }
 
 // Meta returns a meta attribute of a resource: its own, its group's, the

@@ -148,6 +148,8 @@ func (c *cluster) command(words []string) *pb.Command {
 		return &pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
 			Node: arg(1), Epoch: c.epoch(arg(1)), Version: c.state().GetElectorate().GetVersion(),
 		}}}
+	case "length":
+		return c.length(arg(1), words[2:])
 	case "start", "stop", "probe", "monitor", "reload":
 		return &pb.Command{Body: &pb.Command_Dispatch{Dispatch: &pb.Dispatch{Operations: []*pb.Operation{c.operation(words)}}}}
 	case "done", "failed", "timeout", "notrunning", "refused":
@@ -289,6 +291,27 @@ func (c *cluster) admit(node string, settings []string) *pb.Command {
 		}
 	}
 	return &pb.Command{Body: &pb.Command_Admit{Admit: a}}
+}
+
+// length reads "NODE LENGTH [epoch=EPOCH] [from=VERSION]".
+func (c *cluster) length(node string, settings []string) *pb.Command {
+	d, err := time.ParseDuration(settings[0])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	l := &pb.SetLength{
+		Node: node, Epoch: c.epoch(node), FromVersion: NodeByID(c.state(), node).GetLeaseVersion(),
+		Length: durationpb.New(d), Reason: "a test asks for it",
+	}
+	for _, s := range settings[1:] {
+		if v, ok := strings.CutPrefix(s, "epoch="); ok {
+			c.scan(v, &l.Epoch)
+		}
+		if v, ok := strings.CutPrefix(s, "from="); ok {
+			c.scan(v, &l.FromVersion)
+		}
+	}
+	return &pb.Command{Body: &pb.Command_SetLength{SetLength: l}}
 }
 
 // gone reads "NODE [epoch=EPOCH] VOTER=SILENCE …".

@@ -96,6 +96,7 @@ type Command struct {
 	//	*Command_NodeGone
 	//	*Command_SetElectorate
 	//	*Command_ConfirmElectorate
+	//	*Command_SetLength
 	//	*Command_Fork
 	//	*Command_Dispatch
 	//	*Command_RecordResult
@@ -254,6 +255,15 @@ func (x *Command) GetConfirmElectorate() *ConfirmElectorate {
 	return nil
 }
 
+func (x *Command) GetSetLength() *SetLength {
+	if x != nil {
+		if x, ok := x.Body.(*Command_SetLength); ok {
+			return x.SetLength
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetFork() *ForkAlone {
 	if x != nil {
 		if x, ok := x.Body.(*Command_Fork); ok {
@@ -343,6 +353,10 @@ type Command_ConfirmElectorate struct {
 	ConfirmElectorate *ConfirmElectorate `protobuf:"bytes,23,opt,name=confirm_electorate,json=confirmElectorate,proto3,oneof"` // rule 20
 }
 
+type Command_SetLength struct {
+	SetLength *SetLength `protobuf:"bytes,24,opt,name=set_length,json=setLength,proto3,oneof"` // rule 25
+}
+
 type Command_Fork struct {
 	Fork *ForkAlone `protobuf:"bytes,25,opt,name=fork,proto3,oneof"` // one of a pair goes on alone
 }
@@ -382,6 +396,8 @@ func (*Command_NodeGone) isCommand_Body() {}
 func (*Command_SetElectorate) isCommand_Body() {}
 
 func (*Command_ConfirmElectorate) isCommand_Body() {}
+
+func (*Command_SetLength) isCommand_Body() {}
 
 func (*Command_Fork) isCommand_Body() {}
 
@@ -680,7 +696,7 @@ type Admit struct {
 	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`                          // of the agent start
 	BootId        string                 `protobuf:"bytes,4,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	Lease         *durationpb.Duration   `protobuf:"bytes,6,opt,name=lease,proto3" json:"lease,omitempty"`
+	Lease         *durationpb.Duration   `protobuf:"bytes,6,opt,name=lease,proto3" json:"lease,omitempty"` // a longer one of the same boot stays (rule 25)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1072,6 +1088,85 @@ func (x *ForkAlone) GetSilence() *durationpb.Duration {
 	return nil
 }
 
+// SetLength changes how long the leases of a node last. Only the node itself asks
+// for it: for a longer one before it restarts, for a shorter one when its lease
+// and its guard end no later than that allows (lease protocol, rule 25).
+type SetLength struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                                   // id
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                                // compare-and-set
+	FromVersion   uint64                 `protobuf:"varint,3,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"` // compare-and-set, on Node.lease_version
+	Length        *durationpb.Duration   `protobuf:"bytes,4,opt,name=length,proto3" json:"length,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"` // for people
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLength) Reset() {
+	*x = SetLength{}
+	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLength) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLength) ProtoMessage() {}
+
+func (x *SetLength) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLength.ProtoReflect.Descriptor instead.
+func (*SetLength) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SetLength) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *SetLength) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SetLength) GetFromVersion() uint64 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *SetLength) GetLength() *durationpb.Duration {
+	if x != nil {
+		return x.Length
+	}
+	return nil
+}
+
+func (x *SetLength) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Dispatch commits intents. Apply gives each its id and each start its
 // assignment number; the operations with these filled in are the response.
 // Refused whole if any of them no longer fits the state.
@@ -1084,7 +1179,7 @@ type Dispatch struct {
 
 func (x *Dispatch) Reset() {
 	*x = Dispatch{}
-	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	mi := &file_quorate_v1_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1191,7 @@ func (x *Dispatch) String() string {
 func (*Dispatch) ProtoMessage() {}
 
 func (x *Dispatch) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	mi := &file_quorate_v1_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1204,7 @@ func (x *Dispatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dispatch.ProtoReflect.Descriptor instead.
 func (*Dispatch) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Dispatch) GetOperations() []*Operation {
@@ -1128,7 +1223,7 @@ type RecordResult struct {
 
 func (x *RecordResult) Reset() {
 	*x = RecordResult{}
-	mi := &file_quorate_v1_command_proto_msgTypes[13]
+	mi := &file_quorate_v1_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1235,7 @@ func (x *RecordResult) String() string {
 func (*RecordResult) ProtoMessage() {}
 
 func (x *RecordResult) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[13]
+	mi := &file_quorate_v1_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1248,7 @@ func (x *RecordResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordResult.ProtoReflect.Descriptor instead.
 func (*RecordResult) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RecordResult) GetResult() *Result {
@@ -1175,7 +1270,7 @@ type Free struct {
 
 func (x *Free) Reset() {
 	*x = Free{}
-	mi := &file_quorate_v1_command_proto_msgTypes[14]
+	mi := &file_quorate_v1_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1282,7 @@ func (x *Free) String() string {
 func (*Free) ProtoMessage() {}
 
 func (x *Free) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[14]
+	mi := &file_quorate_v1_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1295,7 @@ func (x *Free) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Free.ProtoReflect.Descriptor instead.
 func (*Free) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Free) GetResource() string {
@@ -1233,7 +1328,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[15]
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1340,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[15]
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1353,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1278,7 +1373,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1385,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1398,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1337,7 +1432,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1444,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1457,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -1582,7 +1677,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1689,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1702,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -1641,7 +1736,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1748,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1761,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -1699,7 +1794,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1806,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1819,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -1792,7 +1887,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1899,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1912,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -1839,7 +1934,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +1946,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +1959,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -1905,7 +2000,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +2012,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2025,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -1956,7 +2051,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2063,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1981,7 +2076,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2000,7 +2095,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2107,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2120,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2050,7 +2145,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2157,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2170,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2140,7 +2235,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2152,7 +2247,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2165,7 +2260,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2200,7 +2295,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2307,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2320,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2251,7 +2346,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2358,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2276,7 +2371,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2295,7 +2390,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2402,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2415,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2335,7 +2430,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xab\a\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xe3\a\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2352,7 +2447,9 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x05admit\x18\x14 \x01(\v2\x11.quorate.v1.AdmitH\x00R\x05admit\x123\n" +
 	"\tnode_gone\x18\x15 \x01(\v2\x14.quorate.v1.NodeGoneH\x00R\bnodeGone\x12B\n" +
 	"\x0eset_electorate\x18\x16 \x01(\v2\x19.quorate.v1.SetElectorateH\x00R\rsetElectorate\x12N\n" +
-	"\x12confirm_electorate\x18\x17 \x01(\v2\x1d.quorate.v1.ConfirmElectorateH\x00R\x11confirmElectorate\x12+\n" +
+	"\x12confirm_electorate\x18\x17 \x01(\v2\x1d.quorate.v1.ConfirmElectorateH\x00R\x11confirmElectorate\x126\n" +
+	"\n" +
+	"set_length\x18\x18 \x01(\v2\x15.quorate.v1.SetLengthH\x00R\tsetLength\x12+\n" +
 	"\x04fork\x18\x19 \x01(\v2\x15.quorate.v1.ForkAloneH\x00R\x04fork\x122\n" +
 	"\bdispatch\x18\x1e \x01(\v2\x14.quorate.v1.DispatchH\x00R\bdispatch\x12?\n" +
 	"\rrecord_result\x18\x1f \x01(\v2\x18.quorate.v1.RecordResultH\x00R\frecordResult\x12&\n" +
@@ -2415,7 +2512,13 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12\x1d\n" +
 	"\n" +
 	"peer_epoch\x18\x05 \x01(\x04R\tpeerEpoch\x123\n" +
-	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\"A\n" +
+	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\"\xa3\x01\n" +
+	"\tSetLength\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
+	"\ffrom_version\x18\x03 \x01(\x04R\vfromVersion\x121\n" +
+	"\x06length\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06length\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"A\n" +
 	"\bDispatch\x125\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x15.quorate.v1.OperationR\n" +
@@ -2541,7 +2644,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -2556,48 +2659,49 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*SetElectorate)(nil),         // 10: quorate.v1.SetElectorate
 	(*ConfirmElectorate)(nil),     // 11: quorate.v1.ConfirmElectorate
 	(*ForkAlone)(nil),             // 12: quorate.v1.ForkAlone
-	(*Dispatch)(nil),              // 13: quorate.v1.Dispatch
-	(*RecordResult)(nil),          // 14: quorate.v1.RecordResult
-	(*Free)(nil),                  // 15: quorate.v1.Free
-	(*Record)(nil),                // 16: quorate.v1.Record
-	(*Change)(nil),                // 17: quorate.v1.Change
-	(*Edit)(nil),                  // 18: quorate.v1.Edit
-	(*SetOptions)(nil),            // 19: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 20: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 21: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 22: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 23: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 24: quorate.v1.RemoveFromGroup
-	(*CreateConstraint)(nil),      // 25: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 26: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 27: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 28: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 29: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 30: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 31: quorate.v1.ReplaceConfiguration
-	nil,                           // 32: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 33: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 34: quorate.v1.SetOptions.SetEntry
-	nil,                           // 35: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 36: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 37: quorate.v1.UpdateNode.SetAttributesEntry
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
-	(*Node)(nil),                  // 39: quorate.v1.Node
-	(*Token)(nil),                 // 40: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
-	(*Operation)(nil),             // 42: quorate.v1.Operation
-	(*Result)(nil),                // 43: quorate.v1.Result
-	(*Event)(nil),                 // 44: quorate.v1.Event
-	(*Resource)(nil),              // 45: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 46: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 47: quorate.v1.Traits
-	(*Constraint)(nil),            // 48: quorate.v1.Constraint
-	(*Configuration)(nil),         // 49: quorate.v1.Configuration
+	(*SetLength)(nil),             // 13: quorate.v1.SetLength
+	(*Dispatch)(nil),              // 14: quorate.v1.Dispatch
+	(*RecordResult)(nil),          // 15: quorate.v1.RecordResult
+	(*Free)(nil),                  // 16: quorate.v1.Free
+	(*Record)(nil),                // 17: quorate.v1.Record
+	(*Change)(nil),                // 18: quorate.v1.Change
+	(*Edit)(nil),                  // 19: quorate.v1.Edit
+	(*SetOptions)(nil),            // 20: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 21: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 22: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 23: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 24: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 25: quorate.v1.RemoveFromGroup
+	(*CreateConstraint)(nil),      // 26: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 27: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 28: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 29: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 30: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 31: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 32: quorate.v1.ReplaceConfiguration
+	nil,                           // 33: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 34: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 35: quorate.v1.SetOptions.SetEntry
+	nil,                           // 36: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 37: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 38: quorate.v1.UpdateNode.SetAttributesEntry
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*Node)(nil),                  // 40: quorate.v1.Node
+	(*Token)(nil),                 // 41: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
+	(*Operation)(nil),             // 43: quorate.v1.Operation
+	(*Result)(nil),                // 44: quorate.v1.Result
+	(*Event)(nil),                 // 45: quorate.v1.Event
+	(*Resource)(nil),              // 46: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 47: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 48: quorate.v1.Traits
+	(*Constraint)(nil),            // 49: quorate.v1.Constraint
+	(*Configuration)(nil),         // 50: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	38, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	39, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	17, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	18, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -2606,54 +2710,56 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	8,  // 8: quorate.v1.Command.node_gone:type_name -> quorate.v1.NodeGone
 	10, // 9: quorate.v1.Command.set_electorate:type_name -> quorate.v1.SetElectorate
 	11, // 10: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
-	12, // 11: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
-	13, // 12: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
-	14, // 13: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
-	15, // 14: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	16, // 15: quorate.v1.Command.record:type_name -> quorate.v1.Record
-	39, // 16: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	32, // 17: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	33, // 18: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	39, // 19: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	40, // 20: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	39, // 21: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	41, // 22: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 23: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	41, // 24: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	41, // 25: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	42, // 26: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	43, // 27: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	44, // 28: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	18, // 29: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	19, // 30: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	20, // 31: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	21, // 32: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	22, // 33: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	23, // 34: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	24, // 35: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	25, // 36: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	26, // 37: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	27, // 38: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	28, // 39: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	29, // 40: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	30, // 41: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	31, // 42: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	0,  // 43: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	34, // 44: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	45, // 45: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	35, // 46: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	36, // 47: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	46, // 48: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	46, // 49: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	47, // 50: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	48, // 51: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	37, // 52: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	49, // 53: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	13, // 11: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
+	12, // 12: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
+	14, // 13: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
+	15, // 14: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
+	16, // 15: quorate.v1.Command.free:type_name -> quorate.v1.Free
+	17, // 16: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	40, // 17: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	33, // 18: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	34, // 19: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	40, // 20: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	41, // 21: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	40, // 22: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	42, // 23: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,  // 24: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	42, // 25: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	42, // 26: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	42, // 27: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	43, // 28: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	44, // 29: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	45, // 30: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	19, // 31: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	20, // 32: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	21, // 33: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	22, // 34: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	23, // 35: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	24, // 36: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	25, // 37: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	26, // 38: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	27, // 39: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	28, // 40: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	29, // 41: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	30, // 42: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	31, // 43: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	32, // 44: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	0,  // 45: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	35, // 46: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	46, // 47: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	36, // 48: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	37, // 49: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	47, // 50: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	47, // 51: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	48, // 52: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	49, // 53: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	38, // 54: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	50, // 55: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -2673,13 +2779,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_NodeGone)(nil),
 		(*Command_SetElectorate)(nil),
 		(*Command_ConfirmElectorate)(nil),
+		(*Command_SetLength)(nil),
 		(*Command_Fork)(nil),
 		(*Command_Dispatch)(nil),
 		(*Command_RecordResult)(nil),
 		(*Command_Free)(nil),
 		(*Command_Record)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[17].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[18].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -2694,14 +2801,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_RestartResource)(nil),
 		(*Edit_ReplaceConfiguration)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[26].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

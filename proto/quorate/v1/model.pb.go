@@ -630,10 +630,11 @@ type Node struct {
 	Epoch               uint64                 `protobuf:"varint,21,opt,name=epoch,proto3" json:"epoch,omitempty"`                                                        // raised by every Admit; 0 before the first
 	Nonce               uint64                 `protobuf:"varint,22,opt,name=nonce,proto3" json:"nonce,omitempty"`                                                        // of the agent start that this epoch belongs to
 	BootId              string                 `protobuf:"bytes,23,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`                                         // of the kernel that this epoch runs on
-	Lease               *durationpb.Duration   `protobuf:"bytes,24,opt,name=lease,proto3" json:"lease,omitempty"`                                                         // length of its lease
+	Lease               *durationpb.Duration   `protobuf:"bytes,24,opt,name=lease,proto3" json:"lease,omitempty"`                                                         // length of its lease, over epochs (rule 25)
 	ElectorateConfirmed uint64                 `protobuf:"varint,25,opt,name=electorate_confirmed,json=electorateConfirmed,proto3" json:"electorate_confirmed,omitempty"` // version it confirmed under this epoch
 	AdmittedAt          *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=admitted_at,json=admittedAt,proto3" json:"admitted_at,omitempty"`
 	GoneAt              *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=gone_at,json=goneAt,proto3" json:"gone_at,omitempty"`
+	LeaseVersion        uint64                 `protobuf:"varint,29,opt,name=lease_version,json=leaseVersion,proto3" json:"lease_version,omitempty"` // raised by every SetLength
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -792,6 +793,13 @@ func (x *Node) GetGoneAt() *timestamppb.Timestamp {
 		return x.GoneAt
 	}
 	return nil
+}
+
+func (x *Node) GetLeaseVersion() uint64 {
+	if x != nil {
+		return x.LeaseVersion
+	}
+	return 0
 }
 
 // Electorate is the list of voters that leases are counted by (lease protocol,
@@ -2684,7 +2692,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x05\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -2707,7 +2715,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x14electorate_confirmed\x18\x19 \x01(\x04R\x13electorateConfirmed\x12;\n" +
 	"\vadmitted_at\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"admittedAt\x123\n" +
-	"\agone_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\x06goneAt\x1a=\n" +
+	"\agone_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\x06goneAt\x12#\n" +
+	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\">\n" +
