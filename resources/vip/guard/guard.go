@@ -55,6 +55,7 @@ type Guard struct {
 	extended time.Duration           // the newest deadline given to Extend; 0 after Clear
 	leased   map[netip.Addr]struct{} // renewed by Extend
 	managed  map[netip.Addr]struct{} // silent unless leased
+	kept     legacy
 }
 
 // Add admits an address until the present lease ends, and has Extend renew it.
@@ -73,6 +74,7 @@ func (g *Guard) Add(ctx context.Context, addr netip.Addr) error {
 	}
 	g.managed[addr] = struct{}{}
 	g.leased[addr] = struct{}{}
+	g.kept.drop(addr)
 	b := new(batch)
 	g.sets.manage(b, addr)
 	if err := g.write(b, until, addr); err != nil {
@@ -82,7 +84,8 @@ func (g *Guard) Add(ctx context.Context, addr netip.Addr) error {
 }
 
 // Extend renews all added addresses in one batch until the deadline, on
-// CLOCK_MONOTONIC_RAW, or until the present lease ends if that is earlier.
+// CLOCK_MONOTONIC_RAW, or until the present lease ends if that is earlier. What
+// an earlier agent left is cut to that, and never renewed.
 func (g *Guard) Extend(deadline time.Duration) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,10 +94,12 @@ func (g *Guard) Extend(deadline time.Duration) error {
 	if !held {
 		return errors.Join(ErrNoLease, g.withdraw())
 	}
-	if len(g.leased) == 0 {
+	until = min(until, deadline)
+	addrs := slices.AppendSeq(g.kept.cut(until), maps.Keys(g.leased))
+	if len(addrs) == 0 {
 		return nil
 	}
-	if err := g.write(new(batch), min(until, deadline), slices.Collect(maps.Keys(g.leased))...); err != nil {
+	if err := g.write(new(batch), until, addrs...); err != nil {
 		return errors.Join(err, g.withdraw())
 	}
 	return nil
@@ -148,6 +153,7 @@ func (g *Guard) Revoke(addr netip.Addr) error {
 // silence ends one lease in the kernel. g.mu is held.
 func (g *Guard) silence(addr netip.Addr) error {
 	delete(g.leased, addr)
+	g.kept.drop(addr)
 	if _, ok := g.managed[addr]; !ok {
 		return nil
 	}
@@ -164,6 +170,7 @@ func (g *Guard) Remove(addr netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.leased, addr)
+	g.kept.drop(addr)
 	if _, ok := g.managed[addr]; !ok {
 		return nil
 	}
@@ -189,6 +196,7 @@ func (g *Guard) Clear() error {
 // withdraw empties the sets of leased addresses. g.mu is held.
 func (g *Guard) withdraw() error {
 	clear(g.leased)
+	clear(g.kept.addrs)
 	b := new(batch)
 	g.sets.clear(b)
 	if err := g.commit(b); err != nil {

@@ -284,24 +284,39 @@ func TestAWriteThatCameTooLateIsTakenBackRule24(t *testing.T) {
 	}
 }
 
-// A new agent must not inherit the old one's lease, and not let its addresses
-// speak either (rule 4).
-func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
-	l := newLAN(t)
+// killed is what is left of a guard whose agent was killed with both addresses
+// under a lease.
+func killed(t *testing.T, lease time.Duration) {
+	t.Helper()
 	old, err := Open(Config{}, none)
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant(t, old, time.Minute)
+	grant(t, old, lease)
 	if err := errors.Join(old.Add(t.Context(), vip4), old.Add(t.Context(), vip6)); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(old.steps.close(), old.socket.close()); err != nil { // all that a killed agent does
+	abandon(t, old)
+}
+
+// abandon ends a guard as a kill does.
+func abandon(t *testing.T, g *Guard) {
+	t.Helper()
+	if err := errors.Join(g.steps.close(), g.socket.close()); err != nil {
 		t.Fatal(err)
 	}
-	g := open(t, Config{}, func(a netip.Addr) bool { return a == vip4 })
+}
+
+func is4(a netip.Addr) bool { return a == vip4 }
+
+// A new agent must not let addresses speak whose lease is over (rule 4).
+func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
+	l := newLAN(t)
+	killed(t, 100*time.Millisecond)
+	time.Sleep(150 * time.Millisecond) // the lease's end
+	g := open(t, Config{}, is4)
 	if l.answers(t, vip4) {
-		t.Errorf("%s answers under the lease of an earlier agent", vip4)
+		t.Errorf("%s answers after the lease of an earlier agent", vip4)
 	}
 	if !l.answers(t, vip6) {
 		t.Errorf("%s is silent though it is not kept", vip6)
@@ -312,6 +327,76 @@ func TestOpenKeepsAnEarlierAgentsAddressesSilentRule4(t *testing.T) {
 	}
 	if !l.client.Ping(t, vip4, 3*time.Second) { // the client asks by ARP once a second
 		t.Errorf("%s is silent under a new lease", vip4)
+	}
+}
+
+// What an earlier agent left under a lease that goes on speaks without a gap,
+// but no longer than it was given unless it is added again.
+func TestOpenLetsALeaseThatGoesOnEndByItselfRule25(t *testing.T) {
+	l := newLAN(t)
+	killed(t, time.Second)
+	end := Now() + time.Second
+	g := open(t, Config{}, func(netip.Addr) bool { return true })
+	if !g.Kept() || !l.answers(t, vip4) || !l.answers(t, vip6) {
+		t.Fatal("silent under a lease of a second")
+	}
+	grant(t, g, time.Minute)
+	if err := g.Add(t.Context(), vip4); err != nil { // taken over
+		t.Fatal(err)
+	}
+	grant(t, g, time.Minute)
+	for l.answers(t, vip6) {
+		if Now() > end+100*time.Millisecond {
+			t.Fatalf("%s answers %v after its lease, which nobody took over", vip6, Now()-end)
+		}
+	}
+	if g.Kept() || !l.answers(t, vip4) {
+		t.Errorf("kept %v; and %s, taken over, answers %v", g.Kept(), vip4, l.answers(t, vip4))
+	}
+}
+
+func TestWhatAnEarlierAgentLeftIsCutAndClearedRule25(t *testing.T) {
+	for how, end := range map[string]func(*Guard) error{
+		"with the new lease": func(g *Guard) error { return g.Extend(Now() + 50*time.Millisecond) },
+		"without a lease":    (*Guard).Clear,
+		"when it is revoked": func(g *Guard) error { return g.Revoke(vip4) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			l := newLAN(t)
+			killed(t, time.Minute)
+			g := open(t, Config{}, is4)
+			if !g.Kept() {
+				t.Fatal("nothing is kept")
+			}
+			if err := end(g); err != nil {
+				t.Fatal(err)
+			}
+			for end := Now() + time.Second; g.Kept() || l.answers(t, vip4); {
+				if Now() > end {
+					t.Fatalf("kept %v, answers %v", g.Kept(), l.answers(t, vip4))
+				}
+			}
+		})
+	}
+}
+
+// An agent was killed before it could take back what it wrote too late: the
+// timeouts in the kernel go on, and only the deadline tells that they lie (H7).
+func TestOpenBelievesTheEarlierOfTimeoutAndDeadline(t *testing.T) {
+	l := newLAN(t)
+	old, err := Open(Config{}, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.wall = func() time.Duration { return wallNow() - time.Minute } // the freeze
+	grant(t, old, 30*time.Second)
+	if err := old.Add(t.Context(), vip4); err != nil {
+		t.Fatal(err)
+	}
+	abandon(t, old)
+	g := open(t, Config{}, is4)
+	if g.Kept() || l.answers(t, vip4) {
+		t.Errorf("kept %v, answers %v: the lease was over when it was written", g.Kept(), l.answers(t, vip4))
 	}
 }
 

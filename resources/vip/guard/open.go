@@ -18,10 +18,11 @@ type Config struct {
 	Deadline func() (time.Duration, bool)
 }
 
-// Open creates the tables, or replaces those that an earlier agent left:
-// nothing is leased afterwards (rule 4), and the addresses that it managed and
-// that keep returns true for stay silent until they are added again. Until it
-// is closed, the guard renews what is leased whenever the wall clock was set.
+// Open creates the tables, or replaces those that an earlier agent left. The
+// addresses that it managed and that keep returns true for stay managed: silent
+// until they are added again, but for those whose lease lasts still, which speak
+// until it ends (see Kept). Until it is closed, the guard renews what is leased
+// whenever the wall clock was set.
 func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 	g := &Guard{
 		present: c.Deadline,
@@ -29,6 +30,7 @@ func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 		wall:    wallNow,
 		leased:  make(map[netip.Addr]struct{}),
 		managed: make(map[netip.Addr]struct{}),
+		kept:    legacy{addrs: make(map[netip.Addr]struct{})},
 	}
 	if g.present == nil {
 		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
@@ -50,6 +52,9 @@ func (g *Guard) start(keep func(netip.Addr) bool) error {
 	if g.steps, err = watchSteps(g.stepped); err != nil {
 		return errors.Join(err, g.socket.close())
 	}
+	if len(g.kept.addrs) > 0 && g.now() >= g.kept.until { // rule 24
+		return g.Clear()
+	}
 	return nil
 }
 
@@ -66,7 +71,8 @@ func (g *Guard) install(keep func(netip.Addr) bool, forms ...sets) error {
 				g.managed[addr] = struct{}{}
 			}
 		}
-		if err = g.sets.install(conn, g.managed); err == nil {
+		left := g.inherit(conn)
+		if err = g.sets.install(conn, g.managed, g.kept.addrs, left); err == nil {
 			return nil
 		}
 	}

@@ -75,25 +75,31 @@ func (s *sets) list(c *nftables.Conn) []netip.Addr {
 }
 
 // install replaces our tables in one commit, so that no managed address speaks
-// between the old ones and the new. Nothing is leased in these.
-func (s *sets) install(c *nftables.Conn, managed map[netip.Addr]struct{}) error {
+// between the old ones and the new but those that are leased, for as long as the
+// span says.
+func (s *sets) install(c *nftables.Conn, managed, leased map[netip.Addr]struct{}, to span) error {
 	s.uninstall(c)
 	c.AddTable(s.inet)
 	c.AddTable(s.arp)
-	silent := make(map[*nftables.Set][]nftables.SetElement)
+	elements := make(map[*nftables.Set][]nftables.SetElement)
 	s.each(slices.Collect(maps.Keys(managed)), func(p pair, keys [][]byte) {
 		for _, key := range keys {
-			silent[p.managed] = append(silent[p.managed], nftables.SetElement{Key: key})
+			elements[p.managed] = append(elements[p.managed], nftables.SetElement{Key: key})
+		}
+	})
+	s.each(slices.Collect(maps.Keys(leased)), func(p pair, keys [][]byte) {
+		for _, key := range keys {
+			elements[p.leased] = append(elements[p.leased], nftables.SetElement{Key: key, Timeout: to.timeout})
 		}
 	})
 	for _, p := range s.all() {
-		if err := errors.Join(c.AddSet(p.managed, silent[p.managed]), c.AddSet(p.leased, nil)); err != nil {
+		if err := errors.Join(c.AddSet(p.managed, elements[p.managed]), c.AddSet(p.leased, elements[p.leased])); err != nil {
 			return err
 		}
 	}
 	for _, chain := range s.deadlines {
 		c.AddChain(chain)
-		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: never.dropOutside()})
+		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: to.dropOutside()})
 	}
 	s.addRules(c)
 	return c.Flush()
