@@ -172,6 +172,18 @@ func (e *Executor) unit(id string) *unit {
 	return u
 }
 
+// Owns reports whether this node has a right to serve anything.
+func (e *Executor) Owns() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, u := range e.units {
+		if u.right != (right{}) {
+			return true
+		}
+	}
+	return false
+}
+
 // Alive returns when the executor's lock could be taken: a watchdog's question.
 func (e *Executor) Alive() {
 	e.mu.Lock()

@@ -18,8 +18,8 @@ const commitPause = 100 * time.Millisecond
 const proposeTimeout = time.Second
 
 // commitLoop commits what this node must say of itself: that it begins an
-// epoch (rules 5, 16 and 17), and that it has recounted its lease in a new
-// electorate (rule 20).
+// epoch (rules 5, 16 and 17), that it has recounted its lease in a new
+// electorate (rule 20), and how long its leases last (rule 25).
 func (e *Engine) commitLoop(ctx context.Context) error {
 	for {
 		again := time.Hour
@@ -28,6 +28,8 @@ func (e *Engine) commitLoop(ctx context.Context) error {
 		} else if c := e.due(); c != nil {
 			again = commitPause
 			e.commit(ctx, c)
+		} else if e.tooLong() {
+			again = commitPause
 		}
 		timer := time.NewTimer(again)
 		select {
@@ -42,11 +44,11 @@ func (e *Engine) commitLoop(ctx context.Context) error {
 }
 
 // commit proposes a command once the guard is no longer than the lease that it
-// speaks of (rule 20).
+// speaks of (rules 20 and 25).
 func (e *Engine) commit(ctx context.Context, c *pb.Command) {
-	if c.GetConfirmElectorate() != nil {
+	if c.GetConfirmElectorate() != nil || e.cutLease(c.GetSetLength()) {
 		if err := e.cutGuard(); err != nil {
-			e.Logger.Warn("electorate not confirmed: the guard could not be cut", "err", err)
+			e.Logger.Warn("not committed: the guard could not be cut to the lease", "err", err)
 			return
 		}
 	}
@@ -99,6 +101,7 @@ func (e *Engine) blocked() bool {
 
 // due is the command that is due now, or nil.
 func (e *Engine) due() *pb.Command {
+	kept := e.Guard.Kept() // it may wait for the guard's lock, in which the lease is asked for
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	me, known := e.applied.nodes[e.Self]
@@ -111,10 +114,16 @@ func (e *Engine) due() *pb.Command {
 			Node: e.Self, FromEpoch: me.epoch, Nonce: e.Nonce, BootId: e.BootID, Version: e.Version,
 			Lease: durationpb.New(e.Length),
 		}}}
+	case me.epoch == h.epoch && h.length < e.wish.length:
+		return e.resize()
+	case kept && !h.held: // to cut the guard to no lease would silence what is to be taken over
+		return nil
 	case me.epoch == h.epoch && me.confirmed != e.applied.version && h.counted == e.applied.version:
 		return &pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
 			Node: e.Self, Epoch: h.epoch, Version: e.applied.version,
 		}}}
+	case me.epoch == h.epoch && me.length > e.wish.length && !kept && e.spares():
+		return e.resize()
 	}
 	return nil
 }

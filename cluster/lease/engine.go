@@ -54,6 +54,9 @@ type Guard interface {
 	Extend(deadline time.Duration) error
 	// Clear silences everything at once.
 	Clear() error
+	// Kept reports whether something is admitted that an earlier start of this
+	// agent admitted and this one has not taken over: Extend only ever cuts it.
+	Kept() bool
 }
 
 // Rights are told what becomes of the node's rights, one call at a time, in
@@ -112,6 +115,7 @@ type Engine struct {
 	voter   voter
 	inquest inquest
 	terms   int           // of Lead that run now
+	wish    wish          // how long leases shall last
 	unclear bool          // the guard could not be cleared: no epoch may begin
 	pauses  time.Duration // how long the newest rest was
 	rested  time.Duration // clock before which no epoch is asked for
@@ -133,6 +137,7 @@ type member struct {
 	nonce     uint64
 	admitted  bool
 	length    time.Duration
+	resized   uint64 // version of the length (rule 25)
 	confirmed uint64
 	known     time.Duration // clock when this epoch was first seen
 }
@@ -157,6 +162,7 @@ func New(c Config) *Engine {
 		applied: applied{nodes: map[string]member{}},
 		voter:   voter{heard: map[string]time.Duration{}, seen: map[string]time.Duration{}, marks: map[string]uint64{}},
 		inquest: inquest{questions: map[uint64]*question{}},
+		wish:    wish{length: c.Length, granted: make(chan struct{})},
 	}
 }
 
@@ -165,8 +171,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.loadMarks(); err != nil {
 		return err
 	}
-	if err := e.Guard.Clear(); err != nil { // rule 4
-		e.noteClear(err)
+	if !e.Guard.Kept() { // rule 4, and its exception for what rule 25 left
+		e.noteClear(e.Guard.Clear())
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.holdLoop(ctx) })
@@ -190,7 +196,7 @@ func (e *Engine) Apply(st *pb.State) {
 	for _, n := range st.Nodes {
 		m := member{
 			epoch: n.Epoch, nonce: n.Nonce, admitted: n.Admission == pb.Admission_ADMISSION_ADMITTED,
-			length: n.Lease.AsDuration(), confirmed: n.ElectorateConfirmed, known: now,
+			length: n.Lease.AsDuration(), resized: n.LeaseVersion, confirmed: n.ElectorateConfirmed, known: now,
 		}
 		if old, ok := e.applied.nodes[n.Id]; ok && old.epoch == m.epoch {
 			m.known = old.known

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ type holder struct {
 	spent    uint64        // epochs up to this one are never beaten under again (rules 16 and 17)
 	since    time.Duration // clock when the epoch was applied, or the lease was lost
 	fresh    bool          // no beat was sent yet under this epoch
-	length   time.Duration
+	length   time.Duration // of leases by beats from now on
+	resized  uint64        // version of the length that was applied (rule 25)
 	seq      uint64
 	beats    []beat        // newest last; those that may still extend the lease
 	deadline time.Duration // clock; 0: none since the epoch began
@@ -29,9 +31,10 @@ type holder struct {
 
 // A beat waits for its acks.
 type beat struct {
-	seq  uint64
-	sent time.Duration
-	from map[string]bool
+	seq    uint64
+	sent   time.Duration
+	length time.Duration // of the lease that it brings
+	from   map[string]bool
 }
 
 // A notice is one call of Rights, in its order.
@@ -77,9 +80,11 @@ func (h *holder) follow(e *Engine, newElectorate bool, now time.Duration) {
 		e.endEpoch("this node was declared gone")
 	case h.epoch == 0 && me.admitted && me.nonce == e.Nonce && me.epoch > h.spent: // rule 5
 		*h = holder{
-			epoch: me.epoch, spent: h.spent, since: now, fresh: true, length: me.length, refused: map[string]bool{},
+			epoch: me.epoch, spent: h.spent, since: now, fresh: true, length: me.length, resized: me.resized, refused: map[string]bool{},
 			counted: e.applied.version, seq: h.seq, worst: h.worst, lapses: h.lapses, notices: h.notices,
 		}
+	case h.epoch != 0 && me.resized != h.resized: // rule 25
+		h.length, h.resized = me.length, me.resized
 	}
 	if newElectorate && h.epoch != 0 { // rule 20
 		h.recount(e)
@@ -99,16 +104,22 @@ func (e *Engine) endEpoch(reason string) {
 // now, which may be earlier than it was. Acks of beats that are no longer
 // remembered count for nothing.
 func (h *holder) recount(e *Engine) {
-	h.deadline = 0
-	for _, b := range h.beats {
-		if e.applied.majority(e.acks(b)) {
-			h.deadline = max(h.deadline, e.counted(b)+h.length)
-		}
-	}
+	h.deadline = h.until(e, math.MaxInt64)
 	if now := e.Clock.Now(); !h.valid(now) {
 		e.lapse(now)
 	}
 	h.counted = e.applied.version
+}
+
+// until is when the lease ends by the acks that count, with no beat bringing more
+// than a length; 0 if none is.
+func (h *holder) until(e *Engine, length time.Duration) (end time.Duration) {
+	for _, b := range h.beats {
+		if e.applied.majority(e.acks(b)) {
+			end = max(end, e.counted(b)+min(b.length, length))
+		}
+	}
+	return end
 }
 
 // acks is how many voters of the applied electorate acked a beat.
@@ -184,9 +195,9 @@ func (e *Engine) beat(due time.Duration) {
 	now := e.Clock.Now()
 	h.worst = max(h.worst, now-due)
 	h.seq++
-	b := beat{seq: h.seq, sent: now, from: map[string]bool{}}
+	b := beat{seq: h.seq, sent: now, length: h.length, from: map[string]bool{}}
 	h.beats = append(h.beats, b)
-	for len(h.beats) > 0 && h.beats[0].sent+h.length < now {
+	for len(h.beats) > 0 && h.beats[0].sent+h.beats[0].length < now {
 		h.beats = h.beats[1:]
 	}
 	d := &pb.Beat{Node: e.Self, Epoch: h.epoch, Nonce: e.Nonce, Seq: b.seq}
@@ -226,8 +237,9 @@ func (e *Engine) receiveAck(from string, a *pb.Ack) {
 			continue
 		}
 		b.from[from] = true
-		if end := e.counted(*b) + h.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
+		if end := e.counted(*b) + b.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
 			h.deadline, extended = end, true
+			e.wish.grant(b.length)
 		}
 	}
 	if extended {
@@ -323,7 +335,7 @@ func (e *Engine) rest() {
 	if e.holder.had {
 		e.pauses = 0
 	} else {
-		e.pauses = min(max(2*e.pauses, e.holder.length), 8*e.holder.length)
+		e.pauses = min(max(2*e.pauses, e.Length), 8*e.Length)
 	}
 	e.rested = e.Clock.Now() + e.pauses
 }

@@ -35,6 +35,9 @@ func (NoGuard) Extend(time.Duration) error { return nil }
 // Clear implements Guard.
 func (NoGuard) Clear() error { return nil }
 
+// Kept implements Guard.
+func (NoGuard) Kept() bool { return false }
+
 // FileMarks keeps testimonies in a file that is replaced whole and synced.
 type FileMarks struct {
 	path  string

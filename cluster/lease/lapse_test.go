@@ -16,12 +16,25 @@ import (
 )
 
 // Extend implements Guard.
-func (s *seat) Extend(time.Duration) error { return nil }
+func (s *seat) Extend(deadline time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.guarded = deadline
+	return nil
+}
+
+// Kept implements Guard.
+func (s *seat) Kept() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept
+}
 
 // Clear implements Guard.
 func (s *seat) Clear() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cleared++
 	return s.jammed
 }
 

@@ -57,6 +57,10 @@ type seat struct {
 	saving  time.Duration // how long a testimony takes to store
 	halting time.Duration // how long the end of what is served takes
 	jammed  error         // of the guard
+	kept    bool          // the guard admits what an earlier start admitted
+	guarded time.Duration // deadline of the guard
+	cleared int           // how often the guard was
+	late    time.Duration // how long its next SetLength takes to arrive
 	handed  int           // how often leadership was handed over
 	history []string      // what its rights were told
 }
@@ -89,7 +93,13 @@ func inRoom(t *testing.T, nodes []string, f func(*room)) {
 
 // sit starts an engine for a node, as a new start of its agent.
 func (r *room) sit(id string, nonce uint64, marks map[string]uint64) *seat {
-	s := &seat{room: r, id: id, nonce: nonce, marks: marks}
+	s := &seat{}
+	r.take(s, id, nonce, marks)
+	return s
+}
+
+func (r *room) take(s *seat, id string, nonce uint64, marks map[string]uint64) {
+	s.room, s.id, s.nonce, s.marks = r, id, nonce, marks
 	s.Engine = New(Config{
 		Self: id, Nonce: nonce, BootID: "b", Version: "v", Length: length,
 		Clock: r, Network: s, Marks: s, Guard: s, Log: s, Rights: s, Observer: s,
@@ -102,7 +112,6 @@ func (r *room) sit(id string, nonce uint64, marks map[string]uint64) *seat {
 	r.mu.Unlock()
 	s.Apply(r.store.Get().State)
 	r.tasks.Go(func() { _ = s.Run(ctx) })
-	return s
 }
 
 // elect makes the electorate these nodes, if it is one step away.
@@ -129,6 +138,20 @@ func (s *seat) Propose(ctx context.Context, c *pb.Command) error {
 	s.room.mu.Unlock()
 	if lost {
 		return errors.New("no leader")
+	}
+	if c.GetSetLength() != nil {
+		s.mu.Lock()
+		late := s.late
+		s.late = 0
+		s.mu.Unlock()
+		if late > 0 { // it waits in the hands of the leader, and its sender gives up
+			s.room.tasks.Go(func() {
+				time.Sleep(late)
+				s.tellf("%v", s.room.Propose(s.room.ctx, c))
+			})
+			<-ctx.Done()
+			return ctx.Err()
+		}
 	}
 	return s.room.Propose(ctx, c)
 }

@@ -118,19 +118,38 @@ func (a *Agent) register() (*resources.Registry, error) {
 	return r, nil
 }
 
+// run takes part until ctx is canceled. The network and the API outlive the
+// core: what it still has to say when it ends must go out, and be answered.
 func (a *Agent) run(ctx context.Context) error {
+	reachable, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	network, reachable := errgroup.WithContext(reachable)
+	network.Go(func() error { return a.transport.Run(reachable) })
+	network.Go(func() error {
+		defer hangUp()
+		select {
+		case <-a.transport.Ready():
+		case <-reachable.Done():
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+		network.Go(func() error { return a.api.Run(reachable) })
+		a.logger.Info("agent started", "node", a.identity.ID(), "version", a.version, "listen", a.transport.Addr().String())
+		return a.work(ctx, reachable)
+	})
+	return network.Wait()
+}
+
+// work is all but being reachable, which it ends with.
+func (a *Agent) work(ctx, reachable context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(reachable, stop)()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.transport.Run(ctx) })
-	select {
-	case <-a.transport.Ready():
-	case <-ctx.Done():
-		return g.Wait()
-	}
-	g.Go(func() error { return a.api.Run(ctx) })
 	g.Go(func() error { return a.member(ctx) })
 	g.Go(func() error { return a.followDirectory(ctx) })
 	g.Go(func() error { return notifySystemd(ctx, a.alive) })
-	a.logger.Info("agent started", "node", a.identity.ID(), "version", a.version, "listen", a.transport.Addr().String())
 	return g.Wait()
 }
 
@@ -159,9 +178,9 @@ func (a *Agent) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	serving, leave := context.WithCancel(ctx)
-	defer leave()
-	a.setCore(core, leave)
+	serving, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	a.setCore(core, func() { leave(errForgotten) })
 	g, serving := errgroup.WithContext(serving)
 	g.Go(func() error { return core.Run(serving) })
 	g.Go(func() error { return a.gossip(serving) })

@@ -87,10 +87,12 @@ func StartCore(c CoreConfig) (*Core, error) {
 	return k, nil
 }
 
-// Run takes part in the cluster until ctx is canceled. Then it hands leadership
-// over and ends its part in the consensus, which takes a second when a peer does
-// not answer. It beats to the last, and leaves what is served as it is: the lease
-// decides how long that may be.
+// Run takes part in the cluster until ctx is canceled. Then it sees to it that
+// what is served may go on until the agent is back, hands leadership over, and
+// ends its part in the consensus, which takes a second when a peer does not
+// answer. It beats to the last, and leaves what is served as it is: the lease
+// decides how long that may be. Canceled because of [errForgotten], it leaves
+// for good.
 func (k *Core) Run(ctx context.Context) error {
 	beating, silence := context.WithCancel(context.WithoutCancel(ctx))
 	defer silence()
@@ -116,12 +118,34 @@ func (k *Core) work(ctx, beating context.Context) error {
 		select {
 		case <-working.Done():
 		case <-ctx.Done():
+			if !errors.Is(context.Cause(ctx), errForgotten) {
+				k.bridge(working)
+			}
 			k.StepDown()
 			stop()
 		}
 		return nil
 	})
 	return g.Wait()
+}
+
+// bridgeTimeout bounds how long a restart waits for the lease that bridges it.
+const bridgeTimeout = 2 * time.Second
+
+// bridge lets what this node serves go on while its agent restarts (lease
+// protocol, rule 25). Where that cannot be had it ends with the lease.
+func (k *Core) bridge(ctx context.Context) {
+	length := state.RestartLease(k.store.Get().State)
+	if length == 0 || !k.executor.Owns() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, bridgeTimeout)
+	defer cancel()
+	if err := k.lease.Bridge(ctx, length, "its agent restarts"); err != nil {
+		k.logger.Warn("what runs here ends with its lease: it could not be made longer for the restart", "err", err)
+		return
+	}
+	k.logger.Info("what runs here goes on without the agent", "for", length)
 }
 
 // term is one term of leadership.

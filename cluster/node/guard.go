@@ -15,7 +15,8 @@ import (
 type kernelGuard struct{ guard *guard.Guard }
 
 // openGuard opens the kernel's guard. Addresses that an earlier agent left on
-// an interface stay silent until they are started again.
+// an interface speak until the lease ends that it left them under, and from then
+// on are silent until they are started again.
 func openGuard(deadline func() (time.Duration, bool), logger *slog.Logger) kernelGuard {
 	g, err := guard.Open(guard.Config{Deadline: deadline}, present)
 	if err != nil {
@@ -62,6 +63,9 @@ func (k kernelGuard) Clear() error {
 	}
 	return k.guard.Clear()
 }
+
+// Kept implements lease.Guard.
+func (k kernelGuard) Kept() bool { return k.guard != nil && k.guard.Kept() }
 
 func (k kernelGuard) close() error {
 	if k.guard == nil {

@@ -15,10 +15,12 @@ type guard struct {
 	// A lock whose wait lets virtual time go on, unlike a mutex: a machine may
 	// freeze inside it.
 	lock chan struct{}
+	// What this process added, under the lock. The rest an earlier one left.
+	added map[string]bool
 }
 
 func newGuard(p *process) *guard {
-	return &guard{process: p, lock: make(chan struct{}, 1)}
+	return &guard{process: p, lock: make(chan struct{}, 1), added: map[string]bool{}}
 }
 
 // enter takes the lock and returns how to leave it.
@@ -49,6 +51,7 @@ func (g *guard) add(ctx context.Context, id string) error {
 		return errDead
 	}
 	m.kernel.admit(id, until)
+	g.added[id] = true
 	if m.clock() >= until {
 		m.kernel.clear(id)
 		return errLapsed
@@ -75,7 +78,7 @@ func (g *guard) Extend(deadline time.Duration) error {
 	if g.process.dead() {
 		return errDead
 	}
-	m.kernel.extend(until)
+	m.kernel.extend(until, g.added)
 	if m.clock() >= until {
 		return errLapsed // and the deadline that was written has passed
 	}
@@ -90,4 +93,10 @@ func (g *guard) Clear() error {
 		g.process.machine.kernel.clear("")
 	}
 	return nil
+}
+
+// Kept implements lease.Guard.
+func (g *guard) Kept() bool {
+	defer g.enter()()
+	return g.process.machine.kernel.kept(g.added)
 }

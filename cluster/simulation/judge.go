@@ -34,6 +34,14 @@ func (w *world) serving(resource string) []string {
 type standing struct {
 	epoch uint64
 	gone  bool
+	start uint64        // of the agent: its nonce
+	lease time.Duration // how long its leases last
+}
+
+// ending is an epoch that is over.
+type ending struct {
+	epoch     uint64
+	restarted bool // by another start of its agent, which may leave the guard as it is (rule 25)
 }
 
 // attend is called by every machine with each state that it applies. When the
@@ -48,8 +56,8 @@ func (w *world) attend(s state.Snapshot) {
 }
 
 // learn notes a node's standing and returns the epoch that ended by it.
-func (w *world) learn(n *pb.Node) (ended uint64, news bool) {
-	is := standing{n.Epoch, n.Admission == pb.Admission_ADMISSION_GONE}
+func (w *world) learn(n *pb.Node) (ended ending, news bool) {
+	is := standing{n.Epoch, n.Admission == pb.Admission_ADMISSION_GONE, n.Nonce, n.Lease.AsDuration()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.standing[n.Id]
@@ -57,26 +65,29 @@ func (w *world) learn(n *pb.Node) (ended uint64, news bool) {
 	case is.epoch > was.epoch:
 		w.standing[n.Id] = is
 		if is.gone {
-			return is.epoch, true
+			return ending{epoch: is.epoch}, true
 		}
-		return is.epoch - 1, true
+		return ending{is.epoch - 1, is.start != was.start}, true
 	case is.epoch == was.epoch && is.gone && !was.gone:
 		w.standing[n.Id] = is
-		return is.epoch, true
+		return ending{epoch: is.epoch}, true
+	case is.epoch == was.epoch && is.lease > was.lease:
+		is.gone = was.gone
+		w.standing[n.Id] = is
 	}
-	return 0, false
+	return ending{}, false
 }
 
-func (w *world) judgeEnd(id string, ended uint64) {
+func (w *world) judgeEnd(id string, ended ending) {
 	m := w.machines[id]
 	if p := m.running(); p != nil {
-		if epoch, _, held := p.core.Held(); held && epoch <= ended {
+		if epoch, _, held := p.core.Held(); held && epoch <= ended.epoch {
 			w.violate("S1: %s holds its lease of epoch %d, which is over", id, epoch)
 		}
 	}
 	for _, r := range addresses {
-		if m.kernel.serves(r) {
-			w.violate("S1: %s serves %s although its epoch %d is over", id, r, ended)
+		if m.kernel.serves(r) && !ended.restarted {
+			w.violate("S1: %s serves %s although its epoch %d is over", id, r, ended.epoch)
 		}
 	}
 }
@@ -91,8 +102,19 @@ func (m *machine) needsOthers() bool {
 	return p != nil && len(p.store.Get().State.Electorate.GetVoters()) > 1
 }
 
+// bridges reports whether a machine's lease is one for the restart of its agent,
+// or was since the epoch began.
+func (w *world) bridges(m *machine) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.standing[m.id].lease > leaseLength
+}
+
 // judgeSilence checks S3 on a machine that has reached nobody for silentAfter.
 func (w *world) judgeSilence(m *machine) {
+	if w.bridges(m) {
+		return
+	}
 	for _, id := range addresses {
 		if m.needsOthers() && m.kernel.serves(id) {
 			w.violate("S3: %s still serves %s %v after it was cut off", m.id, id, silentAfter)

@@ -19,6 +19,7 @@ type kernel struct {
 	mu      sync.Mutex
 	present map[string]bool          // by resource: started, and not stopped since
 	managed map[string]time.Duration // guarded: by resource, the deadline on the machine's clock; zero: silent
+	boots   int
 }
 
 func newKernel(m *machine) *kernel {
@@ -63,20 +64,45 @@ func (k *kernel) admit(id string, deadline time.Duration) {
 	k.machine.world.judge(id)
 }
 
-// extend moves the deadline of all that is admitted.
-func (k *kernel) extend(deadline time.Duration) {
+// extend moves the deadline of all that is admitted; what was not added by the
+// process that calls is cut to it, and not renewed (rule 25).
+func (k *kernel) extend(deadline time.Duration, added map[string]bool) {
 	k.mu.Lock()
 	var moved []string
 	for id, old := range k.managed {
-		if old > 0 {
+		switch {
+		case old == 0:
+		case added[id]:
 			k.managed[id] = deadline
 			moved = append(moved, id)
+		default:
+			k.managed[id] = min(old, deadline)
 		}
 	}
 	k.mu.Unlock()
 	for _, id := range moved {
 		k.machine.world.judge(id)
 	}
+}
+
+// kept reports whether something is admitted that is not among those added.
+func (k *kernel) kept(added map[string]bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.machine.clock()
+	for id, deadline := range k.managed {
+		if k.present[id] && !added[id] && now < deadline {
+			return true
+		}
+	}
+	return false
+}
+
+// bootID tells one boot from another.
+func (k *kernel) bootID() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return fmt.Sprintf("boot %d", k.boots)
 }
 
 // clear silences one guarded resource, or all.
@@ -95,6 +121,7 @@ func (k *kernel) powerOff() {
 	defer k.mu.Unlock()
 	clear(k.present)
 	clear(k.managed)
+	k.boots++
 }
 
 // An agent runs resources in the simulated kernel. Those of agent "address" are

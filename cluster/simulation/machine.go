@@ -176,7 +176,7 @@ func (m *machine) start() {
 
 func (m *machine) coreConfig(p *process) node.CoreConfig {
 	return node.CoreConfig{
-		ID: m.id, Nonce: uint64(m.boots), BootID: "boot", Version: "simulated", Store: p.store,
+		ID: m.id, Nonce: uint64(m.boots), BootID: m.kernel.bootID(), Version: "simulated", Store: p.store,
 		Transport: func(<-chan struct{}) consensus.Transport { return p.streams }, Timing: consensus.LAN,
 		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: p.disk.snapshots},
 		Network: beats{p}, Clock: clock{p}, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,

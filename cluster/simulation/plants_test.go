@@ -10,7 +10,7 @@ const (
 // in which they were found here: 3, 6, 10, 18, 25, 174, 176, 201.
 var plantedBugs = []planted{
 	{"lease counted from the arrival of the ack", []edit{
-		{holder, "if end := b.sent + h.length; e.applied", "if end := e.Clock.Now() + h.length; e.applied"},
+		{holder, "if end := e.counted(*b) + b.length; e.applied", "if end := e.Clock.Now() + b.length; e.applied"},
 	}, "S1"},
 	{"ack after testimony", []edit{
 		{voter, "refused := marked >= b.Epoch || ", "refused := "},

@@ -52,6 +52,7 @@ func (w *world) found() bool {
 	defer cancel()
 	err := first.running().core.Bootstrap(ctx, &pb.Bootstrap{
 		ClusterId: "c", ClusterName: "simulated", Node: member(first.id),
+		Properties:       map[string]string{"restart-lease": "2s"},
 		ResourceDefaults: map[string]string{"resource-stickiness": "1"},
 	})
 	if err != nil {
