@@ -10,7 +10,7 @@ GOFLAGS  += -trimpath
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev uidmap
+PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench demo lab-shell proto check fmt lint tidy vuln clean

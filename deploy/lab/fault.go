@@ -22,12 +22,13 @@ const (
 	Freeze   Fault = "freeze"    // its agent stands still (SIGSTOP)
 	Kill     Fault = "kill"      // its agent is killed (SIGKILL); what the agent started lives on
 	End      Fault = "terminate" // its agent is asked to end (SIGTERM), and does
+	Restart  Fault = "restart"   // the same, and its agent is started again
 	Fill     Fault = "fill"      // its disk is full, if it has one of its own
 	Heal     Fault = "heal"      // all of the above undone
 )
 
 // Faults lists them.
-var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, End, Fill, Heal}
+var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, End, Restart, Fill, Heal}
 
 // wires are the faults of cables, which may be confined to a network. The first
 // and the last may also be confined to a way or a peer.
@@ -160,6 +161,9 @@ func (h *host) apply(t Trouble) ([]Step, error) {
 	case Freeze, Kill, End:
 		what := agentFaults[t.Fault]
 		s.do(what.text, func() error { _, err := h.control(what.control); return err })
+	case Restart:
+		s.do("agent ended", func() error { _, err := h.control(agentEnd); return err })
+		s.do("agent started", func() error { _, err := h.control(agentStart); return err })
 	case Fill:
 		s.do("disk full", h.fill)
 	case Heal:

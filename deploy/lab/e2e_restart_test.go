@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestE2ERollingRestart restarts all agents in turn, three times over, under
+// clients that ask for the address and a page all the time: not one probe may be
+// lost (lease protocol, rule 25).
+func TestE2ERollingRestart(t *testing.T) {
+	const rounds = 3
+	s := newScene(t, "lvsm", "lvss", "web1")
+	s.writeHAProxyConfiguration()
+	s.form()
+	s.play(`
+		lvsm# pcs resource create WebService ocf:heartbeat:haproxy conffile=$SHARED/haproxy.cfg op monitor interval=20 timeout=10
+		lvsm# pcs constraint colocation add WebService with VirtualIP INFINITY
+		lvsm# pcs constraint location WebService prefers lvsm=50
+		all on lvsm
+		lvsm# pidof haproxy
+	`)
+	proxies := s.said
+	client := s.client("http://$VIP/")
+	for range rounds {
+		for _, node := range s.Spec.Nodes() {
+			s.play("restart " + node)
+			if _, err := s.cluster.Settled(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.awaitLength(node, "0.4s")
+		}
+	}
+	s.play("all on lvsm")
+	s.lostNothing(client.ends("lvsm"))
+	s.play(`
+		lvsm# pidof haproxy
+		says ` + proxies + `
+		lvsm# quorate events
+		never says failover
+		never says node-gone
+	`)
+}
+
+// awaitLength waits until a node's leases are of a length.
+func (s *scene) awaitLength(node, want string) {
+	s.Helper()
+	err := await(s.Context(), "leases of "+want, func() error {
+		v, err := s.cluster.View(s.Context(), node)
+		if err != nil {
+			return err
+		}
+		for _, n := range v.GetState().GetNodes() {
+			if got := fmt.Sprintf("%gs", n.GetLease().AsDuration().Seconds()); n.GetName() == node && got != want {
+				return fmt.Errorf("they are of %s", got)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// lostNothing expects that every probe was answered, if late on a busy machine.
+func (s *scene) lostNothing(seen observed) {
+	s.Helper()
+	for _, tally := range seen.tallies {
+		if tally.Lost > tally.Late {
+			s.Errorf("%s: %d of %d probes were lost: %v", tally.Kind, tally.Lost-tally.Late, tally.Sent, tally.Gaps)
+		}
+		for status := range tally.Answers {
+			if status[0] != '2' {
+				s.Errorf("%s: answers by status: %v", tally.Kind, tally.Answers)
+			}
+		}
+	}
+}
