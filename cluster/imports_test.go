@@ -36,6 +36,7 @@ var order = []string{
 	"cluster/membership",
 	"cluster/reach",
 	"cluster/transport",
+	"cluster/fork",
 	"cluster/identity",
 	"proto/quorate/v1",
 }
@@ -43,6 +44,7 @@ var order = []string{
 // pure lists the folders that may import nothing of ours but these.
 var pure = map[string][]string{
 	"cluster/scheduler": {"proto/quorate/v1"},
+	"cluster/fork":      {"proto/quorate/v1"},
 	"proto/quorate/v1":  {},
 }
 

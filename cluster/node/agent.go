@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +40,7 @@ type Agent struct {
 	identity  *identity.Identity
 	directory *directory
 	transport *transport.Transport
+	streams   atomic.Pointer[transport.RaftTransport] // the newest
 	store     *state.Store
 	agents    *resources.Registry
 	guard     kernelGuard
@@ -184,6 +186,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	g, serving := errgroup.WithContext(serving)
 	g.Go(func() error { return core.Run(serving) })
 	g.Go(func() error { return a.gossip(serving) })
+	g.Go(func() error { return a.followForks(serving) })
 	err = g.Wait()
 	if ctx.Err() != nil || err != nil {
 		return err

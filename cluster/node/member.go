@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"quorate/cluster/consensus"
+	"quorate/cluster/fork"
 	"quorate/cluster/lease"
 	"quorate/cluster/membership"
 	"quorate/cluster/transport"
@@ -40,7 +42,7 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	}
 	core, err := StartCore(CoreConfig{
 		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
-		Transport: func(<-chan struct{}) consensus.Transport { return a.transport.RaftTransport(a.logger) }, Stores: stores, Timing: consensus.LAN,
+		Transport: a.raftTransport, Stores: stores, Timing: consensus.LAN,
 		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guard, Lease: leaseLength,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
 		Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,
@@ -55,6 +57,36 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 		}
 	})
 	return core, nil
+}
+
+// raftTransport makes the way of Raft's messages to the other members.
+func (a *Agent) raftTransport(ready <-chan struct{}) consensus.Transport {
+	t := a.transport.RaftTransport(transport.RaftConfig{
+		Ready: ready, History: a.history, Log: a.logger,
+	})
+	a.streams.Store(t)
+	return t
+}
+
+// history is the ids of the forks in this node's log.
+func (a *Agent) history() []string { return fork.History(a.store.Get().State.Forks) }
+
+// followForks ends the streams of Raft's that began before the log was forked,
+// here or by who caught this node up.
+func (a *Agent) followForks(ctx context.Context) error {
+	known := a.history()
+	for {
+		changed := a.store.Changed()
+		if now := a.history(); !slices.Equal(now, known) {
+			known = now
+			a.streams.Load().Recheck()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // datagrams carries the lease's datagrams.

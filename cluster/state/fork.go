@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"quorate/cluster/fork"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -58,7 +59,7 @@ func (d *draft) checkFork(f *pb.ForkAlone, node, peer *pb.Node) error {
 	switch {
 	case node == nil || peer == nil || node == peer:
 		return refuse(Invalid, "fork", "", "it names no two members")
-	case f.Id == "" || slices.Contains(History(d.State), f.Id):
+	case f.Id == "" || slices.Contains(fork.History(d.Forks), f.Id):
 		return refuse(Invalid, "fork id", "", "%q is not new", f.Id)
 	case f.Number != uint64(len(d.Forks))+1:
 		return refuse(Stale, "fork", "", "there were %d forks, and this one says to be number %d", len(d.Forks), f.Number)
@@ -95,16 +96,6 @@ func (d *draft) addFork(f *pb.Fork) {
 		forks[old] = with(forks[old], func(f *pb.Fork) { f.Configuration = nil })
 	}
 	d.Forks = forks
-}
-
-// History is the ids of a state's forks, in order: two logs may be joined only
-// where the history of one continues the other's.
-func History(s *pb.State) []string {
-	var ids []string
-	for _, f := range s.GetForks() {
-		ids = append(ids, f.Id)
-	}
-	return ids
 }
 
 // Configuration is the part of a state that people write. It shares what it

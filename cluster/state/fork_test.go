@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"quorate/cluster/fork"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -59,7 +60,7 @@ func TestOneOfAPairGoesOnAlone(t *testing.T) {
 	if got := NodeByID(st, "b").Admission; got != pb.Admission_ADMISSION_GONE {
 		t.Errorf("the peer is %v", got)
 	}
-	if got := History(st); !slices.Equal(got, []string{"x"}) || st.Forks[0].Index != c.index {
+	if got := fork.History(st.Forks); !slices.Equal(got, []string{"x"}) || st.Forks[0].Index != c.index {
 		t.Errorf("the forks are %v", st.Forks)
 	}
 	if got := st.Forks[0].Configuration; len(got.Resources) != 2 || got.Properties["no-quorum-policy"] != "ignore" {

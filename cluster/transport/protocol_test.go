@@ -22,7 +22,7 @@ func TestRaftAsksForPreVotesByNodeID(t *testing.T) {
 	l := newLab(t)
 	a, b := l.start(ids[0], anyPort), l.start(ids[1], anyPort)
 	log := slog.New(slog.DiscardHandler)
-	near, far := a.RaftTransport(log), b.RaftTransport(log)
+	near, far := a.RaftTransport(unforked(log)), b.RaftTransport(unforked(log))
 	defer near.Close()
 	defer far.Close()
 	if got := string(near.LocalAddr()); got != a.id.ID() {
