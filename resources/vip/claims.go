@@ -40,25 +40,12 @@ func listen(link netlink.Link, addr netip.Addr) (*listener, error) {
 // it claim it (RFC 5227, section 2.4). A packet socket of one protocol does not
 // hear what this host sends.
 func listenARP(link *netlink.LinkAttrs, addr netip.Addr) (int, error) {
-	ip := addr.As4()
-	filter, err := bpf.Assemble([]bpf.Instruction{
+	return listenPackets(link.Index, unix.ETH_P_ARP, []bpf.Instruction{
 		bpf.LoadAbsolute{Off: arpSenderIP, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(ip[0])<<24 | uint32(ip[1])<<16 | uint32(ip[2])<<8 | uint32(ip[3]), SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: word(addr.AsSlice()), SkipFalse: 1},
 		bpf.RetConstant{Val: arpLength},
 		bpf.RetConstant{Val: 0},
 	})
-	if err != nil {
-		return -1, err
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = attach(fd, filter)
-	if err == nil { // only now, so that nothing unfiltered is queued
-		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ARP), Ifindex: link.Index})
-	}
-	return closeUnless(fd, err)
 }
 
 // Where an ARP frame says who sent it.
@@ -98,7 +85,7 @@ func listenNDP(link *netlink.LinkAttrs, _ netip.Addr) (int, error) {
 	for i := range filter.Data {
 		filter.Data[i] = ^uint32(0) // a set bit blocks a type (RFC 3542, section 3.2)
 	}
-	const kind = 136 // neighbour advertisement
+	const kind = neighborAdvertisement
 	filter.Data[kind/32] &^= 1 << (kind % 32)
 	err = unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, unix.ICMPV6_FILTER, filter)
 	if err == nil {

@@ -33,6 +33,7 @@ var (
 	_ resources.Watcher  = (*Agent)(nil)
 	_ resources.Halter   = (*Agent)(nil)
 	_ resources.Detailer = (*Agent)(nil)
+	_ resources.Asker    = (*Agent)(nil)
 )
 
 // A Guard silences addresses in the kernel while the node holds no lease. Where
