@@ -45,6 +45,9 @@ type Config struct {
 	Lease  Lease
 	Log    Log
 	Agents Agents
+	// Clear is asked before a resource starts, if not nil. An error says what is
+	// in the way: nothing is started then, and that is no failure of the resource.
+	Clear  func(ctx context.Context, r *pb.Resource) error
 	Logger *slog.Logger
 }
 
@@ -55,6 +58,7 @@ type Executor struct {
 	lease  Lease
 	log    Log
 	agents Agents
+	clear  func(ctx context.Context, r *pb.Resource) error
 	logger *slog.Logger
 
 	mu      sync.Mutex
@@ -72,7 +76,7 @@ const keptOrders = 1024
 // New makes an executor. It refuses orders until Run.
 func New(c Config) *Executor {
 	return &Executor{
-		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, logger: c.Logger,
+		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, clear: c.Clear, logger: c.Logger,
 		turned: make(chan struct{}), units: make(map[string]*unit), orders: make(map[uint64]*order),
 	}
 }

@@ -41,6 +41,7 @@ type machine struct {
 	fail    map[string]error         // of start
 	poke    map[string]func(string)
 	reports []*pb.Result
+	taken   error // what is in the way of every start
 }
 
 // onMachine runs f in a bubble on a machine that holds a lease of epoch 1.
@@ -51,7 +52,9 @@ func onMachine(t *testing.T, f func(m *machine)) {
 			t: t, epoch: 1, held: true, running: map[string]string{}, delay: map[string]time.Duration{},
 			stuck: map[string]bool{}, fail: map[string]error{}, poke: map[string]func(string){},
 		}
-		m.exec = New(Config{Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Logger: slog.New(slog.DiscardHandler)})
+		m.exec = New(Config{
+			Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Clear: m.clear, Logger: slog.New(slog.DiscardHandler),
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var run sync.WaitGroup
 		run.Go(func() { _ = m.exec.Run(ctx) })
@@ -79,6 +82,12 @@ func (m *machine) Propose(_ context.Context, c *pb.Command) error {
 	defer m.mu.Unlock()
 	m.reports = append(m.reports, c.GetRecordResult().GetResult())
 	return nil
+}
+
+func (m *machine) clear(context.Context, *pb.Resource) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.taken
 }
 
 func (m *machine) Find(string) (resources.Agent, error) { return agent{m}, nil }
@@ -248,6 +257,22 @@ func TestAStartWithoutALeaseIsRefusedNotFailed(t *testing.T) {
 		if m.runs("vip") {
 			t.Error("started without a lease")
 		}
+	})
+}
+
+// What another host has is not started, and that is no failure of the resource.
+func TestAStartIsRefusedWhileSomethingIsInTheWay(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.taken = errors.New("another host answers for it")
+		res := m.do(request(start, "vip", 1))
+		m.want(res, refused)
+		if res.Error != "another host answers for it" || len(m.took()) > 0 {
+			t.Errorf("error %q, done %v; want the reason, and nothing done", res.Error, m.took())
+		}
+		m.mu.Lock()
+		m.taken = nil
+		m.mu.Unlock()
+		m.want(m.do(request(start, "vip", 2)), done)
 	})
 }
 

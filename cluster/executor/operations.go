@@ -124,12 +124,15 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	if !e.interruptible(u, rt, halts, interrupt) {
 		return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
 	}
-	err = agent.Start(ctx, r)
+	obstacle := e.obstacle(ctx, r)
+	if obstacle == nil {
+		err = agent.Start(ctx, r)
+	}
 
 	e.mu.Lock()
 	u.interrupt = nil
 	valid := e.valid(u, rt) && u.halts == halts
-	u.serving = valid && err == nil
+	u.serving = valid && err == nil && obstacle == nil
 	if u.serving && e.ctx != nil {
 		e.watch(u, r, agent, rt)
 	}
@@ -138,6 +141,8 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	switch {
 	case !valid, errors.Is(err, resources.ErrNoLease): // the lease or the right ended while the agent worked (rule 24)
 		return e.undo(r, agent)
+	case obstacle != nil:
+		return pb.Outcome_OUTCOME_REFUSED, obstacle
 	case err != nil:
 		return failure(err), err
 	}
@@ -145,6 +150,14 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 		into.Detail = d.Detail(r)
 	}
 	return pb.Outcome_OUTCOME_DONE, nil
+}
+
+// obstacle is what is in the way of a start, if anything.
+func (e *Executor) obstacle(ctx context.Context, r *pb.Resource) error {
+	if e.clear == nil {
+		return nil
+	}
+	return e.clear(ctx, r)
 }
 
 // interruptible makes the end of the right interrupt what the agent is about to
