@@ -63,6 +63,8 @@ type Self interface {
 	Enrol(ctx context.Context, r *pb.EnrolRequest) error
 	// Forget stops what runs here, leaves the cluster and deletes its data.
 	Forget(ctx context.Context) error
+	// Unblock lets this node go on although it has not heard its peer since it started.
+	Unblock() error
 }
 
 // Info is what an agent says of itself.
@@ -108,6 +110,7 @@ type Sight interface {
 	LastContact() time.Duration // since the leader was last heard; zero on the leader
 	Links() []*pb.Link
 	Lease() *pb.LeaseStatus // nil while in no cluster
+	Pair() *pb.PairStatus   // nil while this is not one of two that may go on alone
 }
 
 // An Executor runs operations on this node.

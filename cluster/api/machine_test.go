@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
@@ -56,6 +57,16 @@ func (a *agent) enrol(r *pb.EnrolRequest) error {
 	}
 	return err
 }
+
+func (a *agent) Unblock() error {
+	if a.pair == nil {
+		return errors.New("this node does not wait for its peer")
+	}
+	a.pair.Phase = pb.PairPhase_PAIR_PHASE_SUSPECT
+	return nil
+}
+
+func (a *agent) Pair() *pb.PairStatus { return a.pair }
 
 func (a *agent) Forget(context.Context) error {
 	a.with(func() { a.member = false })

@@ -62,11 +62,12 @@ type sight struct {
 	leader  string
 	quorate bool
 	leased  bool
+	pair    pb.PairPhase
 	links   string // the peers and addresses that are up
 }
 
 func sightOf(r *pb.GetResponse) sight {
-	v := sight{leader: r.Leader, quorate: r.Quorate, leased: r.Lease.GetHeld()}
+	v := sight{leader: r.Leader, quorate: r.Quorate, leased: r.Lease.GetHeld(), pair: r.Pair.GetPhase()}
 	for _, l := range r.Links {
 		if l.Up {
 			v.links += l.Node + " " + l.Address + "\n"
@@ -107,6 +108,7 @@ func (s *Server) observe(r *pb.GetResponse) *pb.GetResponse {
 	}
 	r.Links = s.sight.Links()
 	r.Lease = s.sight.Lease()
+	r.Pair = s.sight.Pair()
 	return r
 }
 
@@ -115,6 +117,9 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 	var list []string
 	if !r.Quorate {
 		list = append(list, fmt.Sprintf("%s hears of no leader: there is no quorum, or an election is under way", r.NodeName))
+	}
+	if text := pairProblem(st, r); text != "" {
+		list = append(list, text)
 	}
 	if me := state.NodeByID(st, r.Node); me == nil {
 		list = append(list, fmt.Sprintf("%s is not a member any more, or not yet", r.NodeName))
@@ -127,6 +132,16 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 		}
 	}
 	return list
+}
+
+// pairProblem says why this node does not go on without its peer.
+func pairProblem(st *pb.State, r *pb.GetResponse) string {
+	switch r.Pair.GetPhase() {
+	case pb.PairPhase_PAIR_PHASE_WAITING, pb.PairPhase_PAIR_PHASE_HELD_BACK, pb.PairPhase_PAIR_PHASE_CUT_OFF:
+		return fmt.Sprintf("%s does not go on without %s: %s", r.NodeName, state.NodeName(st, r.Pair.Peer), r.Pair.Reason)
+	default:
+		return ""
+	}
 }
 
 func nodeProblem(st *pb.State, n *pb.Node) string {

@@ -61,7 +61,8 @@ type agent struct {
 	local    *grpc.ClientConn // over it
 	member   bool             // guarded by world.mu
 	kinds    *resources.Registry
-	still    bool // without identity and network, for a bubble
+	still    bool           // without identity and network, for a bubble
+	pair     *pb.PairStatus // as it sees its peer
 }
 
 // boot starts an agent on 127.0.0.1.

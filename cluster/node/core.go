@@ -13,6 +13,7 @@ import (
 	"quorate/cluster/controller"
 	"quorate/cluster/executor"
 	"quorate/cluster/lease"
+	"quorate/cluster/pair"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -36,6 +37,9 @@ type CoreConfig struct {
 	Guard   lease.Guard
 	Lease   time.Duration // length
 
+	Reach  pair.Reach  // pings quorum.ping; nil: no targets
+	Fencer pair.Fencer // nil: no devices
+
 	Peers  Peers
 	Agents executor.Agents
 	Log    *slog.Logger
@@ -54,6 +58,7 @@ type Core struct {
 	store      *state.Store
 	raft       *consensus.Node
 	lease      *lease.Engine
+	pair       *pair.Driver
 	executor   *executor.Executor
 	controller *controller.Controller
 	log        *log
@@ -78,8 +83,9 @@ func StartCore(c CoreConfig) (*Core, error) {
 		return nil, err
 	}
 	k.log = &log{self: c.ID, raft: k.raft, peers: c.Peers}
+	k.pair = k.newPair(c)
 	k.executor = executor.New(executor.Config{
-		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Logger: c.Log,
+		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Logger: c.Log,
 	})
 	k.controller = controller.New(controller.Config{
 		State: k.store, Log: localLog{k.raft}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
@@ -113,6 +119,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	defer stop()
 	g, working := errgroup.WithContext(working)
 	g.Go(func() error { return k.executor.Run(working) })
+	g.Go(func() error { return k.pair.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
 	g.Go(func() error {
 		select {

@@ -95,6 +95,14 @@ func (s self) Forget(ctx context.Context) error {
 	}
 }
 
+func (s self) Unblock() error {
+	core := s.current()
+	if core == nil {
+		return errNoCluster
+	}
+	return core.Unblock()
+}
+
 // forget gives the identity up once nothing uses it, and tells Forget.
 func (a *Agent) forget(err error) {
 	a.forgetErr = errors.Join(err, a.identity.Forget())
@@ -186,6 +194,13 @@ func (s sight) Links() []*pb.Link {
 func (s sight) Lease() *pb.LeaseStatus {
 	if core := s.current(); core != nil {
 		return core.lease.Status()
+	}
+	return nil
+}
+
+func (s sight) Pair() *pb.PairStatus {
+	if core := s.current(); core != nil {
+		return core.Pair()
 	}
 	return nil
 }

@@ -216,6 +216,33 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// Two nodes that boot apart must not both serve because of a slip of the hand.
+func TestToGoOnWithoutThePeerMustBeConfirmed(t *testing.T) {
+	w := newWorld(t, "lvsm", "lvss")
+	waiting := &pb.PairStatus{Phase: pb.PairPhase_PAIR_PHASE_WAITING, Peer: "id-lvss"}
+	together := &pb.PairStatus{Phase: pb.PairPhase_PAIR_PHASE_TOGETHER, Peer: "id-lvss"}
+	tests := []struct {
+		pair  *pb.PairStatus
+		words []string
+		in    string
+		asked string
+		exit  int
+	}{
+		{waiting, []string{"quorum", "unblock"}, "lvss\n", "Unblock {}", 0},
+		{waiting, []string{"quorum", "unblock"}, "yes\n", "", exitBadInput},
+		{waiting, []string{"quorum", "unblock"}, "", "", exitBadInput},
+		{waiting, []string{"quorum", "unblock", "--force"}, "", "Unblock {}", 0},
+		{together, []string{"quorum", "unblock"}, "lvss\n", "", exitFailed},
+	}
+	for _, tt := range tests {
+		w.asked, w.pair = nil, tt.pair
+		_, errOut, exit := w.runWith(strings.NewReader(tt.in), "pcs", tt.words...)
+		if got := strings.Join(w.asked, "\n"); got != tt.asked || exit != tt.exit {
+			t.Errorf("%v < %q\n got %s, %d, %s\nwant %s, %d", tt.words, tt.in, got, exit, errOut, tt.asked, tt.exit)
+		}
+	}
+}
+
 func TestAuthTellsOfEveryHost(t *testing.T) {
 	w := newWorld(t)
 	s, err := status.New(codes.PermissionDenied, "host lvss: password: wrong user or password").WithDetails(

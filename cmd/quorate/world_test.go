@@ -47,6 +47,7 @@ type world struct {
 	stuck    map[string]string  // resources whose start fails, and why
 	changed  chan struct{}      // closed at the next change
 	pending  []*pb.WaitResponse // answers of Wait, before "settled"
+	pair     *pb.PairStatus
 }
 
 // newWorld starts an agent; with nodes, in a cluster of them.
@@ -258,7 +259,7 @@ func (w *world) answer() *pb.GetResponse {
 	if w.state.GetClusterId() == "" {
 		return r
 	}
-	r.Leader, r.Quorate, r.AsOf = "id-lvsm", true, durationpb.New(0)
+	r.Leader, r.Quorate, r.AsOf, r.Pair = "id-lvsm", true, durationpb.New(0), w.pair
 	plan := scheduler.Schedule(w.state, w.at)
 	for _, p := range plan.Placements {
 		status := &pb.PlacementStatus{Resource: p.Resource, Node: p.Node, Reason: "(why " + p.Resource + " is there)"}
@@ -446,6 +447,12 @@ func (w *world) SetPassword(_ context.Context, r *pb.SetPasswordRequest) (*pb.Se
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return &pb.SetPasswordResponse{}, w.next("SetPassword", r)
+}
+
+func (w *world) Unblock(_ context.Context, r *pb.UnblockRequest) (*pb.UnblockResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return &pb.UnblockResponse{}, w.next("Unblock", r)
 }
 
 func (w *world) CreateCertificate(_ context.Context, r *pb.CreateCertificateRequest) (*pb.CreateCertificateResponse, error) {

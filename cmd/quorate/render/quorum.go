@@ -27,11 +27,26 @@ func (v *View) margin(b *strings.Builder, o Options) {
 	if !v.resp.GetQuorate() {
 		return // the headline has said it
 	}
+	if v.resp.GetPair() != nil {
+		v.pairMargin(b, o)
+		return
+	}
 	style := Plain
 	if heard <= len(voters)/2+1 {
 		style = Warn
 	}
 	fmt.Fprintln(b, o.Paint(style, margin(heard, len(voters))))
+}
+
+func (v *View) pairMargin(b *strings.Builder, o Options) {
+	lines, good := v.pair(o)
+	style := Warn
+	if good {
+		style = Plain
+	}
+	for _, line := range lines {
+		fmt.Fprintln(b, o.Paint(style, line))
+	}
 }
 
 // margin says what may fail while there is a quorum.
@@ -46,7 +61,7 @@ func margin(heard, voters int) string {
 	case voters == 1:
 		return "There is one voter: when it fails, service stops. Add two more."
 	case voters == 2:
-		return have + "no voter may fail. Add a witness."
+		return have + "no voter may fail. Add a witness, or set no-quorum-policy=ignore to let one of the two go on alone."
 	case spare < 0:
 		return have + "service stops any moment."
 	case spare == 0:
@@ -100,6 +115,6 @@ func QuorumState(resp *pb.GetResponse) *pb.GetResponse {
 	return &pb.GetResponse{
 		State: &pb.State{ClusterId: s.GetClusterId(), ClusterName: s.GetClusterName(), Nodes: s.GetNodes(), Electorate: s.GetElectorate()},
 		Index: resp.GetIndex(), Node: resp.GetNode(), NodeName: resp.GetNodeName(), Version: resp.GetVersion(),
-		Leader: resp.GetLeader(), Quorate: resp.GetQuorate(), AsOf: resp.GetAsOf(), Links: resp.GetLinks(), Lease: resp.GetLease(),
+		Leader: resp.GetLeader(), Quorate: resp.GetQuorate(), AsOf: resp.GetAsOf(), Links: resp.GetLinks(), Lease: resp.GetLease(), Pair: resp.GetPair(),
 	}
 }

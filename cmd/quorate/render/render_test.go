@@ -113,7 +113,7 @@ func TestMarginSaysWhatMayFail(t *testing.T) {
 		want          string
 	}{
 		{1, 1, "There is one voter: when it fails, service stops. Add two more."},
-		{2, 2, "2 of 2 voters are heard and 2 are needed: no voter may fail. Add a witness."},
+		{2, 2, "2 of 2 voters are heard and 2 are needed: no voter may fail. Add a witness, or set no-quorum-policy=ignore to let one of the two go on alone."},
 		{3, 3, "3 of 3 voters are heard and 2 are needed: one more voter may fail."},
 		{2, 3, "2 of 3 voters are heard and 2 are needed: no further voter may fail before service stops."},
 		{5, 5, "5 of 5 voters are heard and 3 are needed: 2 more voters may fail."},

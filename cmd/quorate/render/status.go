@@ -81,7 +81,11 @@ func (v *View) headline(b *strings.Builder, o Options) {
 		leader = "leader " + v.Node(id)
 	}
 	fmt.Fprintf(b, "%s: %s, %d of %d voters heard, %s\n", o.Paint(Strong, s.GetClusterName()), quorum, heard, len(voters), leader)
-	if !v.resp.GetQuorate() {
+	switch {
+	case v.resp.GetQuorate():
+	case v.resp.GetPair() != nil:
+		v.pairMargin(b, o)
+	default:
 		fmt.Fprintf(b, "%s\n", needed(heard, len(voters)))
 	}
 	if age := v.resp.GetAsOf().AsDuration(); age > stale {

@@ -1,0 +1,40 @@
+package lab
+
+import "testing"
+
+// TestE2EPairTutorial types a tutorial for two nodes word for word, and switches
+// either of them off. The one that returns rejoins by itself, and knows what was
+// changed while it was away.
+func TestE2EPairTutorial(t *testing.T) {
+	s := newScene(t, "lvsm", "lvss")
+	s.play(`
+		lvsm# pcs cluster auth lvsm lvss -u hacluster -p secret
+		lvsm# pcs cluster setup --name auth_cluster lvsm lvss
+		lvsm# pcs cluster start --all
+		lvsm# pcs property set stonith-enabled=false
+		lvsm# pcs property set no-quorum-policy=ignore
+		lvsm# pcs resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP cidr_netmask=32 op monitor interval=30s
+		lvsm# pcs quorum status
+		says lvsm and lvss hear each other. Either may fail
+		all on lvsm
+
+		power-off lvsm
+		all on lvss
+		lvss# pcs quorum status
+		says lvss has gone on alone
+		lvss# pcs resource defaults resource-stickiness=100
+		heal lvsm
+		all on lvss
+		lvsm# pcs resource defaults
+		says resource-stickiness=100
+		lvsm# pcs quorum status
+		says lvsm and lvss hear each other
+
+		power-off lvss
+		all on lvsm
+		heal lvss
+		all on lvsm
+		lvss# pcs quorum status
+		says lvss and lvsm hear each other
+	`)
+}
