@@ -126,9 +126,15 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 	} else if r.Lease != nil && !r.Lease.Held && !me.Stopped {
 		list = append(list, fmt.Sprintf("%s holds no lease and runs nothing", r.NodeName))
 	}
+	if trouble := s.sight.Trouble(); trouble != "" {
+		list = append(list, fmt.Sprintf("%s takes no part in the consensus: %s", r.NodeName, trouble))
+	}
 	for _, n := range st.Nodes {
 		if text := nodeProblem(st, n); text != "" {
 			list = append(list, text)
+		}
+		if n.DiskHangsSince != nil && n.Id != r.Node {
+			list = append(list, fmt.Sprintf("disk of %s hangs since %s", n.Name, n.DiskHangsSince.AsTime().Local().Format(time.DateTime)))
 		}
 	}
 	return list

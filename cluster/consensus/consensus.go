@@ -6,6 +6,8 @@
 // finds the network addresses, so an address may change without a change of
 // configuration.
 //
+// A node whose disk hangs falls silent, so that another leads (see [Hang]).
+//
 // Leadership decides only who plans. It is never a right to run a resource:
 // that is the lease (package lease).
 package consensus
@@ -67,24 +69,27 @@ type Config struct {
 	Transport func(ready <-chan struct{}) Transport
 	Stores    Stores
 	Timing    Timing
+	Patience  time.Duration // with its disk; what takes longer costs a node its leadership; 0: endless
 	Log       *slog.Logger
 }
 
 // Node is this machine's part in the consensus.
 type Node struct {
-	id      string
-	config  Config
-	present atomic.Pointer[raft.Raft]
-	changes chan bool // gained and lost leaderships, every one of them
-	sights  chan raft.Observation
-	log     *slog.Logger
+	id        string
+	config    Config
+	present   atomic.Pointer[raft.Raft]
+	transport atomic.Pointer[transport]
+	disk      *disk
+	changes   chan bool // gained and lost leaderships, every one of them
+	sights    chan raft.Observation
+	log       *slog.Logger
 
 	committed chan struct{} // holds a token when the followers have something to learn
 
 	handover  handover
-	transport *transport // it and over belong to who holds handover.turn
-	over      bool       // Shutdown was called
-	broken    chan error // holds why raft could not be started again
+	over      bool           // Shutdown was called; it belongs to who holds handover.turn
+	broken    chan error     // holds why raft could not be started again
+	proposals sync.WaitGroup // that raft has yet to answer
 
 	mu        sync.Mutex
 	newLeader chan struct{} // closed at the next change of the leader
@@ -99,9 +104,10 @@ func Start(c Config) (*Node, error) {
 	n := &Node{
 		id: c.ID, config: c, log: c.Log,
 		changes: make(chan bool, 64), sights: make(chan raft.Observation, 64), newLeader: make(chan struct{}),
-		committed: make(chan struct{}, 1), broken: make(chan error, 1),
+		committed: make(chan struct{}, 1), broken: make(chan error, 1), disk: newDisk(c.Patience),
 		handover: handover{turn: make(chan struct{}, 1), timeout: c.Timing.Election},
 	}
+	n.config.Stores, n.config.FSM = n.disk.over(c.Stores, c.FSM)
 	if err := n.launch(); err != nil {
 		return nil, err
 	}
@@ -111,13 +117,13 @@ func Start(c Config) (*Node, error) {
 // launch starts raft on what the stores hold.
 func (n *Node) launch() error {
 	c, ready := n.config, make(chan struct{})
-	t := newTransport(c.Transport(ready), c.Timing.Heartbeat)
+	t := newTransport(c.Transport(ready), c.Timing.Heartbeat, n.disk)
 	r, err := raft.NewRaft(raftConfig(c, n.changes), c.FSM, c.Stores.Log, c.Stores.Stable, c.Stores.Snapshots, t)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", errors.Join(err, t.Close()))
 	}
 	n.present.Store(r)
-	n.transport = t
+	n.transport.Store(t)
 	t.raft.Store(r)
 	r.RegisterObserver(raft.NewObserver(n.sights, false, observed))
 	close(ready)
@@ -165,8 +171,11 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
+	if leader, deposed := n.deposed(); deposed {
+		return nil, &NotLeaderError{Leader: leader}
+	}
 	f := n.raft().Apply(data, applyTimeout)
-	if err := n.translate(f.Error()); err != nil {
+	if err := n.translate(n.answered(ctx, f)); err != nil {
 		return nil, err
 	}
 	n.followed()
@@ -174,6 +183,19 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 		return nil, refused
 	}
 	return f.Response(), nil
+}
+
+// answered waits for raft's answer until ctx ends: a main loop that hangs does
+// not answer.
+func (n *Node) answered(ctx context.Context, f raft.Future) error {
+	answer := make(chan error, 1)
+	n.proposals.Go(func() { answer <- f.Error() })
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w (%w)", ErrUnknown, ctx.Err())
+	}
 }
 
 func (n *Node) translate(err error) error {
@@ -195,6 +217,9 @@ func (n *Node) translate(err error) error {
 
 // Leader returns the leader's node id, if one is known.
 func (n *Node) Leader() (id string, ok bool) {
+	if leader, deposed := n.deposed(); deposed {
+		return leader, leader != ""
+	}
 	_, leader := n.raft().LeaderWithID()
 	return string(leader), leader != ""
 }
@@ -216,6 +241,9 @@ func (n *Node) announceLeader() {
 
 // LastContact returns how long ago this node last heard of the leader; zero on the leader.
 func (n *Node) LastContact() time.Duration {
+	if hang := n.Hang(); hang != nil && n.raft().State() == raft.Leader {
+		return time.Since(hang.Since)
+	}
 	if n.raft().State() == raft.Leader {
 		return 0
 	}

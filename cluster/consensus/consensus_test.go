@@ -43,6 +43,7 @@ type trio struct {
 	nodes      map[string]*Node
 	fsms       map[string]*counter
 	transports map[string]*raft.InmemTransport
+	disks      map[string]*faulty
 	ctx        context.Context
 	running    sync.WaitGroup
 	terms      func(ctx context.Context, id string, fsm *counter) error
@@ -60,7 +61,10 @@ func onTrio(t *testing.T, terms func(ctx context.Context, id string, fsm *counte
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := &trio{t: t, nodes: map[string]*Node{}, fsms: map[string]*counter{}, transports: map[string]*raft.InmemTransport{}, ctx: ctx, terms: terms}
+		c := &trio{
+			t: t, nodes: map[string]*Node{}, fsms: map[string]*counter{}, transports: map[string]*raft.InmemTransport{},
+			disks: map[string]*faulty{}, ctx: ctx, terms: terms,
+		}
 		for _, id := range []string{"a", "b", "c"} {
 			_, transport := raft.NewInmemTransport(raft.ServerAddress(id))
 			c.transports[id] = transport
@@ -94,9 +98,11 @@ func onTrio(t *testing.T, terms func(ctx context.Context, id string, fsm *counte
 
 func (c *trio) start(id string) {
 	c.t.Helper()
-	store := raft.NewInmemStore()
+	store := newFaulty()
+	c.disks[id] = store
 	n, err := Start(Config{
-		ID: id, FSM: c.fsms[id], Transport: func(<-chan struct{}) Transport { return plain{c.transports[id]} }, Timing: LAN, Log: slog.New(slog.DiscardHandler),
+		ID: id, FSM: c.fsms[id], Transport: func(<-chan struct{}) Transport { return plain{c.transports[id]} },
+		Timing: LAN, Patience: patience, Log: slog.New(slog.DiscardHandler),
 		Stores: Stores{Log: store, Stable: store, Snapshots: raft.NewInmemSnapshotStore()},
 	})
 	if err != nil {
@@ -133,6 +139,20 @@ func (c *trio) waitLeader() *Node {
 		time.Sleep(50 * time.Millisecond) // virtual
 	}
 	c.t.Fatal("nobody leads")
+	return nil
+}
+
+// waitOther waits until another node leads.
+func (c *trio) waitOther(old *Node) *Node {
+	for range 500 {
+		for _, n := range c.nodes {
+			if n != old && n.raft().State() == raft.Leader {
+				return n
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // virtual
+	}
+	c.t.Fatal("nobody else leads")
 	return nil
 }
 
@@ -183,7 +203,7 @@ func TestTermsNeverOverlapAndBeginAfterABarrier(t *testing.T) {
 	onTrio(t, term, func(c *trio) {
 		for range 10 {
 			leader := c.waitLeader()
-			if _, err := leader.Propose(t.Context(), &pb.Command{}); err == nil {
+			if _, err := leader.Propose(c.t.Context(), &pb.Command{}); err == nil {
 				mu.Lock()
 				committed++
 				mu.Unlock()
@@ -219,7 +239,7 @@ func TestAFollowerNamesTheLeader(t *testing.T) {
 		leader := c.waitLeader()
 		time.Sleep(time.Second)
 		for _, n := range c.nodes {
-			_, err := n.Propose(t.Context(), &pb.Command{})
+			_, err := n.Propose(c.t.Context(), &pb.Command{})
 			var other *NotLeaderError
 			if n != leader && (!errors.As(err, &other) || other.Leader != leader.id) {
 				t.Errorf("proposing to %s: got %v, want a pointer to %s", n.id, err, leader.id)

@@ -47,6 +47,8 @@ func (n *Node) handOver() error {
 		switch {
 		case n.raft().State() != raft.Leader:
 			return nil
+		case n.Hang() != nil: // raft would not answer, and a successor is told (see attend)
+			return fmt.Errorf("hand over leadership: %w", n.Hang())
 		case slow.term == term && began.Sub(slow.at) < handoverRest:
 			return fmt.Errorf("hand over leadership: %w", errors.Join(errHandoverHangs, err))
 		}
@@ -62,15 +64,34 @@ func (n *Node) handOver() error {
 
 // Shutdown hands leadership over where it can and leaves the elections. Its
 // membership stays: stopping is not leaving.
+//
+// While the disk hangs it gives up after shutdownPatience: what raft is writing
+// then ends with the process.
 func (n *Node) Shutdown() error {
-	n.handover.turn <- struct{}{}
-	defer func() { <-n.handover.turn }() // raft is no leader any more
+	var late <-chan time.Time
+	if n.Hang() != nil {
+		late = time.After(shutdownPatience)
+	}
+	select {
+	case n.handover.turn <- struct{}{}:
+		defer func() { <-n.handover.turn }() // raft is no leader any more
+	case <-late:
+		return fmt.Errorf("shut raft down: %w", errDiskHangs)
+	}
 	n.over = true
 	if err := n.handOver(); err != nil {
 		n.log.Info("leadership not handed over", "err", err)
 	}
-	if err := n.raft().Shutdown().Error(); err != nil {
+	down := n.raft().Shutdown()
+	if !n.disk.idle(shutdownPatience) {
+		return fmt.Errorf("shut raft down: %w", errors.Join(errDiskHangs, n.transport.Load().Close()))
+	}
+	if err := down.Error(); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}
+	n.proposals.Wait()
 	return nil
 }
+
+// shutdownPatience is how long Shutdown waits for the disk.
+const shutdownPatience = 2 * time.Second

@@ -27,29 +27,51 @@ type Transport interface {
 type transport struct {
 	Transport
 	heartbeat time.Duration // Timing.Heartbeat
+	disk      *disk         // while it hangs nothing is sent
 	raft      atomic.Pointer[raft.Raft]
 
 	queue   chan raft.RPC // of the main loop
 	passing sync.WaitGroup
 	closing sync.Once
 	closed  chan struct{}
+
+	mu   sync.Mutex
+	ends map[string]uint64 // of the peers' logs, by node id
+	seen struct {          // the leader of the newest term that one was heard of
+		term   uint64
+		leader string
+	}
 }
 
 var _ raft.WithClose = (*transport)(nil)
 
 // newTransport begins to pass on what arrives. Raft closes it at its shutdown.
-func newTransport(to Transport, heartbeat time.Duration) *transport {
-	t := &transport{Transport: to, heartbeat: heartbeat, queue: make(chan raft.RPC), closed: make(chan struct{})}
+func newTransport(to Transport, heartbeat time.Duration, d *disk) *transport {
+	t := &transport{
+		Transport: to, heartbeat: heartbeat, disk: d, queue: make(chan raft.RPC), closed: make(chan struct{}),
+		ends: make(map[string]uint64),
+	}
 	t.passing.Go(t.pass)
 	return t
 }
 
-// pass queues what is no heartbeat.
+// pass queues what is no heartbeat. It takes in what the main loop has yet to
+// take, at most one message of each connection: who leads is seen even if that
+// loop hangs.
 func (t *transport) pass() {
+	var waiting []raft.RPC
 	for {
+		var queue chan<- raft.RPC
+		var first raft.RPC
+		if len(waiting) > 0 {
+			queue, first = t.queue, waiting[0]
+		}
 		select {
 		case rpc := <-t.Transport.Consumer():
-			t.enqueue(rpc)
+			t.sight(rpc.Command)
+			waiting = append(waiting, rpc)
+		case queue <- first:
+			waiting = waiting[1:]
 		case <-t.closed:
 			return
 		}
@@ -70,6 +92,7 @@ func (t *transport) Consumer() <-chan raft.RPC { return t.queue }
 // SetHeartbeatHandler implements raft.Transport.
 func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
 	t.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		t.sight(rpc.Command)
 		if t.confirms(rpc.Command) {
 			handle(rpc)
 		} else {

@@ -20,7 +20,7 @@ func (t *tapped) SetHeartbeatHandler(f func(raft.RPC)) { t.receive = f }
 func bypasses(n *Node, beat *raft.AppendEntriesRequest) bool {
 	_, inner := raft.NewInmemTransport("")
 	tap := &tapped{InmemTransport: inner}
-	t := newTransport(tap, LAN.Heartbeat)
+	t := newTransport(tap, LAN.Heartbeat, newDisk(0))
 	t.raft.Store(n.raft())
 	direct := make(chan bool, 2)
 	t.SetHeartbeatHandler(func(raft.RPC) { direct <- true })

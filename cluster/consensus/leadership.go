@@ -23,9 +23,10 @@ const barrierTimeout = 5 * time.Second
 // Terms never overlap: the next begins only after the last has returned, also
 // when leadership was lost and gained at once.
 func (n *Node) Lead(ctx context.Context, term func(context.Context) error) error {
-	var echoes sync.WaitGroup
-	defer echoes.Wait()
-	echoes.Go(func() { n.echo(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { n.echo(ctx) })
+	beside.Go(func() { n.attend(ctx) })
 	var current *tenure
 	defer func() { current.end() }()
 	for {

@@ -61,6 +61,9 @@ func (n *Node) Recover(ctx context.Context, peer string, fsm raft.FSM, last *pb.
 	if n.over {
 		return errOver
 	}
+	if hang := n.Hang(); hang != nil {
+		return hang // raft could not be shut down
+	}
 	if err := n.halt(); err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (n *Node) Recover(ctx context.Context, peer string, fsm raft.FSM, last *pb.
 // halt ends raft without a word to the peer, which would not answer. Its calls
 // end with the transport, so that nothing is waited for.
 func (n *Node) halt() error {
-	if err := n.transport.Close(); err != nil {
+	if err := n.transport.Load().Close(); err != nil {
 		n.log.Info("transport not closed in good order", "err", err)
 	}
 	if err := n.raft().Shutdown().Error(); err != nil {
@@ -105,7 +108,7 @@ func (n *Node) recover(peer string, fsm raft.FSM, last []byte) error {
 		return s.Stable.SetUint64(keyTerm, entry.Term)
 	}}
 	// A configuration of its own: raft marks those it recovers with.
-	err = raft.RecoverCluster(raftConfig(n.config, nil), h, &extended{s.Log, index, entry}, s.Stable, s.Snapshots, n.transport,
+	err = raft.RecoverCluster(raftConfig(n.config, nil), h, &extended{s.Log, index, entry}, s.Stable, s.Snapshots, n.transport.Load(),
 		raft.Configuration{Servers: []raft.Server{server(n.id)}})
 	if h.refused != nil {
 		return h.refused
@@ -140,7 +143,7 @@ func (n *Node) pairedWith(peer string) error {
 // order to do so is otherwise a leader's that hands leadership over.
 func (n *Node) takeLead(ctx context.Context) error {
 	order := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}
-	n.transport.enqueue(raft.RPC{Command: order, RespChan: make(chan raft.RPCResponse, 1)})
+	n.transport.Load().enqueue(raft.RPC{Command: order, RespChan: make(chan raft.RPCResponse, 1)})
 	select {
 	case <-n.raft().LeaderCh():
 		return nil

@@ -140,15 +140,17 @@ func (e *Engine) reply(to string, a *pb.Answer) {
 
 // saveLoop makes testimonies durable, then gives them.
 func (e *Engine) saveLoop(ctx context.Context) error {
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case t := <-e.saves:
 			err := e.save(t)
-			if err != nil {
+			if err != nil && !failing { // the leader asks many times a second
 				e.Logger.Error("testimony not stored", "node", t.node, "err", err)
 			}
+			failing = err != nil
 			e.give(t, err)
 		}
 	}

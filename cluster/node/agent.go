@@ -171,7 +171,7 @@ func (a *Agent) member(ctx context.Context) error {
 
 // serve runs the core until ctx is canceled or the machine leaves.
 func (a *Agent) serve(ctx context.Context) error {
-	stores, err := a.openStores()
+	stores, err := a.openStores(ctx)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,8 @@ func StartCore(c CoreConfig) (*Core, error) {
 	k.store.Observe(func(s state.Snapshot) { k.lease.Apply(s.State) })
 	var err error
 	k.raft, err = consensus.Start(consensus.Config{
-		ID: c.ID, FSM: k.store, Transport: c.Transport, Stores: c.Stores, Timing: c.Timing, Log: c.Log,
+		ID: c.ID, FSM: k.store, Transport: c.Transport, Stores: c.Stores, Timing: c.Timing,
+		Patience: c.Lease, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -121,6 +122,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g.Go(func() error { return k.executor.Run(working) })
 	g.Go(func() error { return k.pair.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
+	g.Go(func() error { return k.reportDisk(working) })
 	g.Go(func() error {
 		select {
 		case <-working.Done():

@@ -24,6 +24,8 @@ type directory struct {
 	path   string
 	logger *slog.Logger
 
+	writing sync.Mutex // held around mu: a disk that hangs keeps no reader waiting
+
 	mu    sync.Mutex
 	known map[string][]string // by node id
 }
@@ -71,18 +73,28 @@ func (d *directory) Learn(nodes []*pb.Node) {
 	if len(nodes) == 0 {
 		return
 	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if !d.replace(nodes) {
+		return
+	}
+	if err := d.save(); err != nil {
+		d.logger.Warn("member addresses not stored", "err", err)
+	}
+}
+
+// replace reports whether something is new.
+func (d *directory) replace(nodes []*pb.Node) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.same(nodes) {
-		return
+		return false
 	}
 	d.known = make(map[string][]string, len(nodes))
 	for _, n := range nodes {
 		d.known[n.Id] = slices.Clone(n.Addresses)
 	}
-	if err := d.save(); err != nil {
-		d.logger.Warn("member addresses not stored", "err", err)
-	}
+	return true
 }
 
 func (d *directory) same(nodes []*pb.Node) bool {
@@ -95,9 +107,11 @@ func (d *directory) same(nodes []*pb.Node) bool {
 }
 
 // save writes the file anew, durably: after a power cut of all members it is
-// how they find each other. d.mu is held.
+// how they find each other. d.writing is held.
 func (d *directory) save() error {
+	d.mu.Lock()
 	data, err := json.MarshalIndent(d.known, "", "  ")
+	d.mu.Unlock()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -121,12 +122,37 @@ func (a *Agent) refuse(id string) error {
 	return nil
 }
 
-func (a *Agent) openStores() (consensus.Stores, error) {
+// openStores waits for a disk that takes no writes: a full one, say. An agent
+// that ended instead would only be started again, many times a second.
+func (a *Agent) openStores(ctx context.Context) (consensus.Stores, error) {
 	data, err := a.identity.DataDir()
 	if err != nil {
 		return consensus.Stores{}, err
 	}
-	return consensus.OpenStores(filepath.Join(data, "raft"), a.logger)
+	for told := false; ; told = true {
+		stores, err := consensus.OpenStores(filepath.Join(data, "raft"), a.logger)
+		if err == nil || !badDisk(err) {
+			return stores, err
+		}
+		if !told {
+			a.logger.Error("the disk takes no writes: this node waits for it, and takes no part in its cluster until then", "err", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return consensus.Stores{}, ctx.Err()
+		}
+	}
+}
+
+// badDisk reports whether an error is of a disk that may get well.
+func badDisk(err error) bool {
+	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // coreLog commits through the core; ownLog only while this node leads.
@@ -203,6 +229,15 @@ func (s sight) Pair() *pb.PairStatus {
 		return core.Pair()
 	}
 	return nil
+}
+
+func (s sight) Trouble() string {
+	if core := s.current(); core != nil {
+		if hang := core.raft.Hang(); hang != nil {
+			return "its disk hangs: " + hang.Error()
+		}
+	}
+	return ""
 }
 
 // peers asks other members over gRPC.

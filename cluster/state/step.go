@@ -72,6 +72,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.free(body.Free)
 	case *pb.Command_Record:
 		return d.recordAll(body.Record)
+	case *pb.Command_ReportDisk:
+		return d.reportDisk(body.ReportDisk)
 	default:
 		panic(fmt.Sprintf("apply entry %d: command %T is not one of this build", d.index, c.Body))
 	}

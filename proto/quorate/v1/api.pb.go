@@ -1373,6 +1373,7 @@ type GetResponse struct {
 	Placements    []*PlacementStatus     `protobuf:"bytes,11,rep,name=placements,proto3" json:"placements,omitempty"` // what the scheduler wants, by resource
 	Problems      []string               `protobuf:"bytes,12,rep,name=problems,proto3" json:"problems,omitempty"`     // sentences, worst first
 	Pair          *PairStatus            `protobuf:"bytes,13,opt,name=pair,proto3" json:"pair,omitempty"`             // of the answering node; unset: it is not one of a pair that may go on alone
+	Timing        *TimingStatus          `protobuf:"bytes,15,opt,name=timing,proto3" json:"timing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1494,6 +1495,13 @@ func (x *GetResponse) GetProblems() []string {
 func (x *GetResponse) GetPair() *PairStatus {
 	if x != nil {
 		return x.Pair
+	}
+	return nil
+}
+
+func (x *GetResponse) GetTiming() *TimingStatus {
+	if x != nil {
+		return x.Timing
 	}
 	return nil
 }
@@ -1677,16 +1685,18 @@ func (x *Link) GetIndex() uint32 {
 }
 
 type LeaseStatus struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Epoch          uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Held           bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
-	Remaining      *durationpb.Duration   `protobuf:"bytes,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	Length         *durationpb.Duration   `protobuf:"bytes,4,opt,name=length,proto3" json:"length,omitempty"`
-	Threshold      *durationpb.Duration   `protobuf:"bytes,5,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	WorstBeatDelay *durationpb.Duration   `protobuf:"bytes,6,opt,name=worst_beat_delay,json=worstBeatDelay,proto3" json:"worst_beat_delay,omitempty"` // since the agent started
-	Lapses         uint64                 `protobuf:"varint,7,opt,name=lapses,proto3" json:"lapses,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state                protoimpl.MessageState `protogen:"open.v1"`
+	Epoch                uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Held                 bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	Remaining            *durationpb.Duration   `protobuf:"bytes,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	Length               *durationpb.Duration   `protobuf:"bytes,4,opt,name=length,proto3" json:"length,omitempty"`
+	Threshold            *durationpb.Duration   `protobuf:"bytes,5,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	WorstBeatDelay       *durationpb.Duration   `protobuf:"bytes,6,opt,name=worst_beat_delay,json=worstBeatDelay,proto3" json:"worst_beat_delay,omitempty"` // since the agent started
+	Lapses               uint64                 `protobuf:"varint,7,opt,name=lapses,proto3" json:"lapses,omitempty"`
+	Scheduling           string                 `protobuf:"bytes,8,opt,name=scheduling,proto3" json:"scheduling,omitempty"`                                                     // how the threads that beat are scheduled, in words
+	RecentWorstBeatDelay *durationpb.Duration   `protobuf:"bytes,9,opt,name=recent_worst_beat_delay,json=recentWorstBeatDelay,proto3" json:"recent_worst_beat_delay,omitempty"` // within the last hour
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *LeaseStatus) Reset() {
@@ -1768,6 +1778,97 @@ func (x *LeaseStatus) GetLapses() uint64 {
 	return 0
 }
 
+func (x *LeaseStatus) GetScheduling() string {
+	if x != nil {
+		return x.Scheduling
+	}
+	return ""
+}
+
+func (x *LeaseStatus) GetRecentWorstBeatDelay() *durationpb.Duration {
+	if x != nil {
+		return x.RecentWorstBeatDelay
+	}
+	return nil
+}
+
+// TimingStatus is how fast the cluster is, and what that is derived from.
+type TimingStatus struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Profile          string                 `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`                                             // that the answering node runs
+	Configured       string                 `protobuf:"bytes,2,opt,name=configured,proto3" json:"configured,omitempty"`                                       // that is set for the cluster; nodes run it from their next start on
+	Others           []string               `protobuf:"bytes,3,rep,name=others,proto3" json:"others,omitempty"`                                               // names of the nodes that do not run it yet
+	Failover         *durationpb.Duration   `protobuf:"bytes,4,opt,name=failover,proto3" json:"failover,omitempty"`                                           // expected, from power-off to the first answer, of an address
+	FailoverOfLeader *durationpb.Duration   `protobuf:"bytes,5,opt,name=failover_of_leader,json=failoverOfLeader,proto3" json:"failover_of_leader,omitempty"` // the same, if its owner was the leader
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *TimingStatus) Reset() {
+	*x = TimingStatus{}
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimingStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimingStatus) ProtoMessage() {}
+
+func (x *TimingStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
+func (*TimingStatus) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TimingStatus) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *TimingStatus) GetConfigured() string {
+	if x != nil {
+		return x.Configured
+	}
+	return ""
+}
+
+func (x *TimingStatus) GetOthers() []string {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+func (x *TimingStatus) GetFailover() *durationpb.Duration {
+	if x != nil {
+		return x.Failover
+	}
+	return nil
+}
+
+func (x *TimingStatus) GetFailoverOfLeader() *durationpb.Duration {
+	if x != nil {
+		return x.FailoverOfLeader
+	}
+	return nil
+}
+
 type PlacementStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
@@ -1780,7 +1881,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1893,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1906,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -1844,7 +1945,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1957,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1970,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 type WaitRequest struct {
@@ -1882,7 +1983,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +1995,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2008,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -1934,7 +2035,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2047,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2060,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -1986,7 +2087,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2099,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2112,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -2038,7 +2139,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2151,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2164,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -2091,7 +2192,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2204,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2217,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -2152,7 +2253,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2265,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2278,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -2284,7 +2385,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x16DescribeAgentsResponse\x121\n" +
 	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\"\f\n" +
 	"\n" +
-	"GetRequest\"\xd5\x03\n" +
+	"GetRequest\"\x87\x04\n" +
 	"\vGetResponse\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.quorate.v1.StateR\x05state\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2301,7 +2402,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"placements\x18\v \x03(\v2\x1b.quorate.v1.PlacementStatusR\n" +
 	"placements\x12\x1a\n" +
 	"\bproblems\x18\f \x03(\tR\bproblems\x12*\n" +
-	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\"\xc8\x01\n" +
+	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\x120\n" +
+	"\x06timing\x18\x0f \x01(\v2\x18.quorate.v1.TimingStatusR\x06timing\"\xc8\x01\n" +
 	"\n" +
 	"PairStatus\x12+\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x15.quorate.v1.PairPhaseR\x05phase\x12\x12\n" +
@@ -2318,7 +2420,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"last_heard\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tlastHeard\x12\x12\n" +
 	"\x04loss\x18\x06 \x01(\x01R\x04loss\x12\x14\n" +
-	"\x05index\x18\a \x01(\rR\x05index\"\xb9\x02\n" +
+	"\x05index\x18\a \x01(\rR\x05index\"\xab\x03\n" +
 	"\vLeaseStatus\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x127\n" +
@@ -2326,7 +2428,19 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x06length\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06length\x127\n" +
 	"\tthreshold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tthreshold\x12C\n" +
 	"\x10worst_beat_delay\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x0eworstBeatDelay\x12\x16\n" +
-	"\x06lapses\x18\a \x01(\x04R\x06lapses\"s\n" +
+	"\x06lapses\x18\a \x01(\x04R\x06lapses\x12\x1e\n" +
+	"\n" +
+	"scheduling\x18\b \x01(\tR\n" +
+	"scheduling\x12P\n" +
+	"\x17recent_worst_beat_delay\x18\t \x01(\v2\x19.google.protobuf.DurationR\x14recentWorstBeatDelay\"\xe0\x01\n" +
+	"\fTimingStatus\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x1e\n" +
+	"\n" +
+	"configured\x18\x02 \x01(\tR\n" +
+	"configured\x12\x16\n" +
+	"\x06others\x18\x03 \x03(\tR\x06others\x125\n" +
+	"\bfailover\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bfailover\x12G\n" +
+	"\x12failover_of_leader\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10failoverOfLeader\"s\n" +
 	"\x0fPlacementStatus\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
@@ -2399,7 +2513,7 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
 	(*ChangeRequest)(nil),             // 1: quorate.v1.ChangeRequest
@@ -2431,93 +2545,98 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	(*PairStatus)(nil),                // 27: quorate.v1.PairStatus
 	(*Link)(nil),                      // 28: quorate.v1.Link
 	(*LeaseStatus)(nil),               // 29: quorate.v1.LeaseStatus
-	(*PlacementStatus)(nil),           // 30: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 31: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 32: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 33: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 34: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 35: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 36: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 37: quorate.v1.Reason
-	nil,                               // 38: quorate.v1.SetupRequest.PropertiesEntry
-	(*Edit)(nil),                      // 39: quorate.v1.Edit
-	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
-	(Role)(0),                         // 41: quorate.v1.Role
-	(*timestamppb.Timestamp)(nil),     // 42: google.protobuf.Timestamp
-	(*AgentMetadata)(nil),             // 43: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 44: quorate.v1.State
+	(*TimingStatus)(nil),              // 30: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 31: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 32: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 33: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 34: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 35: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 36: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 37: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 38: quorate.v1.Reason
+	nil,                               // 39: quorate.v1.SetupRequest.PropertiesEntry
+	(*Edit)(nil),                      // 40: quorate.v1.Edit
+	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
+	(Role)(0),                         // 42: quorate.v1.Role
+	(*timestamppb.Timestamp)(nil),     // 43: google.protobuf.Timestamp
+	(*AgentMetadata)(nil),             // 44: quorate.v1.AgentMetadata
+	(*State)(nil),                     // 45: quorate.v1.State
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	39, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	40, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
 	4,  // 1: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
 	6,  // 2: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
 	4,  // 3: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	38, // 4: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	40, // 5: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	39, // 4: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	41, // 5: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
 	4,  // 6: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	41, // 7: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	40, // 8: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	41, // 9: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	42, // 10: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 11: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	44, // 12: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	40, // 13: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	42, // 7: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	41, // 8: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	42, // 9: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	43, // 10: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 11: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	45, // 12: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	41, // 13: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
 	28, // 14: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
 	29, // 15: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	30, // 16: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	31, // 16: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
 	27, // 17: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	0,  // 18: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	40, // 19: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	40, // 20: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	40, // 21: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	40, // 22: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	40, // 23: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	40, // 24: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	40, // 25: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	40, // 26: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	36, // 27: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	37, // 28: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	1,  // 29: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	3,  // 30: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	7,  // 31: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	9,  // 32: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	10, // 33: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	11, // 34: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	12, // 35: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	13, // 36: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	14, // 37: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	16, // 38: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	17, // 39: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	19, // 40: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	21, // 41: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	23, // 42: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	25, // 43: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	31, // 44: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	32, // 45: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	34, // 46: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	2,  // 47: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	5,  // 48: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	8,  // 49: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	8,  // 50: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	8,  // 51: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	8,  // 52: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	8,  // 53: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	8,  // 54: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	15, // 55: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	8,  // 56: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	18, // 57: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	20, // 58: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	22, // 59: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	24, // 60: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	26, // 61: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	26, // 62: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	33, // 63: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	35, // 64: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	47, // [47:65] is the sub-list for method output_type
-	29, // [29:47] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	30, // 18: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	0,  // 19: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	41, // 20: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	41, // 21: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	41, // 22: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	41, // 23: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	41, // 24: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	41, // 25: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	41, // 26: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	41, // 27: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	41, // 28: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	41, // 29: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	41, // 30: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	37, // 31: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	38, // 32: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	1,  // 33: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	3,  // 34: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	7,  // 35: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	9,  // 36: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	10, // 37: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	11, // 38: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	12, // 39: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	13, // 40: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	14, // 41: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	16, // 42: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	17, // 43: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	19, // 44: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	21, // 45: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	23, // 46: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	25, // 47: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	32, // 48: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	33, // 49: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	35, // 50: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	2,  // 51: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	5,  // 52: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	8,  // 53: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	8,  // 54: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	8,  // 55: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	8,  // 56: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	8,  // 57: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	8,  // 58: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	15, // 59: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	8,  // 60: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	18, // 61: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	20, // 62: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	22, // 63: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	24, // 64: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	26, // 65: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	26, // 66: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	34, // 67: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	36, // 68: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	51, // [51:69] is the sub-list for method output_type
+	33, // [33:51] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -2533,7 +2652,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

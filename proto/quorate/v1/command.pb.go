@@ -102,6 +102,7 @@ type Command struct {
 	//	*Command_RecordResult
 	//	*Command_Free
 	//	*Command_Record
+	//	*Command_ReportDisk
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -309,6 +310,15 @@ func (x *Command) GetRecord() *Record {
 	return nil
 }
 
+func (x *Command) GetReportDisk() *ReportDisk {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReportDisk); ok {
+			return x.ReportDisk
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -377,6 +387,10 @@ type Command_Record struct {
 	Record *Record `protobuf:"bytes,33,opt,name=record,proto3,oneof"` // events
 }
 
+type Command_ReportDisk struct {
+	ReportDisk *ReportDisk `protobuf:"bytes,39,opt,name=report_disk,json=reportDisk,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_Change) isCommand_Body() {}
@@ -408,6 +422,8 @@ func (*Command_RecordResult) isCommand_Body() {}
 func (*Command_Free) isCommand_Body() {}
 
 func (*Command_Record) isCommand_Body() {}
+
+func (*Command_ReportDisk) isCommand_Body() {}
 
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
@@ -1319,6 +1335,68 @@ func (x *Free) GetReason() string {
 	return ""
 }
 
+// ReportDisk says that a node's disk hangs, or is back. Only the node itself
+// says so; while it hangs it has another node commit it.
+type ReportDisk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                               // id
+	HangsSince    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=hangs_since,json=hangsSince,proto3" json:"hangs_since,omitempty"` // unset: it is back
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`                               // what hangs and why
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportDisk) Reset() {
+	*x = ReportDisk{}
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportDisk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportDisk) ProtoMessage() {}
+
+func (x *ReportDisk) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportDisk.ProtoReflect.Descriptor instead.
+func (*ReportDisk) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReportDisk) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ReportDisk) GetHangsSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HangsSince
+	}
+	return nil
+}
+
+func (x *ReportDisk) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -1328,7 +1406,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1418,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1431,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1373,7 +1451,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1463,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1476,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1432,7 +1510,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1522,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1535,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -1677,7 +1755,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1767,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1780,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -1736,7 +1814,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1826,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1839,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -1794,7 +1872,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1884,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1897,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -1887,7 +1965,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +1977,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +1990,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -1934,7 +2012,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2024,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2037,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -2000,7 +2078,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2090,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2103,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -2051,7 +2129,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2141,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2154,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2095,7 +2173,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2185,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2198,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2145,7 +2223,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +2235,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2170,7 +2248,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2235,7 +2313,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2325,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2338,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2295,7 +2373,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2385,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2398,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2346,7 +2424,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2436,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2371,7 +2449,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2390,7 +2468,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2480,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2493,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2430,7 +2508,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xe3\a\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\x9e\b\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2454,7 +2532,9 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\bdispatch\x18\x1e \x01(\v2\x14.quorate.v1.DispatchH\x00R\bdispatch\x12?\n" +
 	"\rrecord_result\x18\x1f \x01(\v2\x18.quorate.v1.RecordResultH\x00R\frecordResult\x12&\n" +
 	"\x04free\x18  \x01(\v2\x10.quorate.v1.FreeH\x00R\x04free\x12,\n" +
-	"\x06record\x18! \x01(\v2\x12.quorate.v1.RecordH\x00R\x06recordB\x06\n" +
+	"\x06record\x18! \x01(\v2\x12.quorate.v1.RecordH\x00R\x06record\x129\n" +
+	"\vreport_disk\x18' \x01(\v2\x16.quorate.v1.ReportDiskH\x00R\n" +
+	"reportDiskB\x06\n" +
 	"\x04body\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
@@ -2528,7 +2608,13 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04Free\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"3\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"q\n" +
+	"\n" +
+	"ReportDisk\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
+	"\vhangs_since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"hangsSince\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"3\n" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
@@ -2644,7 +2730,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -2663,45 +2749,46 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*Dispatch)(nil),              // 14: quorate.v1.Dispatch
 	(*RecordResult)(nil),          // 15: quorate.v1.RecordResult
 	(*Free)(nil),                  // 16: quorate.v1.Free
-	(*Record)(nil),                // 17: quorate.v1.Record
-	(*Change)(nil),                // 18: quorate.v1.Change
-	(*Edit)(nil),                  // 19: quorate.v1.Edit
-	(*SetOptions)(nil),            // 20: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 21: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 22: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 23: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 24: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 25: quorate.v1.RemoveFromGroup
-	(*CreateConstraint)(nil),      // 26: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 27: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 28: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 29: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 30: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 31: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 32: quorate.v1.ReplaceConfiguration
-	nil,                           // 33: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 34: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 35: quorate.v1.SetOptions.SetEntry
-	nil,                           // 36: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 37: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 38: quorate.v1.UpdateNode.SetAttributesEntry
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
-	(*Node)(nil),                  // 40: quorate.v1.Node
-	(*Token)(nil),                 // 41: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*Operation)(nil),             // 43: quorate.v1.Operation
-	(*Result)(nil),                // 44: quorate.v1.Result
-	(*Event)(nil),                 // 45: quorate.v1.Event
-	(*Resource)(nil),              // 46: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 47: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 48: quorate.v1.Traits
-	(*Constraint)(nil),            // 49: quorate.v1.Constraint
-	(*Configuration)(nil),         // 50: quorate.v1.Configuration
+	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
+	(*Record)(nil),                // 18: quorate.v1.Record
+	(*Change)(nil),                // 19: quorate.v1.Change
+	(*Edit)(nil),                  // 20: quorate.v1.Edit
+	(*SetOptions)(nil),            // 21: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 22: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 23: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 24: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 25: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 26: quorate.v1.RemoveFromGroup
+	(*CreateConstraint)(nil),      // 27: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 28: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 29: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 30: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 31: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 32: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 33: quorate.v1.ReplaceConfiguration
+	nil,                           // 34: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 35: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 36: quorate.v1.SetOptions.SetEntry
+	nil,                           // 37: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 38: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 39: quorate.v1.UpdateNode.SetAttributesEntry
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*Node)(nil),                  // 41: quorate.v1.Node
+	(*Token)(nil),                 // 42: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
+	(*Operation)(nil),             // 44: quorate.v1.Operation
+	(*Result)(nil),                // 45: quorate.v1.Result
+	(*Event)(nil),                 // 46: quorate.v1.Event
+	(*Resource)(nil),              // 47: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 48: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 49: quorate.v1.Traits
+	(*Constraint)(nil),            // 50: quorate.v1.Constraint
+	(*Configuration)(nil),         // 51: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	39, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	40, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	18, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	19, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -2715,51 +2802,53 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	14, // 13: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
 	15, // 14: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
 	16, // 15: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	17, // 16: quorate.v1.Command.record:type_name -> quorate.v1.Record
-	40, // 17: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	33, // 18: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	34, // 19: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	40, // 20: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	41, // 21: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	40, // 22: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	42, // 23: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 24: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	42, // 25: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	42, // 26: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	42, // 27: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	43, // 28: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	44, // 29: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	45, // 30: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	19, // 31: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	20, // 32: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	21, // 33: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	22, // 34: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	23, // 35: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	24, // 36: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	25, // 37: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	26, // 38: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	27, // 39: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	28, // 40: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	29, // 41: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	30, // 42: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	31, // 43: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	32, // 44: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	0,  // 45: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	35, // 46: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	46, // 47: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	36, // 48: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	37, // 49: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	47, // 50: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	47, // 51: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	48, // 52: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	49, // 53: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	38, // 54: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	50, // 55: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	18, // 16: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	17, // 17: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
+	41, // 18: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	34, // 19: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	35, // 20: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	41, // 21: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	42, // 22: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	41, // 23: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	43, // 24: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,  // 25: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	43, // 26: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	43, // 27: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	43, // 28: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	44, // 29: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	45, // 30: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	40, // 31: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	46, // 32: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	20, // 33: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	21, // 34: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	22, // 35: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	23, // 36: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	24, // 37: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	25, // 38: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	26, // 39: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	27, // 40: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	28, // 41: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	29, // 42: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	30, // 43: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	31, // 44: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	32, // 45: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	33, // 46: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	0,  // 47: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	36, // 48: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	47, // 49: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	37, // 50: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	38, // 51: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	48, // 52: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	48, // 53: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	49, // 54: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	50, // 55: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	39, // 56: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	51, // 57: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -2785,8 +2874,9 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_RecordResult)(nil),
 		(*Command_Free)(nil),
 		(*Command_Record)(nil),
+		(*Command_ReportDisk)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[18].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[19].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -2801,14 +2891,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_RestartResource)(nil),
 		(*Edit_ReplaceConfiguration)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

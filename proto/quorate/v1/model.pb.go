@@ -634,7 +634,8 @@ type Node struct {
 	ElectorateConfirmed uint64                 `protobuf:"varint,25,opt,name=electorate_confirmed,json=electorateConfirmed,proto3" json:"electorate_confirmed,omitempty"` // version it confirmed under this epoch
 	AdmittedAt          *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=admitted_at,json=admittedAt,proto3" json:"admitted_at,omitempty"`
 	GoneAt              *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=gone_at,json=goneAt,proto3" json:"gone_at,omitempty"`
-	LeaseVersion        uint64                 `protobuf:"varint,29,opt,name=lease_version,json=leaseVersion,proto3" json:"lease_version,omitempty"` // raised by every SetLength
+	LeaseVersion        uint64                 `protobuf:"varint,29,opt,name=lease_version,json=leaseVersion,proto3" json:"lease_version,omitempty"`        // raised by every SetLength
+	DiskHangsSince      *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=disk_hangs_since,json=diskHangsSince,proto3" json:"disk_hangs_since,omitempty"` // unset: its disk is well
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -800,6 +801,13 @@ func (x *Node) GetLeaseVersion() uint64 {
 		return x.LeaseVersion
 	}
 	return 0
+}
+
+func (x *Node) GetDiskHangsSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DiskHangsSince
+	}
+	return nil
 }
 
 // Electorate is the list of voters that leases are counted by (lease protocol,
@@ -2692,7 +2700,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x06\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -2716,7 +2724,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\vadmitted_at\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"admittedAt\x123\n" +
 	"\agone_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\x06goneAt\x12#\n" +
-	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x1a=\n" +
+	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x12D\n" +
+	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\">\n" +
@@ -3044,54 +3053,55 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	43, // 17: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
 	44, // 18: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
 	44, // 19: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	44, // 20: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	27, // 21: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	35, // 22: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	36, // 23: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	14, // 24: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	13, // 25: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	12, // 26: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	43, // 27: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	44, // 28: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	43, // 29: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	43, // 30: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	37, // 31: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	38, // 32: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	17, // 33: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	18, // 34: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	19, // 35: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 36: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	44, // 37: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 38: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 39: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	44, // 40: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	44, // 41: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 42: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	43, // 43: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	44, // 44: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 45: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 46: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	43, // 47: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	44, // 48: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 49: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	26, // 50: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	43, // 51: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	39, // 52: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	40, // 53: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	41, // 54: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	28, // 55: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	11, // 56: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	15, // 57: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	16, // 58: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	42, // 59: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	30, // 60: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	14, // 61: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	12, // 62: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	44, // 20: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	44, // 21: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	27, // 22: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	35, // 23: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	36, // 24: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	14, // 25: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	13, // 26: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	12, // 27: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	43, // 28: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	44, // 29: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	43, // 30: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	43, // 31: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	37, // 32: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	38, // 33: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	17, // 34: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	18, // 35: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	19, // 36: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	2,  // 37: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	44, // 38: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 39: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	3,  // 40: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	44, // 41: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	44, // 42: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	4,  // 43: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	43, // 44: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	44, // 45: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	4,  // 46: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	5,  // 47: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	43, // 48: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	44, // 49: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	6,  // 50: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	26, // 51: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	43, // 52: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	39, // 53: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	40, // 54: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	41, // 55: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	28, // 56: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	11, // 57: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	15, // 58: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	16, // 59: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	42, // 60: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	30, // 61: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	14, // 62: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	12, // 63: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
