@@ -16,6 +16,9 @@ const (
 	kindPong = 254 // payload: that of the ping
 	kindCopy = 253 // payload: number, kind and payload of a datagram that goes over several links
 
+	kindHeartbeat       = 252 // payload: heartbeatQuestion
+	kindHeartbeatAnswer = 251 // payload: heartbeatAnswer
+
 	firstOwn = 250
 )
 

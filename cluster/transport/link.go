@@ -289,6 +289,12 @@ func (t *Transport) Links(id string) []Link {
 	return links
 }
 
+// hears tells whether datagrams come from a node over any link.
+func (t *Transport) hears(id string) bool {
+	now := t.elapsed()
+	return slices.ContainsFunc(t.ways(id), func(l *link) bool { return l.up(now) })
+}
+
 func (t *Transport) ways(id string) []*link {
 	p := (*t.peers.Load())[id]
 	if p == nil {

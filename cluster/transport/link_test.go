@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,6 +19,8 @@ type wiredPair struct {
 	*lab
 	a, b  *running
 	wires []*wire
+
+	forked atomic.Bool // a's log, see follow
 }
 
 func newWiredPair(t testing.TB, wires int) *wiredPair {

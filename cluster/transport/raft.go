@@ -33,14 +33,16 @@ type RaftConfig struct {
 	Log   *slog.Logger
 }
 
-// RaftTransport carries Raft's messages over this transport. A server's address
-// is its node id. It works from the start on; the caller closes it.
+// RaftTransport carries Raft's messages over this transport: heartbeats as
+// datagrams, the rest over streams. A server's address is its node id. It works
+// from the start on; the caller closes it.
 //
 // Every stream begins with an exchange of the histories of both ends' logs
 // (history.go), and ends when this end's history changes: see [RaftTransport.Recheck].
 type RaftTransport struct {
 	*raft.NetworkTransport
-	streams *raftStreams
+	streams    *raftStreams
+	heartbeats *heartbeats
 }
 
 // RaftTransport makes one. While it is not closed it is the only one.
@@ -50,21 +52,43 @@ func (t *Transport) RaftTransport(c RaftConfig) *RaftTransport {
 		RaftConfig: c, Listener: t.Listener(ALPNRaft), transport: t, ctx: ctx, cancel: cancel,
 		conns: map[*raftConn]bool{}, told: map[string]error{},
 	}
-	return &RaftTransport{raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	n := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  s,
 		MaxPool: raftPool,
 		Timeout: raftTimeout,
 		Logger:  hclog.FromStandardLogger(slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug), &hclog.LoggerOptions{Name: "raft-net"}),
-	}), s}
+	})
+	return &RaftTransport{n, s, newHeartbeats(t, c)}
 }
 
 // Close ends all streams, also those in use: nobody waits for an answer to what
 // is under way.
 func (r *RaftTransport) Close() error {
 	r.streams.cancel()
+	r.heartbeats.close()
 	err := r.NetworkTransport.Close()
 	r.streams.closeConns(func(*raftConn) bool { return true })
 	return err
+}
+
+// AppendEntries implements raft.Transport.
+func (r *RaftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if isHeartbeat(args) {
+		if err := r.heartbeats.ask(string(target), args, resp); !errors.Is(err, errUseStream) {
+			return err
+		}
+	}
+	return r.NetworkTransport.AppendEntries(id, target, args, resp)
+}
+
+// SetHeartbeatHandler implements raft.Transport.
+func (r *RaftTransport) SetHeartbeatHandler(handle func(raft.RPC)) {
+	r.NetworkTransport.SetHeartbeatHandler(handle)
+	if handle == nil {
+		r.heartbeats.handler.Store(nil)
+		return
+	}
+	r.heartbeats.handler.Store(&handle)
 }
 
 // Recheck ends the streams that began with another history than the present
