@@ -30,6 +30,11 @@ func (n *Node) echo(ctx context.Context) {
 	}
 }
 
+// Moved is called when streams with peers were closed because their link is down.
+// What was under way on them Raft sends again with the next entry, and otherwise
+// only after Timing.Commit; so an empty one follows.
+func (n *Node) Moved() { n.followed() }
+
 // followed notes that the followers have something to learn.
 func (n *Node) followed() {
 	select {

@@ -96,7 +96,8 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 		return nil, err
 	}
 	a.transport = transport.New(transport.Config{
-		Identity: id, Addresses: a.directory.Addresses, Refuse: a.refuse, Listen: c.Listen, Log: logger,
+		Identity: id, Addresses: a.directory.Addresses, Refuse: a.refuse, Moved: a.moved,
+		Listen: c.Listen, Log: logger,
 	})
 	a.guard = openGuard(a.deadline, logger)
 	if a.agents, err = a.register(); err != nil {
@@ -229,6 +230,13 @@ func (a *Agent) followDirectory(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// moved lets the consensus go on over other streams with a node.
+func (a *Agent) moved(string) {
+	if core := a.current(); core != nil {
+		core.raft.Moved()
 	}
 }
 
