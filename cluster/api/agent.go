@@ -63,6 +63,14 @@ func (a agentService) Forget(ctx context.Context, _ *pb.ForgetRequest) (*pb.Forg
 	return &pb.ForgetResponse{}, nil
 }
 
+// Meet settles a split with the node that asks.
+func (a agentService) Meet(ctx context.Context, r *pb.MeetRequest) (*pb.MeetResponse, error) {
+	if node := r.GetSide().GetNode(); node == "" || node != callerOf(ctx).node {
+		return nil, denied("the side is not that of the node that asks")
+	}
+	return a.meeting.Meet(r)
+}
+
 func sentence(problem, fix string) string {
 	if fix == "" {
 		return problem

@@ -119,6 +119,11 @@ type Executor interface {
 	Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
 }
 
+// A Meeting settles which of two logs that went apart gives way.
+type Meeting interface {
+	Meet(r *pb.MeetRequest) (*pb.MeetResponse, error)
+}
+
 // Agents are the kinds of resources.
 type Agents interface {
 	Find(name string) (resources.Agent, error)
@@ -134,6 +139,7 @@ type Config struct {
 	Own      Log // commits only while this node leads; for members that ask it as the leader
 	Sight    Sight
 	Executor Executor
+	Meeting  Meeting
 	Agents   Agents
 	Dialer   Dialer
 	Resolver Resolver
@@ -154,6 +160,7 @@ type Server struct {
 	own      Log
 	sight    Sight
 	executor Executor
+	meeting  Meeting
 	agents   Agents
 	dialer   Dialer
 	resolver Resolver
@@ -176,7 +183,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		self: c.Self, identity: c.Identity, state: c.State, log: c.Log, own: c.Own, sight: c.Sight,
-		executor: c.Executor, agents: c.Agents, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
+		executor: c.Executor, meeting: c.Meeting, agents: c.Agents, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
 		socket: c.Socket, access: access, members: c.Members, strangers: c.Strangers,
 	}
 	s.ending, s.end = context.WithCancel(context.Background())

@@ -35,10 +35,10 @@ type Network interface {
 	Send(to string, d *pb.LeaseDatagram) error
 }
 
-// Marks are the durable testimonies, by node id: the highest epoch testified to.
+// Marks are the durable testimonies, by node (see Engine.about): the highest epoch testified to.
 type Marks interface {
 	Load() (map[string]uint64, error)
-	Save(node string, epoch uint64) error // returns once it is durable
+	Save(about string, epoch uint64) error // returns once it is durable
 }
 
 // A Log commits commands, by way of the leader.
@@ -139,6 +139,7 @@ type member struct {
 	length    time.Duration
 	resized   uint64 // version of the length (rule 25)
 	confirmed uint64
+	fork      string        // id of the newest fork by which it went on alone
 	known     time.Duration // clock when this epoch was first seen
 }
 
@@ -204,6 +205,12 @@ func (e *Engine) Apply(st *pb.State) {
 		next.nodes[n.Id] = m
 		if next.votes(n.Id) || (m.admitted && n.Role != pb.Role_ROLE_REPLICA) {
 			next.beatTo = append(next.beatTo, n.Id)
+		}
+	}
+	for _, f := range st.Forks {
+		if m, ok := next.nodes[f.Node]; ok {
+			m.fork = f.Id
+			next.nodes[f.Node] = m
 		}
 	}
 	changed := next.version != e.applied.version

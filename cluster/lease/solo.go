@@ -112,8 +112,9 @@ func (e *Engine) bind(peer string, last time.Duration) (testimony, error) {
 	case e.voter.seen[peer] != last || silence < Threshold(n.length):
 		return testimony{}, ErrHeard
 	}
-	e.voter.marks[peer] = max(e.voter.marks[peer], n.epoch)
-	return testimony{node: peer, epoch: n.epoch, silence: silence, stored: make(chan error, 1)}, nil
+	about := e.about(peer)
+	e.voter.marks[about] = max(e.voter.marks[about], n.epoch)
+	return testimony{node: peer, about: about, epoch: n.epoch, silence: silence, stored: make(chan error, 1)}, nil
 }
 
 // Vouch tells that a check that began at start succeeded. A node that goes on

@@ -19,13 +19,14 @@ type voter struct {
 	vouched   time.Duration            // clock when the newest check that succeeded began
 	listening time.Duration            // clock since when receipts are complete (rule 12)
 	ticked    time.Duration            // clock at the last sign that this process runs
-	marks     map[string]uint64        // highest epoch testified to, by node id
+	marks     map[string]uint64        // highest epoch testified to, by what about returns
 	durable   map[string]uint64        // the same, as on disk
 }
 
 // A testimony waits for the disk before it is given.
 type testimony struct {
 	node    string
+	about   string
 	epoch   uint64
 	silence time.Duration
 
@@ -65,7 +66,7 @@ func (e *Engine) receiveBeat(from string, b *pb.Beat) {
 		return
 	}
 	e.tick()
-	marked := v.marks[b.Node]
+	marked := v.marks[e.about(b.Node)]
 	refused := marked >= b.Epoch || e.applied.nodes[b.Node].epoch > b.Epoch
 	if !refused {
 		v.heard[b.Node] = e.Clock.Now()
@@ -76,6 +77,19 @@ func (e *Engine) receiveBeat(from string, b *pb.Beat) {
 		ack.MarkedEpoch = marked
 	}
 	_ = e.Network.Send(from, &pb.LeaseDatagram{Body: &pb.LeaseDatagram_Ack{Ack: ack}}) // lost is lost
+}
+
+// about names what a mark is about: a node, since it last went on alone. A fork
+// ends what older marks about the node could protect: from it on its lease needs
+// no other's ack, and who marked it, to go on alone itself or for a leader that
+// is none any more, follows its log now. Refusing that epoch still would cost the
+// node its lease as soon as the other one votes again. Marks about others are
+// kept: the one who forked relies on its own. e.mu is held.
+func (e *Engine) about(node string) string {
+	if id := e.applied.nodes[node].fork; id != "" {
+		return node + "@" + id
+	}
+	return node
 }
 
 // see notes a sign of life.
@@ -118,10 +132,11 @@ func (e *Engine) receiveInquiry(from string, q *pb.Inquiry) {
 	n := e.applied.nodes[q.Node]
 	long := silence >= max(q.Threshold.AsDuration(), Threshold(n.length))
 	if q.Testify && long && n.epoch <= q.Epoch {
-		v.marks[q.Node] = max(v.marks[q.Node], q.Epoch) // from here on no ack (rule 13)
+		about := e.about(q.Node)
+		v.marks[about] = max(v.marks[about], q.Epoch) // from here on no ack (rule 13)
 		e.mu.Unlock()
 		select {
-		case e.saves <- testimony{node: q.Node, epoch: q.Epoch, silence: silence, inquiry: q}:
+		case e.saves <- testimony{node: q.Node, about: about, epoch: q.Epoch, silence: silence, inquiry: q}:
 		default: // the leader asks again
 		}
 		return
@@ -159,17 +174,17 @@ func (e *Engine) saveLoop(ctx context.Context) error {
 // save stores a testimony unless it, or a later one, is on disk already.
 func (e *Engine) save(t testimony) error {
 	e.mu.Lock()
-	stored := e.voter.durable[t.node] >= t.epoch
+	stored := e.voter.durable[t.about] >= t.epoch
 	e.mu.Unlock()
 	if stored {
 		return nil
 	}
-	if err := e.Marks.Save(t.node, t.epoch); err != nil {
+	if err := e.Marks.Save(t.about, t.epoch); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.voter.durable[t.node] = max(e.voter.durable[t.node], t.epoch)
+	e.voter.durable[t.about] = max(e.voter.durable[t.about], t.epoch)
 	return nil
 }
 

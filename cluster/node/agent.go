@@ -60,10 +60,16 @@ type Agent struct {
 func Run(ctx context.Context, c Config, version string, logger *slog.Logger) error {
 	for {
 		err := runOnce(ctx, c, version, logger)
-		if !errors.Is(err, errForgotten) || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case errors.Is(err, errForgotten):
+			logger.Info("left the cluster, waiting for another")
+		case errors.Is(err, errDiverged):
+			logger.Info("joining again, without a log")
+		default:
 			return err
 		}
-		logger.Info("left the cluster, waiting for another")
 	}
 }
 
@@ -189,6 +195,11 @@ func (a *Agent) serve(ctx context.Context) error {
 	g.Go(func() error { return a.gossip(serving) })
 	g.Go(func() error { return a.followForks(serving) })
 	err = g.Wait()
+	var diverged *DivergedError
+	if errors.As(err, &diverged) {
+		core.executor.Drop(diverged.Error())
+		return a.giveWay(stores, diverged)
+	}
 	if ctx.Err() != nil || err != nil {
 		return err
 	}

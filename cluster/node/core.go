@@ -49,6 +49,7 @@ type CoreConfig struct {
 type Peers interface {
 	Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
 	Propose(ctx context.Context, node string, r *pb.ProposeRequest) (*pb.ProposeResponse, error)
+	Meet(ctx context.Context, node string, r *pb.MeetRequest) (*pb.MeetResponse, error)
 }
 
 // Core is a member of a cluster: the replicated state, its consensus, the
@@ -62,13 +63,15 @@ type Core struct {
 	executor   *executor.Executor
 	controller *controller.Controller
 	log        *log
+	peers      Peers
+	healing    *healing
 	logger     *slog.Logger
 }
 
 // StartCore restores the stored state and joins the elections. The lease and
 // the executor begin with Run.
 func StartCore(c CoreConfig) (*Core, error) {
-	k := &Core{id: c.ID, store: c.Store, logger: c.Log}
+	k := &Core{id: c.ID, store: c.Store, peers: c.Peers, healing: newHealing(), logger: c.Log}
 	k.lease = lease.New(lease.Config{
 		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease,
 		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
@@ -99,7 +102,8 @@ func StartCore(c CoreConfig) (*Core, error) {
 // ends its part in the consensus, which takes a second when a peer does not
 // answer. It beats to the last, and leaves what is served as it is: the lease
 // decides how long that may be. Canceled because of [errForgotten], it leaves
-// for good.
+// for good. It ends by itself with a [DivergedError] when its log gives way to
+// another one's; then nothing is served any more.
 func (k *Core) Run(ctx context.Context) error {
 	beating, silence := context.WithCancel(context.WithoutCancel(ctx))
 	defer silence()
@@ -123,6 +127,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g.Go(func() error { return k.pair.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
 	g.Go(func() error { return k.reportDisk(working) })
+	g.Go(func() error { return k.heal(working) })
 	g.Go(func() error {
 		select {
 		case <-working.Done():
@@ -191,6 +196,9 @@ func (k *Core) Receive(from string, d *pb.LeaseDatagram) { k.lease.Receive(from,
 
 // Execute runs an operation on this node.
 func (k *Core) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
+	if err := k.healing.over(); err != nil {
+		return nil, err
+	}
 	return k.executor.Execute(ctx, r)
 }
 

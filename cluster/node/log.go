@@ -127,7 +127,7 @@ type orders struct {
 
 func (o orders) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	if node == o.core.id {
-		return o.core.executor.Execute(ctx, r)
+		return o.core.Execute(ctx, r)
 	}
 	return o.peers.Execute(ctx, node, r)
 }

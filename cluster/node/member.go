@@ -62,10 +62,17 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 // raftTransport makes the way of Raft's messages to the other members.
 func (a *Agent) raftTransport(ready <-chan struct{}) consensus.Transport {
 	t := a.transport.RaftTransport(transport.RaftConfig{
-		Ready: ready, History: a.history, Log: a.logger,
+		Ready: ready, History: a.history, Split: a.split, Log: a.logger,
 	})
 	a.streams.Store(t)
 	return t
+}
+
+// split tells the core that a node's log and this one's went apart.
+func (a *Agent) split(node string) {
+	if core := a.current(); core != nil {
+		core.Split(node)
+	}
 }
 
 // history is the ids of the forks in this node's log.

@@ -29,7 +29,7 @@ var errNoCluster = errors.New("this node is in no cluster")
 func (a *Agent) apiConfig() api.Config {
 	return api.Config{
 		Self: self{a}, Identity: a.identity, State: a.store, Log: coreLog{a}, Own: ownLog{a}, Sight: sight{a},
-		Executor: coreExecutor{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
+		Executor: coreExecutor{a}, Meeting: meeting{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
 		Socket: filepath.Join(a.config.RunDir, "agent.sock"), Group: a.config.Group,
 		Members: a.transport.Listener(transport.ALPNAPI), Strangers: a.transport.Listener(transport.ALPNJoin),
 		Logger: a.logger,
@@ -129,6 +129,9 @@ func (a *Agent) openStores(ctx context.Context) (consensus.Stores, error) {
 	if err != nil {
 		return consensus.Stores{}, err
 	}
+	if err := finishArchive(data); err != nil {
+		return consensus.Stores{}, err
+	}
 	for told := false; ; told = true {
 		stores, err := consensus.OpenStores(filepath.Join(data, "raft"), a.logger)
 		if err == nil || !badDisk(err) {
@@ -178,7 +181,17 @@ type coreExecutor struct{ *Agent }
 
 func (e coreExecutor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	if core := e.current(); core != nil {
-		return core.executor.Execute(ctx, r)
+		return core.Execute(ctx, r)
+	}
+	return nil, errNoCluster
+}
+
+// meeting answers nodes whose logs went apart from this one's.
+type meeting struct{ *Agent }
+
+func (m meeting) Meet(r *pb.MeetRequest) (*pb.MeetResponse, error) {
+	if core := m.current(); core != nil {
+		return core.Meet(r)
 	}
 	return nil, errNoCluster
 }
@@ -264,6 +277,14 @@ func (p peers) Propose(ctx context.Context, node string, r *pb.ProposeRequest) (
 		return nil, api.FromError(err)
 	}
 	return answer, nil
+}
+
+func (p peers) Meet(ctx context.Context, node string, r *pb.MeetRequest) (*pb.MeetResponse, error) {
+	conn, err := p.ClientConn(node)
+	if err != nil {
+		return nil, err
+	}
+	return pb.NewAgentClient(conn).Meet(ctx, r)
 }
 
 // unsent reports whether a call certainly never left this node: its connection

@@ -261,6 +261,10 @@ func (c calls) Propose(ctx context.Context, to string, r *pb.ProposeRequest) (*p
 	})
 }
 
+func (c calls) Meet(ctx context.Context, to string, r *pb.MeetRequest) (*pb.MeetResponse, error) {
+	return reach(ctx, c.process, to, func(target *process) (*pb.MeetResponse, error) { return target.core.Meet(r) })
+}
+
 // reach asks another machine's agent until ctx ends.
 func reach[R any](ctx context.Context, caller *process, to string, f func(target *process) (R, error)) (R, error) {
 	var none R

@@ -16,11 +16,11 @@ var plantedBugs = []planted{
 		{voter, "refused := marked >= b.Epoch || ", "refused := "},
 	}, "S1"},
 	{"testimony not durable", []edit{
-		{voter, "if err := e.Marks.Save(t.node, t.epoch); err != nil {", "if err := error(nil); err != nil {"},
+		{voter, "if err := e.Marks.Save(t.about, t.epoch); err != nil {", "if err := error(nil); err != nil {"},
 	}, "S1"},
 	{"testimony marked only after the disk write", []edit{
-		{voter, "\t\tv.marks[q.Node] = max(v.marks[q.Node], q.Epoch) // from here on no ack (rule 13)\n", ""},
-		{voter, "\te.voter.durable[t.node] = max(", "\te.voter.marks[t.node] = max(e.voter.marks[t.node], t.epoch)\n\te.voter.durable[t.node] = max("},
+		{voter, "\t\tv.marks[about] = max(v.marks[about], q.Epoch) // from here on no ack (rule 13)\n", ""},
+		{voter, "\te.voter.durable[t.about] = max(", "\te.voter.marks[t.about] = max(e.voter.marks[t.about], t.epoch)\n\te.voter.durable[t.about] = max("},
 	}, "S1"},
 	{"young voter testifies", []edit{
 		{voter, "\tv.listening = e.Clock.Now()\n\tv.ticked = v.listening\n", "\tv.ticked = e.Clock.Now()\n"},
