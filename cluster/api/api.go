@@ -107,6 +107,9 @@ type Resolver interface {
 // A Sight is what this node sees of the cluster, beside the state.
 type Sight interface {
 	Leader() (id string, ok bool)
+	// Voters are those whom consensus counts, as far as this node knows. No lease
+	// may be derived from them.
+	Voters() ([]string, error)
 	LastContact() time.Duration // since the leader was last heard; zero on the leader
 	Links() []*pb.Link
 	Lease() *pb.LeaseStatus // nil while in no cluster

@@ -94,10 +94,28 @@ func (s *Server) catchUp(ctx context.Context, index uint64) {
 	}
 }
 
-// enrolled refuses while this node is in no cluster.
+// enrolled refuses while this node is in no cluster, or knows nothing of its own:
+// an agent that has just started learns from the leader how the cluster is.
 func (s *Server) enrolled() error {
-	if s.state.Get().State.GetClusterId() == "" {
-		return errNoCluster
+	if s.state.Get().State.GetClusterId() != "" {
+		return nil
+	}
+	if _, member := s.identity.Cluster(); member {
+		return errUnheard
+	}
+	return errNoCluster
+}
+
+// informed is enrolled for those who can wait for a leader, as after a boot of all
+// nodes.
+func (s *Server) informed(ctx context.Context) error {
+	if err := s.enrolled(); !errors.Is(err, errUnheard) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
+	defer cancel()
+	if s.until(ctx, func(st *pb.State) bool { return st.GetClusterId() != "" }) != nil {
+		return errUnheard
 	}
 	return nil
 }

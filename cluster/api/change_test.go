@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -178,10 +179,45 @@ func TestStopHandsWorkOver(t *testing.T) {
 	if got := state.AssignmentOf(w.store.Get().State, "flag").GetNode(); got != b.identity.ID() {
 		t.Errorf("after stop flag is on %s, want lvss; said %v", got, lines)
 	}
+	if got := fmt.Sprint(lines); state.Votes(w.store.Get().State, a.identity.ID()) || !strings.Contains(got, "gave its vote back and may be switched off") {
+		t.Errorf("after stop lvsm votes: %v; said %v", state.Votes(w.store.Get().State, a.identity.ID()), got)
+	}
 	_, err = read(b.cluster().Stop(t.Context(), &pb.StopRequest{Nodes: []string{"lvss", "nobody"}}))
 	wantRefusal(t, err, codes.NotFound, "node", "nobody")
 	if state.NodeByName(w.store.Get().State, "lvss").Stopped {
 		t.Error("a refused stop stopped lvss (S8)")
+	}
+}
+
+func TestTheLastNodeIsStoppedAndKeepsItsVote(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.boot("lvsm"), w.boot("lvss")
+	a.setup(t, true, b)
+	for _, name := range []string{"lvsm", "lvss"} {
+		lines, err := read(a.cluster().Stop(t.Context(), &pb.StopRequest{Nodes: []string{name}}))
+		must(t, err)
+		if got := fmt.Sprint(lines); strings.Contains(got, "vote") != (name == "lvsm") {
+			t.Errorf("stop of %s said %v", name, got)
+		}
+	}
+	lines, err := read(a.cluster().Start(t.Context(), &pb.StartRequest{All: true}))
+	must(t, err)
+	if got := w.store.Get().State.Electorate.Voters; len(got) != 2 {
+		t.Errorf("voters after start --all: %v; said %v", got, lines)
+	}
+}
+
+// Without the vote of the stopped node the others could decide nothing.
+func TestStopSaysWhenTheVoteIsStillNeeded(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.boot("lvsm"), w.boot("lvss"), w.boot("web1")
+	a.setup(t, true, b, c)
+	w.with(func() { c.member = false })
+	w.gone(c)
+	lines, err := read(a.cluster().Stop(t.Context(), &pb.StopRequest{Nodes: []string{"lvss"}}))
+	must(t, err)
+	if got := fmt.Sprint(lines); !strings.Contains(got, "still votes") {
+		t.Errorf("stop said %v, want that lvss still votes", got)
 	}
 }
 

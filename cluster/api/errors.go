@@ -160,6 +160,10 @@ func unfinished(field, problem, fix string) error {
 var errNoCluster = fail(codes.FailedPrecondition, ReasonNoCluster,
 	"this node is in no cluster: use `quorate cluster setup` or `quorate cluster join`")
 
+// errUnheard is the answer of a member that has heard no leader yet.
+var errUnheard = fail(codes.Unavailable, ReasonNotLeader,
+	"this node has heard nothing of its cluster since its agent started: start the agents of the others, of most of the voters")
+
 // joined makes one status of what failed on several hosts: with the text of
 // all, and the code and reason of the worst, which is bad input before what may
 // heal. Nil if nothing failed.

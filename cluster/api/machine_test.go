@@ -93,6 +93,8 @@ func (a *agent) Leader() (string, bool) {
 	return a.agents[0].id(), true
 }
 
+func (a *agent) Voters() ([]string, error) { return a.Get().State.GetElectorate().GetVoters(), nil }
+
 func (a *agent) LastContact() time.Duration { return 7 * time.Millisecond }
 
 func (a *agent) Links() []*pb.Link {

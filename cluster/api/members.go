@@ -52,7 +52,7 @@ func (s *Server) roleFor(asked pb.Role) pb.Role {
 	}
 	voters := 0
 	for _, n := range s.state.Get().State.Nodes {
-		if shallVote(n) {
+		if state.HasVote(n) {
 			voters++
 		}
 	}
@@ -156,7 +156,7 @@ func (s *Server) remove(ctx context.Context, n *pb.Node, force bool, p progress)
 
 // unvote makes a node a replica and waits until the electorate follows.
 func (s *Server) unvote(ctx context.Context, n *pb.Node) error {
-	if shallVote(n) {
+	if state.HasVote(n) {
 		if _, err := s.proposeSurely(ctx, putNode(&pb.Node{Id: n.Id, Name: n.Name, Role: pb.Role_ROLE_REPLICA})); err != nil {
 			return err
 		}

@@ -45,13 +45,15 @@ func (w *world) vote() bool {
 		}
 	}
 	for _, n := range st.Nodes {
-		has, shall := state.Votes(st, n.Id), shallVote(n)
+		has, shall := state.Votes(st, n.Id), state.ShallVote(st, n)
 		if has == shall || (shall && n.Admission != pb.Admission_ADMISSION_ADMITTED) {
 			continue
 		}
 		voters := slices.DeleteFunc(slices.Clone(st.Electorate.Voters), func(id string) bool { return id == n.Id })
 		if shall {
 			voters = append(voters, n.Id)
+		} else if !state.Able(st, voters) {
+			continue
 		}
 		w.mustApply(&pb.Command{Body: &pb.Command_SetElectorate{SetElectorate: &pb.SetElectorate{
 			FromVersion: st.Electorate.Version, Voters: voters,

@@ -169,7 +169,7 @@ func (s *Server) awaitMembers(ctx context.Context, nodes []*pb.Node, p progress)
 	defer cancel()
 	for _, n := range nodes {
 		err := s.until(ctx, func(st *pb.State) bool {
-			return admitted(st, n.Id) && (!shallVote(n) || state.Votes(st, n.Id))
+			return admitted(st, n.Id) && (!state.HasVote(n) || state.Votes(st, n.Id))
 		})
 		if err != nil {
 			p.fail(n.Name, "has not joined yet")

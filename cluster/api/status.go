@@ -152,19 +152,15 @@ func pairProblem(st *pb.State, r *pb.GetResponse) string {
 
 func nodeProblem(st *pb.State, n *pb.Node) string {
 	switch {
-	case n.Admission == pb.Admission_ADMISSION_GONE:
+	case n.Admission == pb.Admission_ADMISSION_GONE && !n.Stopped:
 		return fmt.Sprintf("node %s is gone since %s", n.Name, n.GoneAt.AsTime().Local().Format(time.DateTime))
 	case n.Admission == pb.Admission_ADMISSION_NONE:
 		return fmt.Sprintf("node %s has not joined yet: its agent does not run or does not reach the others", n.Name)
-	case shallVote(n) && !state.Votes(st, n.Id):
+	case state.ShallVote(st, n) && !state.Votes(st, n.Id):
 		return fmt.Sprintf("node %s does not vote yet", n.Name)
 	default:
 		return ""
 	}
-}
-
-func shallVote(n *pb.Node) bool {
-	return n.Role == pb.Role_ROLE_VOTER || n.Role == pb.Role_ROLE_WITNESS
 }
 
 // Why explains where a resource runs and where not.
@@ -258,9 +254,9 @@ func pendingVotes(st *pb.State) []string {
 	for _, n := range st.Nodes {
 		votes := state.Votes(st, n.Id)
 		switch {
-		case votes && !shallVote(n):
+		case votes && !state.ShallVote(st, n):
 			list = append(list, n.Name+" still votes")
-		case !votes && shallVote(n) && n.Admission == pb.Admission_ADMISSION_ADMITTED:
+		case !votes && state.ShallVote(st, n) && n.Admission == pb.Admission_ADMISSION_ADMITTED:
 			list = append(list, n.Name+" does not vote yet")
 		}
 	}

@@ -22,7 +22,7 @@ const (
 
 // Start lets nodes take work.
 func (c clusterService) Start(r *pb.StartRequest, stream grpc.ServerStreamingServer[pb.Progress]) error {
-	if err := c.enrolled(); err != nil {
+	if err := c.informed(stream.Context()); err != nil {
 		return err
 	}
 	nodes, err := c.nodesNamed(r.Nodes, r.All)
@@ -98,7 +98,8 @@ func (c clusterService) Stop(r *pb.StopRequest, stream grpc.ServerStreamingServe
 	return p.end(index, "stopped %s", names(nodes))
 }
 
-// stop commits the wish and waits until nothing runs on the nodes.
+// stop commits the wish and waits until nothing runs on the nodes, and they have
+// given back their votes.
 func (s *Server) stop(ctx context.Context, nodes []*pb.Node, timeout time.Duration, p progress) (index uint64, err error) {
 	edits := make([]*pb.Edit, 0, len(nodes))
 	for _, n := range nodes {
@@ -118,6 +119,7 @@ func (s *Server) stop(ctx context.Context, nodes []*pb.Node, timeout time.Durati
 			continue
 		}
 		p.say(n.Name, "idles")
+		s.retire(ctx, n.Id, p)
 	}
 	return applied.Index, errors.Join(failed...)
 }

@@ -349,31 +349,6 @@ func TestTheElectorateFollowsTheRolesOneVoterAtATime(t *testing.T) {
 	})
 }
 
-// The others could then decide nothing, and the cluster would stand still.
-func TestAVoterIsKeptWhileItIsNeeded(t *testing.T) {
-	admitted := func(id string) *pb.Node {
-		return &pb.Node{Id: id, Name: id, Role: pb.Role_ROLE_VOTER, Admission: pb.Admission_ADMISSION_ADMITTED}
-	}
-	leaves := func(n *pb.Node) *pb.Node { n.Role = pb.Role_ROLE_REPLICA; return n }
-	gone := func(n *pb.Node) *pb.Node { n.Admission = pb.Admission_ADMISSION_GONE; return n }
-	tests := []struct {
-		name  string
-		nodes []*pb.Node
-		want  string
-	}{
-		{"all are there", []*pb.Node{leaves(admitted("a")), admitted("b"), admitted("c")}, "[b c]"},
-		{"one of the others is gone", []*pb.Node{leaves(admitted("a")), admitted("b"), gone(admitted("c"))}, "[]"},
-		{"the one that leaves is gone", []*pb.Node{leaves(gone(admitted("a"))), admitted("b"), admitted("c")}, "[b c]"},
-		{"the gone one goes first", []*pb.Node{leaves(admitted("a")), admitted("b"), leaves(gone(admitted("c")))}, "[a b]"},
-	}
-	for _, tt := range tests {
-		st := &pb.State{Nodes: tt.nodes, Electorate: &pb.Electorate{Voters: []string{"a", "b", "c"}}}
-		if got, _ := nextElectorate(st); fmt.Sprint(got) != tt.want {
-			t.Errorf("%s: the next electorate is %v, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
 func TestAFailoverIsToldWithItsPhases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, "a", "b", "c")

@@ -22,13 +22,13 @@ type Servers interface {
 	RemoveServer(id string) error
 }
 
-// keepVoters makes the electorate follow the nodes' roles, one voter at a
-// time, and Raft's configuration follow the electorate.
+// keepVoters makes the electorate follow the nodes' roles and what becomes of
+// them, one voter at a time, and Raft's configuration follow the electorate.
 func (c *Controller) keepVoters(ctx context.Context) error {
 	for {
 		changed := c.state.Changed()
-		next := time.Now().Add(time.Hour)
-		err := c.stepVoters(ctx, c.state.Get().State)
+		next, err := c.stepVoters(ctx, c.state.Get().State)
+		next = earliest(next, time.Now().Add(time.Hour))
 		var refused *state.Refusal
 		switch {
 		case err == nil:
@@ -46,63 +46,53 @@ func (c *Controller) keepVoters(ctx context.Context) error {
 	}
 }
 
-func (c *Controller) stepVoters(ctx context.Context, st *pb.State) error {
+// stepVoters goes one step, and returns when time alone may bring the next.
+func (c *Controller) stepVoters(ctx context.Context, st *pb.State) (due time.Time, err error) {
 	servers, err := c.servers.Servers()
 	if err != nil {
-		return err
+		return due, err
 	}
 	if err := c.followMembers(st, servers); err != nil {
-		return err
+		return due, err
 	}
-	wanted, change := nextElectorate(st)
+	wanted, change, due := nextElectorate(st, time.Now())
 	if !change {
-		return nil
+		return due, nil
 	}
 	_, err = c.log.Propose(ctx, &pb.Command{Body: &pb.Command_SetElectorate{SetElectorate: &pb.SetElectorate{
 		FromVersion: st.Electorate.GetVersion(), Voters: wanted,
 	}}})
 	if err != nil {
-		return fmt.Errorf("change electorate: %w", err)
+		return due, fmt.Errorf("change electorate: %w", err)
 	}
-	return nil
+	return due, nil
 }
 
-// nextElectorate returns the electorate one step nearer to the nodes' roles:
-// first an admitted voter is added, then one that shall not vote is removed,
-// unless the others could then decide nothing.
-func nextElectorate(st *pb.State) (voters []string, change bool) {
-	now := st.Electorate.GetVoters()
+// nextElectorate returns the electorate one step nearer to what it is to be:
+// first an admitted voter is added, then one is removed that shall not vote, or
+// was dead for too long, unless the others could then decide nothing. It also
+// returns when time alone may change that; zero: never.
+func nextElectorate(st *pb.State, now time.Time) (voters []string, change bool, due time.Time) {
+	voters = st.Electorate.GetVoters()
 	for _, n := range st.Nodes {
-		if votes(n) && n.Admission == pb.Admission_ADMISSION_ADMITTED && !slices.Contains(now, n.Id) {
-			return slices.Sorted(slices.Values(append(slices.Clone(now), n.Id))), true
+		if state.ShallVote(st, n) && n.Admission == pb.Admission_ADMISSION_ADMITTED && !slices.Contains(voters, n.Id) {
+			return slices.Sorted(slices.Values(append(slices.Clone(voters), n.Id))), true, due
 		}
 	}
-	for i, id := range now {
-		if n := state.NodeByID(st, id); n == nil || !votes(n) {
-			if rest := slices.Delete(slices.Clone(now), i, i+1); able(st, rest) {
-				return rest, true
+	for i, id := range voters {
+		n := state.NodeByID(st, id)
+		if n != nil && state.ShallVote(st, n) {
+			at := state.Forfeit(st, n)
+			if at.IsZero() || now.Before(at) {
+				due = earliest(due, at)
+				continue
 			}
 		}
-	}
-	return nil, false
-}
-
-// able reports whether most of these voters are there. Where they are not, a
-// cluster that still works would stand still, and raft might not even recover
-// when they return: one that has missed the changes refuses its vote to those
-// who became voters by them.
-func able(st *pb.State, voters []string) bool {
-	there := 0
-	for _, id := range voters {
-		if state.NodeByID(st, id).GetAdmission() == pb.Admission_ADMISSION_ADMITTED {
-			there++
+		if rest := slices.Delete(slices.Clone(voters), i, i+1); state.Able(st, rest) {
+			return rest, true, due
 		}
 	}
-	return 2*there > len(voters)
-}
-
-func votes(n *pb.Node) bool {
-	return n.Role == pb.Role_ROLE_VOTER || n.Role == pb.Role_ROLE_WITNESS
+	return nil, false, due
 }
 
 // followMembers makes Raft's servers the members, and its voters the electorate.
@@ -116,7 +106,7 @@ func (c *Controller) followMembers(st *pb.State, servers []consensus.Server) err
 			err = c.servers.AddReplica(n.Id)
 		case elected && !servers[i].Voter:
 			err = c.servers.AddVoter(n.Id)
-		case !elected && servers[i].Voter && able(st, st.Electorate.GetVoters()):
+		case !elected && servers[i].Voter && state.Able(st, st.Electorate.GetVoters()):
 			err = c.servers.DemoteVoter(n.Id)
 		}
 		if err != nil {

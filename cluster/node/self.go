@@ -206,6 +206,21 @@ func (s sight) Leader() (string, bool) {
 	return "", false
 }
 
+func (s sight) Voters() ([]string, error) {
+	core := s.current()
+	if core == nil {
+		return nil, errNoCluster
+	}
+	servers, err := core.raft.Servers()
+	var ids []string
+	for _, server := range servers {
+		if server.Voter {
+			ids = append(ids, server.ID)
+		}
+	}
+	return ids, err
+}
+
 func (s sight) LastContact() time.Duration {
 	if core := s.current(); core != nil {
 		return core.raft.LastContact()

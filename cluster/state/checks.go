@@ -47,6 +47,17 @@ func checkRestartLease(s string) (string, error) {
 	return checkDuration(s)
 }
 
+func checkMinVoters(s string) (string, error) {
+	if s = strings.ToLower(strings.TrimSpace(s)); s == "configured" {
+		return s, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxVoters {
+		return "", fmt.Errorf("%q is no number of voters; use 1 to %d, or configured", s, maxVoters)
+	}
+	return strconv.Itoa(n), nil
+}
+
 func checkFailback(s string) (string, error) {
 	_, err := ParseFailback(s)
 	return strings.Join(strings.Fields(s), " "), err

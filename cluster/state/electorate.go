@@ -1,8 +1,10 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -28,9 +30,30 @@ func (d *draft) setElectorate(e *pb.SetElectorate) error {
 	d.Electorate = &pb.Electorate{Version: now.Version + 1, Voters: voters}
 	d.record(&pb.Event{
 		Kind: "electorate", Severity: pb.Severity_SEVERITY_INFO,
-		Text: "the voters are now " + strings.Join(d.nodeNames(voters), ", "),
+		Text: "the voters are now " + strings.Join(d.nodeNames(voters), ", ") + d.whyVoters(minus(voters, now.Voters), minus(now.Voters, voters)),
 	})
 	return nil
+}
+
+// whyVoters tells why the electorate changed by one node.
+func (d *draft) whyVoters(added, removed []string) string {
+	for _, id := range added {
+		return ": " + NodeName(d.State, id) + " votes"
+	}
+	for _, id := range removed {
+		n := NodeByID(d.State, id)
+		switch {
+		case n == nil:
+			return ": " + id + " was removed"
+		case !HasVote(n):
+			return ": " + n.Name + " is a " + roleName(n.Role)
+		case n.Admission == pb.Admission_ADMISSION_GONE:
+			return fmt.Sprintf(": %s lost its vote, being gone for %v", n.Name, d.at.AsTime().Sub(n.GoneAt.AsTime()).Round(time.Second))
+		case n.Stopped:
+			return ": " + n.Name + " was stopped and gave its vote back"
+		}
+	}
+	return ""
 }
 
 // checkVoters checks that the wanted voters, sorted, differ from the present

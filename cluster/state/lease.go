@@ -50,7 +50,9 @@ func (d *draft) admit(a *pb.Admit) error {
 		if a.Version != "" {
 			n.Version = a.Version
 		}
-		n.Stopped = n.Stopped || rebooted && n.Disabled
+		if rebooted {
+			n.Stopped = n.Disabled // a shutdown stopped it, or an operator did for the time before
+		}
 	})
 	d.putNodeRecord(admitted)
 	d.forget(admitted)

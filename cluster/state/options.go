@@ -29,8 +29,10 @@ const (
 var options = map[pb.OptionScope][]Option{
 	ofCluster: {
 		{"cluster-recheck-interval", "15min", "duration", "accepted; what time alone changes is planned for in time", checkDuration},
+		{"dead-voter-timeout", "0", "duration", "after this time without a sign a voter loses its vote until it is back; 0: never", checkDuration},
 		{"fencing", "stop", "none, stop", "when a silent node's resources may start elsewhere: at once, or when it must have stopped them", checkFencing},
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
+		{"min-voters", "configured", "configured, or 1 to 7", "how many living voters it takes for a dead one to lose its vote", checkMinVoters},
 		{"no-quorum-policy", "stop", "stop, ignore", "a node without quorum stops all it runs; ignore: one of two nodes goes on alone", checkNoQuorum},
 		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
 		{"restart-lease", "10s", "0, or 1s to 1min", "how long a node's agent may take to restart while what it serves goes on; 0: it does not", checkRestartLease},
