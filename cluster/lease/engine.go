@@ -26,8 +26,8 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// A Clock is monotonic, counts in no sleep of the machine, and is not slewed
-// (CLOCK_MONOTONIC_RAW). Its zero is anywhere.
+// A Clock is monotonic, goes on while the machine is suspended, and is not slewed
+// (see [RawClock]). Its zero is anywhere.
 type Clock interface{ Now() time.Duration }
 
 // A Network sends datagrams. Send never waits for the network.

@@ -40,7 +40,8 @@ type beat struct {
 // A notice is one call of Rights, in its order.
 type notice struct {
 	kind   noticeKind
-	reason string
+	reason string // of dropped
+	early  bool   // of lapsed: the guard would last longer than the lease did
 }
 
 type noticeKind int
@@ -97,7 +98,7 @@ func (e *Engine) endEpoch(reason string) {
 	e.rest()
 	h.spent = max(h.spent, h.epoch)
 	h.epoch, h.deadline, h.held, h.beats = 0, 0, false, nil
-	e.notify(notice{dropped, reason})
+	e.notify(notice{kind: dropped, reason: reason})
 }
 
 // recount finds the lease by the acks that count in the electorate as applied
@@ -345,13 +346,14 @@ func (e *Engine) rest() {
 // served may be silent already. e.mu is held.
 func (e *Engine) lapse(now time.Duration) {
 	h := &e.holder
+	early := h.deadline > now
 	h.deadline = 0
 	if !h.held {
 		return
 	}
 	h.held, h.since = false, now
 	h.lapses++
-	e.notify(notice{kind: lapsed})
+	e.notify(notice{kind: lapsed, early: early})
 }
 
 // notify queues a call of Rights. e.mu is held.
@@ -391,6 +393,11 @@ func (e *Engine) firstNotice() (notice, bool) {
 func (e *Engine) tell(n notice) {
 	switch n.kind {
 	case lapsed:
+		if n.early { // at once, however long each single stop takes
+			if err := e.Guard.Clear(); err != nil {
+				e.Logger.Warn("guard not cleared before it ends by itself", "err", err)
+			}
+		}
 		e.Rights.Lapsed()
 	case regained:
 		e.Rights.Regained()

@@ -63,6 +63,35 @@ type seat struct {
 	late    time.Duration // how long its next SetLength takes to arrive
 	handed  int           // how often leadership was handed over
 	history []string      // what its rights were told
+	stands  time.Duration // the reading of its clock while that stands still; 0: it goes
+	behind  time.Duration // by how much it stood still before
+}
+
+// Now implements Clock.
+func (s *seat) Now() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stands > 0 {
+		return s.stands
+	}
+	return s.room.Now() - s.behind
+}
+
+// pause stops the seat's machine, its clock with it, as a virtual machine is paused.
+func (s *seat) pause() {
+	now := s.Now()
+	s.mu.Lock()
+	s.stands = now
+	s.mu.Unlock()
+	s.room.isolate(s.id, true)
+}
+
+// resume lets it go on where it stood.
+func (s *seat) resume() {
+	s.mu.Lock()
+	s.behind, s.stands = s.room.Now()-s.stands, 0
+	s.mu.Unlock()
+	s.room.isolate(s.id, false)
 }
 
 func inRoom(t *testing.T, nodes []string, f func(*room)) {
@@ -102,7 +131,7 @@ func (r *room) take(s *seat, id string, nonce uint64, marks map[string]uint64) {
 	s.room, s.id, s.nonce, s.marks = r, id, nonce, marks
 	s.Engine = New(Config{
 		Self: id, Nonce: nonce, BootID: "b", Version: "v", Length: length,
-		Clock: r, Network: s, Marks: s, Guard: s, Log: s, Rights: s, Observer: s,
+		Clock: s, Network: s, Marks: s, Guard: s, Log: s, Rights: s, Observer: s,
 		StepDown: s.stepDown, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, end := context.WithCancel(r.ctx)

@@ -22,6 +22,7 @@ import (
 
 	"quorate/cluster/api"
 	"quorate/cluster/identity"
+	"quorate/cluster/lease"
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	"quorate/resources"
@@ -117,7 +118,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 func (a *Agent) register() (*resources.Registry, error) {
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{
-		vip.New(vip.Config{Guard: a.guard.forVIP(), Deadline: a.deadline, Log: a.logger}),
+		vip.New(vip.Config{Guard: a.guard.forVIP(), Deadline: a.deadline, Now: lease.RawClock{}.Now, Log: a.logger}),
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"quorate/cluster/lease"
 	"quorate/resources/vip"
 	"quorate/resources/vip/guard"
 )
@@ -18,7 +19,7 @@ type kernelGuard struct{ guard *guard.Guard }
 // an interface speak until the lease ends that it left them under, and from then
 // on are silent until they are started again.
 func openGuard(deadline func() (time.Duration, bool), logger *slog.Logger) kernelGuard {
-	g, err := guard.Open(guard.Config{Deadline: deadline}, present)
+	g, err := guard.Open(guard.Config{Now: lease.RawClock{}.Now, Deadline: deadline}, present)
 	if err != nil {
 		logger.Warn("the kernel does not guard addresses: a killed or frozen agent would not let them go", "err", err)
 		return kernelGuard{}

@@ -53,10 +53,11 @@ type Guard interface {
 type Config struct {
 	Log   *slog.Logger // nil: none
 	Guard Guard        // nil: the address is as safe as the agent is alive
-	// Deadline returns the end of the lease that the node holds now, on
-	// CLOCK_MONOTONIC_RAW, and whether it holds one. Nothing is announced
+	// Deadline returns the end of the lease that the node holds now, on the
+	// clock that Now reads, and whether it holds one. Nothing is announced
 	// without. Nil: the caller's Start and Stop alone say what is held.
 	Deadline func() (time.Duration, bool)
+	Now      func() time.Duration // nil: CLOCK_MONOTONIC_RAW
 }
 
 // An Agent runs all addresses of one node. Its methods may be called at the
@@ -65,6 +66,7 @@ type Agent struct {
 	log      *slog.Logger
 	guard    Guard
 	deadline func() (time.Duration, bool)
+	now      func() time.Duration
 	out      sender
 	late     sync.WaitGroup // sockets that are being closed
 
@@ -85,9 +87,12 @@ type hold struct {
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
-	a := &Agent{log: c.Log, guard: c.Guard, deadline: c.Deadline, holds: make(map[string]*hold)}
+	a := &Agent{log: c.Log, guard: c.Guard, deadline: c.Deadline, now: c.Now, holds: make(map[string]*hold)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = rawNow
 	}
 	return a
 }
@@ -162,17 +167,21 @@ func (a *Agent) place(ctx context.Context, h *hold, w *wish, p *choice) error {
 	return nil
 }
 
+func rawNow() time.Duration {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &now); err != nil {
+		panic(fmt.Sprintf("read CLOCK_MONOTONIC_RAW: %v", err)) // Linux has it since 2.6.28
+	}
+	return time.Duration(now.Nano())
+}
+
 // leased reports whether the node holds its lease at this moment.
 func (a *Agent) leased() bool {
 	if a.deadline == nil {
 		return true
 	}
 	end, held := a.deadline()
-	var now unix.Timespec // read last: a freeze in between counts
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &now); err != nil {
-		return false
-	}
-	return held && time.Duration(now.Nano()) < end
+	return a.now() < end && held // the clock is read last: a freeze in between counts
 }
 
 // Stop implements [resources.Agent].

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Now reads the clock that deadlines are on.
+// Now reads the clock that deadlines are on unless another is given.
 func Now() time.Duration { return read(unix.CLOCK_MONOTONIC_RAW) }
 
 // wallNow reads the clock that the kernel compares packets with: the time since

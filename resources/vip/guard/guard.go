@@ -83,8 +83,8 @@ func (g *Guard) Add(ctx context.Context, addr netip.Addr) error {
 	return nil
 }
 
-// Extend renews all added addresses in one batch until the deadline, on
-// CLOCK_MONOTONIC_RAW, or until the present lease ends if that is earlier. What
+// Extend renews all added addresses in one batch until the deadline, on the
+// clock of leases, or until the present lease ends if that is earlier. What
 // an earlier agent left is cut to that, and never renewed.
 func (g *Guard) Extend(deadline time.Duration) error {
 	g.mu.Lock()

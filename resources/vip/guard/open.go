@@ -11,8 +11,10 @@ import (
 
 // Config is what a guard needs. Its zero value suffices.
 type Config struct {
-	// Deadline returns the end of the lease that the node holds now, on
-	// CLOCK_MONOTONIC_RAW, and whether it holds one. It is called inside the
+	// Now is the clock that leases are counted on; nil: CLOCK_MONOTONIC_RAW.
+	Now func() time.Duration
+	// Deadline returns the end of the lease that the node holds now, on that
+	// clock, and whether it holds one. It is called inside the
 	// guard's lock, so it must not wait for whoever may be calling the guard.
 	// Nil: the newest deadline given to Extend.
 	Deadline func() (time.Duration, bool)
@@ -31,6 +33,9 @@ func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 		leased:  make(map[netip.Addr]struct{}),
 		managed: make(map[netip.Addr]struct{}),
 		kept:    legacy{addrs: make(map[netip.Addr]struct{})},
+	}
+	if c.Now != nil {
+		g.now = c.Now
 	}
 	if g.present == nil {
 		g.present = func() (time.Duration, bool) { return g.extended, g.extended != 0 }
