@@ -8,6 +8,7 @@ import "time"
 //
 // Its zero value has seen nothing: not isolated.
 type judge struct {
+	known    bool // there was time to find out
 	isolated bool
 	lost     time.Duration // when it last reached none, while isolated
 }
@@ -17,11 +18,15 @@ type judge struct {
 func (j *judge) look(now, since, newest, patience time.Duration) bool {
 	reached := now-newest < patience
 	switch {
+	case !j.isolated && reached:
+		news := !j.known
+		j.known = true
+		return news
 	case !j.isolated:
-		if reached || now-since < patience {
+		if now-since < patience {
 			return false
 		}
-		j.isolated, j.lost = true, now
+		j.known, j.isolated, j.lost = true, true, now
 		return true
 	case !reached:
 		j.lost = now
@@ -33,16 +38,16 @@ func (j *judge) look(now, since, newest, patience time.Duration) bool {
 	return true
 }
 
-// look brings the verdict up to date. p.mu is held.
+// look brings the verdict up to date. Without targets there is nobody out of
+// reach. p.mu is held.
 func (p *Pinger) look(now time.Duration) {
-	if len(p.targets) == 0 { // nobody to reach, so nobody out of reach
-		if p.judge.isolated {
+	switch none := (judge{known: true}); {
+	case len(p.targets) > 0:
+		if p.judge.look(now, p.since, p.newest(), p.Patience) {
 			p.tell()
 		}
-		p.judge = judge{}
-		return
-	}
-	if p.judge.look(now, p.since, p.newest(), p.Patience) {
+	case p.judge != none:
+		p.judge = none
 		p.tell()
 	}
 }
@@ -53,11 +58,12 @@ func (p *Pinger) tell() {
 	p.changed = make(chan struct{})
 }
 
-// Isolated reports whether this node reaches none of its targets.
-func (p *Pinger) Isolated() bool {
+// Isolated reports whether this node reaches none of its targets, once it is
+// known: a Pinger that has just begun has to wait for an answer.
+func (p *Pinger) Isolated() (isolated, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.judge.isolated
+	return p.judge.isolated, p.judge.known
 }
 
 // Changed is closed when Isolated next changes; take it before the answer.

@@ -65,6 +65,8 @@ type Pinger struct {
 	last      uint64        // number of the newest question
 	asked     time.Duration // when the newest round began, or Never
 	hurry     bool
+	confirms  int           // under way
+	news      chan struct{} // closed at the next answer that is newer than all before
 	judge     judge
 	changed   chan struct{} // closed when the verdict changes
 }
@@ -85,7 +87,8 @@ type question struct {
 // New makes a Pinger without targets.
 func New(c Config) *Pinger {
 	p := &Pinger{
-		Config: c, wake: make(chan struct{}, 1), questions: make(map[uint64]question), asked: Never, changed: make(chan struct{}),
+		Config: c, wake: make(chan struct{}, 1), questions: make(map[uint64]question), asked: Never,
+		changed: make(chan struct{}), news: make(chan struct{}),
 	}
 	_, _ = rand.Read(p.nonce[:]) // never fails
 	return p
@@ -140,6 +143,34 @@ func (p *Pinger) Hurry(fast bool) {
 	p.hurry = fast
 }
 
+// Confirm asks fast until a question that was sent after the call is answered, or
+// ctx is canceled, and reports which.
+func (p *Pinger) Confirm(ctx context.Context) bool {
+	p.mu.Lock()
+	began := p.Clock.Now()
+	p.confirms++
+	p.awake()
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.confirms--
+	}()
+	for {
+		p.mu.Lock()
+		sent, news := p.newest(), p.news
+		p.mu.Unlock()
+		if sent > began {
+			return true
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // A Status is what is known of one target, for display.
 type Status struct {
 	Address  netip.Addr
@@ -191,18 +222,12 @@ func (p *Pinger) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// round asks every target once and returns when to do so again. However often
-// the loop is woken, it asks no faster than in a hurry.
+// round asks every target once, if it is time for that, and returns when to look
+// again.
 func (p *Pinger) round(s *sockets) time.Duration {
 	p.mu.Lock()
-	targets, now := slices.Clone(p.targets), p.Clock.Now()
-	if early := p.asked + p.Hurried - now; early > 0 {
-		p.mu.Unlock()
-		return early
-	}
-	if len(targets) > 0 {
-		p.asked = now
-	}
+	now := p.Clock.Now()
+	targets := p.due(now)
 	p.mu.Unlock()
 	for _, t := range targets {
 		p.ask(s, t)
@@ -212,13 +237,44 @@ func (p *Pinger) round(s *sockets) time.Duration {
 	now = p.Clock.Now()
 	p.forget(now)
 	p.look(now)
-	// Several questions in a row are lost before a node calls itself isolated,
-	// so it asks fast as soon as one stays without an answer.
-	if p.hurry || len(p.targets) > 0 && now-p.newest() > p.Interval+p.Hurried {
+	return p.pause(now)
+}
+
+// due returns the targets if it is time to ask, and notes that they are asked.
+// p.mu is held.
+func (p *Pinger) due(now time.Duration) []*target {
+	if len(p.targets) == 0 || now-p.asked < p.gap(now) {
+		return nil
+	}
+	p.asked = now
+	return slices.Clone(p.targets)
+}
+
+// gap is the time between two rounds. Many questions in a row are lost before a
+// node calls itself isolated, so one that stays without an answer is soon
+// followed by others. p.mu is held.
+func (p *Pinger) gap(now time.Duration) time.Duration {
+	doubt := !p.judge.isolated && now-p.newest() >= p.Interval+p.grace()
+	if p.hurry || p.confirms > 0 || doubt {
 		return p.Hurried
 	}
 	return p.Interval
 }
+
+// pause is how long nothing is to be done. p.mu is held.
+func (p *Pinger) pause(now time.Duration) time.Duration {
+	if len(p.targets) == 0 {
+		return p.Interval
+	}
+	wait := p.asked + p.gap(now) - now
+	if doubt := p.newest() + p.Interval + p.grace() - now; doubt > 0 {
+		wait = min(wait, doubt)
+	}
+	return max(wait, 0)
+}
+
+// grace is how long an answer may take before other questions follow.
+func (p *Pinger) grace() time.Duration { return 2 * p.Hurried }
 
 // ask sends one question. The clock is read before that.
 func (p *Pinger) ask(s *sockets, t *target) {
@@ -251,6 +307,8 @@ func (p *Pinger) answer(from netip.Addr, data []byte) {
 	delete(p.questions, number)
 	if q.sent > q.to.newest {
 		q.to.newest, q.to.answered = q.sent, p.Clock.Now()
+		close(p.news)
+		p.news = make(chan struct{})
 	}
 }
 

@@ -129,14 +129,19 @@ func onLAN(t *testing.T, f func(l *lan, p *Pinger)) {
 	})
 }
 
+func isolated(p *Pinger) bool {
+	isolated, _ := p.Isolated()
+	return isolated
+}
+
 func TestWithoutTargetsNothingIsAskedAndNothingIsKnown(t *testing.T) {
 	onLAN(t, func(l *lan, p *Pinger) {
 		time.Sleep(time.Minute)
 		if sent, configured := p.Newest(); configured || sent != Never {
 			t.Errorf("Newest() = %v, %v; want Never, false", sent, configured)
 		}
-		if n := l.count(); n > 0 || p.Isolated() {
-			t.Errorf("%d questions were asked, isolated %v", n, p.Isolated())
+		if n := l.count(); n > 0 || isolated(p) {
+			t.Errorf("%d questions were asked, isolated %v", n, isolated(p))
 		}
 	})
 }
@@ -165,8 +170,8 @@ func TestOneTargetOfTwoIsEnough(t *testing.T) {
 		l.kill(true, other)
 		p.Set([]netip.Addr{other, router})
 		time.Sleep(10 * time.Second)
-		if sent, _ := p.Newest(); l.Now()-sent > interval+rtt || p.Isolated() {
-			t.Errorf("newest answer is to a question of %v ago, isolated %v", l.Now()-sent, p.Isolated())
+		if sent, _ := p.Newest(); l.Now()-sent > interval+rtt || isolated(p) {
+			t.Errorf("newest answer is to a question of %v ago, isolated %v", l.Now()-sent, isolated(p))
 		}
 		if n := l.count(); n > 2*22 {
 			t.Errorf("%d questions in 10 s, want 4 a second", n)
@@ -229,9 +234,14 @@ func TestALostTargetIsAskedFastAgain(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		l.count()
 		l.kill(true, router)
-		time.Sleep(interval + patience)
-		if n := l.count(); n < 8 || !p.Isolated() {
-			t.Errorf("isolated %v after %d lost questions, want true after at least 8", p.Isolated(), n)
+		changed := p.Changed()
+		<-changed
+		if n := l.count(); n < 8 || !isolated(p) {
+			t.Errorf("isolated %v after %d lost questions, want true after at least 8", isolated(p), n)
+		}
+		time.Sleep(10 * time.Second)
+		if n := l.count(); n > 21 {
+			t.Errorf("%d questions in 10 s while isolated, want 2 a second", n)
 		}
 	})
 }
@@ -244,8 +254,8 @@ func TestIsolationIsToldWithinItsPatienceAndEndsWithHysteresis(t *testing.T) {
 		changed := p.Changed()
 		l.kill(true, router, router6)
 		<-changed
-		if took := l.Now() - cut; !p.Isolated() || took > patience+hurried || took < patience-interval {
-			t.Errorf("isolated %v, told after %v; want after %v to %v", p.Isolated(), took, patience-interval, patience)
+		if took := l.Now() - cut; !isolated(p) || took > patience+hurried || took < patience-interval {
+			t.Errorf("isolated %v, told after %v; want after %v to %v", isolated(p), took, patience-interval, patience)
 		}
 		changed = p.Changed()
 		for range 5 { // a flapping link
@@ -262,8 +272,8 @@ func TestIsolationIsToldWithinItsPatienceAndEndsWithHysteresis(t *testing.T) {
 		healed := l.Now()
 		l.kill(false, router)
 		<-changed
-		if took := l.Now() - healed; p.Isolated() || took < 2*patience || took > 2*patience+interval+hurried {
-			t.Errorf("isolated %v, told %v after the repair; want after %v", p.Isolated(), took, 2*patience)
+		if took := l.Now() - healed; isolated(p) || took < 2*patience || took > 2*patience+interval+hurried {
+			t.Errorf("isolated %v, told %v after the repair; want after %v", isolated(p), took, 2*patience)
 		}
 	})
 }
@@ -274,17 +284,17 @@ func TestNewTargetsHaveTimeToAnswer(t *testing.T) {
 		time.Sleep(time.Hour)
 		p.Set([]netip.Addr{router})
 		time.Sleep(patience - hurried)
-		if p.Isolated() {
+		if isolated(p) {
 			t.Error("isolated before the new target could answer")
 		}
 		time.Sleep(2 * hurried)
-		if !p.Isolated() {
+		if !isolated(p) {
 			t.Error("not isolated although the new target never answered")
 		}
 		changed := p.Changed()
 		p.Set(nil)
 		<-changed
-		if p.Isolated() {
+		if isolated(p) {
 			t.Error("isolated without targets")
 		}
 	})
@@ -318,6 +328,56 @@ func TestASocketThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := p.Targets(); got[0].Err != nil || !got[0].Answered {
 			t.Errorf("Targets() = %+v, want an answer", got)
+		}
+	})
+}
+
+func TestTheVerdictIsKnownWithTheFirstAnswer(t *testing.T) {
+	onLAN(t, func(l *lan, p *Pinger) {
+		if isolated, known := p.Isolated(); isolated || !known {
+			t.Errorf("without targets: isolated %v, known %v; want false, true", isolated, known)
+		}
+	})
+	for _, dead := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &lan{began: time.Now(), dead: map[netip.Addr]bool{router: dead}, wire: make(chan packet, 100)}
+			p := New(Config{Clock: l, Open: l.open, Interval: interval, Hurried: hurried, Patience: patience, Log: slog.New(slog.DiscardHandler)})
+			p.Set([]netip.Addr{router})
+			ctx, cancel := context.WithCancel(t.Context())
+			var run sync.WaitGroup
+			changed := p.Changed()
+			run.Go(func() { _ = p.Run(ctx) })
+			synctest.Wait()
+			if _, known := p.Isolated(); known {
+				t.Error("known before anything could be known")
+			}
+			<-changed
+			if isolated, known := p.Isolated(); isolated != dead || !known {
+				t.Errorf("target dead %v: isolated %v, known %v", dead, isolated, known)
+			}
+			cancel()
+			run.Wait()
+		})
+	}
+}
+
+func TestConfirmCountsOnlyWhatIsAskedFromNowOn(t *testing.T) {
+	onLAN(t, func(l *lan, p *Pinger) {
+		p.Set([]netip.Addr{router})
+		time.Sleep(10*time.Second + interval/3)
+		began := l.Now()
+		if !p.Confirm(context.Background()) {
+			t.Error("not confirmed although the target answers")
+		}
+		if took := l.Now() - began; took > hurried+rtt || took < rtt {
+			t.Errorf("confirmed after %v, want about one round trip (%v)", took, rtt)
+		}
+		time.Sleep(interval / 2)
+		l.kill(true, router)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if p.Confirm(ctx) {
+			t.Error("confirmed by an answer to an earlier question")
 		}
 	})
 }
