@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,11 +29,11 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 //	property maintenance-mode=true
 //	default resource-stickiness=1
 //
-// Words of nodes: online standby stopped maintenance witness gone new up=10m
-// (admitted 10m ago). Words of resources, each with a node: on (owned and
+// Words of nodes: online standby stopped maintenance witness gone new isolated
+// reaches (confirmed that it reaches a target since) up=10m (admitted 10m ago). Words of resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
 // blocked (owned), lost (owned, but stopped), unknown, owned (and unknown),
-// orphaned, ran (last), changed and restart (running with an older
+// orphaned, hindered (there is an obstacle), ran (last), changed and restart (running with an older
 // configuration or before a restart was asked for), starting, stopping,
 // probing, and fails=n1:3:5m (three times, last 5m ago). And without: deleting,
 // reloadable, move=n1. Where nothing is said, a resource is stopped.
@@ -127,6 +128,10 @@ func readNodeWord(n *pb.Node, w string) error {
 		n.Maintenance = true
 	case "witness":
 		n.Role = pb.Role_ROLE_WITNESS
+	case "isolated":
+		n.Reach = &pb.Reach{Isolated: 5, Confirmed: 4}
+	case "reaches":
+		n.Reach = &pb.Reach{Confirmed: 5}
 	case "gone":
 		n.Admission = pb.Admission_ADMISSION_GONE
 	case "new":
@@ -225,6 +230,10 @@ func readResourceWord(s *pb.State, r *pb.Resource, instances map[string]*pb.Inst
 		r.Meta[k] = v
 	case len(words) < 2 || instances[words[1]] == nil:
 		return 0, fmt.Errorf("%q wants a node", words[0])
+	case words[0] == "hindered":
+		n := s.Nodes[slices.IndexFunc(s.Nodes, func(n *pb.Node) bool { return n.Name == words[1] })]
+		n.Obstacles = append(n.Obstacles, &pb.Obstacle{Resource: r.Id, Kind: "carrier-lost", Text: "interface eth0 has no carrier"})
+		return 2, nil
 	default:
 		return 2, place(s, r, instances[words[1]], words[0])
 	}

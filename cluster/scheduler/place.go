@@ -209,6 +209,7 @@ func (g *graph) complain(r *resource) {
 	}
 	if r.placed >= 0 && !r.frozen() {
 		g.complainGivenUp(r)
+		g.complainObstacles(r)
 	}
 }
 

@@ -65,7 +65,7 @@ func anyAvailable(list []tally) bool {
 }
 
 // own returns the scores of a resource by what concerns it alone: nodes, its
-// location constraints and its failures. Neither stickiness nor moves.
+// location constraints, its failures and local trouble. Neither stickiness nor moves.
 func (g *graph) own(r *resource) []tally {
 	list := make([]tally, len(g.nodes))
 	for i, n := range g.nodes {
@@ -83,8 +83,10 @@ func (g *graph) own(r *resource) []tally {
 		if !g.symmetric && !known {
 			t.add(-infinity, "symmetric-cluster", "no location constraint allows it there")
 		}
+		g.addObstacle(t, r, n)
 		g.addFailures(t, r, i)
 	}
+	g.addIsolation(list)
 	return list
 }
 

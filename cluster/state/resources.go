@@ -255,6 +255,14 @@ func (d *draft) deleteResource(del *pb.DeleteResource) (string, error) {
 func (d *draft) removeResource(id string) {
 	d.Resources = without(d.Resources, func(r *pb.Resource) bool { return r.Id == id })
 	d.Instances = without(d.Instances, func(i *pb.Instance) bool { return i.Resource == id })
+	d.Nodes = rewrite(d.Nodes, func(n *pb.Node) *pb.Node {
+		if ObstacleOf(n, id) == nil {
+			return n
+		}
+		return with(n, func(n *pb.Node) {
+			n.Obstacles = without(n.Obstacles, func(o *pb.Obstacle) bool { return o.Resource == id })
+		})
+	})
 	d.dropConstraintsOn(id)
 	if g := GroupOf(d.State, id); g != nil {
 		d.setMembers(g, minus(g.Members, []string{id}))

@@ -40,6 +40,8 @@ func checkResult(r *pb.Result) error {
 		return refuse(Invalid, "outcome", "", "%v is no outcome", outcome)
 	case outcome == pb.Outcome_OUTCOME_NOT_RUNNING && !looks:
 		return refuse(Invalid, "outcome", "", "a %s cannot end in %v", kindName(r.Kind), outcome)
+	case r.Obstacle && (r.Cause == "" || !looks && r.Kind != pb.OperationKind_OPERATION_KIND_START):
+		return refuse(Invalid, "obstacle", "", "a %s cannot meet one of kind %q", kindName(r.Kind), r.Cause)
 	default:
 		return nil
 	}
@@ -68,6 +70,13 @@ func (d *draft) learn(o *pb.Operation, r *pb.Result) {
 			d.endOwnership(o)
 		}
 		return
+	}
+	if r.Obstacle {
+		d.meetObstacle(r)
+		if o.Kind == pb.OperationKind_OPERATION_KIND_START { // it was not begun
+			d.endOwnership(o)
+			return
+		}
 	}
 	i := &pb.Instance{Resource: o.Resource, Node: o.Node}
 	if known := InstanceOf(d.State, o.Resource, o.Node); known != nil {
@@ -138,6 +147,9 @@ func (d *draft) learnLook(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
 	case i.State == pb.InstanceState_INSTANCE_STATE_FAILED || i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED:
 		i.LastError = failure(r) // the same failure seen again
+	case r.Obstacle: // told already, and counted by nobody
+		i.LastError = failure(r)
+		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
 	default:
 		d.fail(i, o, r)
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
@@ -191,8 +203,12 @@ func (d *draft) fail(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	if o.Kind == pb.OperationKind_OPERATION_KIND_STOP {
 		severity = pb.Severity_SEVERITY_ERROR
 	}
+	kind := "operation-failed"
+	if r.Cause != "" {
+		kind = r.Cause
+	}
 	d.record(&pb.Event{
-		Kind: "operation-failed", Severity: severity, Resource: o.Resource, Node: NodeName(d.State, o.Node),
+		Kind: kind, Severity: severity, Resource: o.Resource, Node: NodeName(d.State, o.Node),
 		Text: fmt.Sprintf("%s of %s on %s failed: %s", kindName(o.Kind), o.Resource, NodeName(d.State, o.Node), i.LastError),
 	})
 }

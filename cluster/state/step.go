@@ -64,6 +64,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.forkAlone(body.Fork)
 	case *pb.Command_SetLength:
 		return d.setLength(body.SetLength)
+	case *pb.Command_LocalTrouble:
+		return d.localTrouble(body.LocalTrouble)
 	case *pb.Command_Dispatch:
 		return d.dispatch(body.Dispatch)
 	case *pb.Command_RecordResult:

@@ -38,6 +38,8 @@ func (v *View) nodeState(n *pb.Node) Cell {
 		return Cell{"maintenance", Warn}
 	case n.GetStandby():
 		return Cell{"standby", Warn}
+	case n.GetReach().GetIsolated() > 0:
+		return Cell{"online, isolated", Bad}
 	}
 	if up, all := v.linksUp(n); 0 < up && up < all {
 		return Cell{fmt.Sprintf("online, %d of %d links up", up, all), Warn}
@@ -63,6 +65,9 @@ func (v *View) nodeMarks(n *pb.Node, o Options) string {
 	case pb.Role_ROLE_REPLICA:
 		marks = append(marks, "replica")
 	default:
+	}
+	if n.GetReach().GetIsolated() > 0 {
+		marks = append(marks, "reaches none of the ping targets (property quorum.ping)")
 	}
 	if n.GetDisabled() {
 		marks = append(marks, "waits for \""+o.Program+" cluster start\" after a boot")

@@ -98,6 +98,7 @@ type Command struct {
 	//	*Command_ConfirmElectorate
 	//	*Command_SetLength
 	//	*Command_Fork
+	//	*Command_LocalTrouble
 	//	*Command_Dispatch
 	//	*Command_RecordResult
 	//	*Command_Free
@@ -274,6 +275,15 @@ func (x *Command) GetFork() *ForkAlone {
 	return nil
 }
 
+func (x *Command) GetLocalTrouble() *LocalTrouble {
+	if x != nil {
+		if x, ok := x.Body.(*Command_LocalTrouble); ok {
+			return x.LocalTrouble
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetDispatch() *Dispatch {
 	if x != nil {
 		if x, ok := x.Body.(*Command_Dispatch); ok {
@@ -371,6 +381,10 @@ type Command_Fork struct {
 	Fork *ForkAlone `protobuf:"bytes,25,opt,name=fork,proto3,oneof"` // one of a pair goes on alone
 }
 
+type Command_LocalTrouble struct {
+	LocalTrouble *LocalTrouble `protobuf:"bytes,26,opt,name=local_trouble,json=localTrouble,proto3,oneof"` // what keeps a node from serving, as it says itself
+}
+
 type Command_Dispatch struct {
 	Dispatch *Dispatch `protobuf:"bytes,30,opt,name=dispatch,proto3,oneof"` // intents, before they are sent
 }
@@ -414,6 +428,8 @@ func (*Command_ConfirmElectorate) isCommand_Body() {}
 func (*Command_SetLength) isCommand_Body() {}
 
 func (*Command_Fork) isCommand_Body() {}
+
+func (*Command_LocalTrouble) isCommand_Body() {}
 
 func (*Command_Dispatch) isCommand_Body() {}
 
@@ -1397,6 +1413,84 @@ func (x *ReportDisk) GetText() string {
 	return ""
 }
 
+// LocalTrouble is all that keeps a node from serving, as it reports it whenever
+// the state says something else. Admission does not change.
+type LocalTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // id
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Isolated      bool                   `protobuf:"varint,3,opt,name=isolated,proto3" json:"isolated,omitempty"` // see Reach
+	Confirmed     uint64                 `protobuf:"varint,4,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	Obstacles     []*Obstacle            `protobuf:"bytes,5,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // instead of those known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalTrouble) Reset() {
+	*x = LocalTrouble{}
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalTrouble) ProtoMessage() {}
+
+func (x *LocalTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalTrouble.ProtoReflect.Descriptor instead.
+func (*LocalTrouble) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *LocalTrouble) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *LocalTrouble) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *LocalTrouble) GetIsolated() bool {
+	if x != nil {
+		return x.Isolated
+	}
+	return false
+}
+
+func (x *LocalTrouble) GetConfirmed() uint64 {
+	if x != nil {
+		return x.Confirmed
+	}
+	return 0
+}
+
+func (x *LocalTrouble) GetObstacles() []*Obstacle {
+	if x != nil {
+		return x.Obstacles
+	}
+	return nil
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -1406,7 +1500,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1512,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1525,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1451,7 +1545,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1557,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1570,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1510,7 +1604,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1616,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1629,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -1755,7 +1849,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1767,7 +1861,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1780,7 +1874,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -1814,7 +1908,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1920,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1933,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -1872,7 +1966,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1884,7 +1978,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1897,7 +1991,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -1965,7 +2059,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2071,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2084,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -2012,7 +2106,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2118,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2131,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -2078,7 +2172,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2184,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2197,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -2129,7 +2223,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2235,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2248,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2173,7 +2267,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2279,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2292,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2223,7 +2317,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2329,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2342,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2313,7 +2407,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2419,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2432,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2373,7 +2467,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2385,7 +2479,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2398,7 +2492,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2424,7 +2518,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2436,7 +2530,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2449,7 +2543,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2468,7 +2562,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2574,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2587,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2508,7 +2602,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\x9e\b\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xdf\b\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2528,7 +2622,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x12confirm_electorate\x18\x17 \x01(\v2\x1d.quorate.v1.ConfirmElectorateH\x00R\x11confirmElectorate\x126\n" +
 	"\n" +
 	"set_length\x18\x18 \x01(\v2\x15.quorate.v1.SetLengthH\x00R\tsetLength\x12+\n" +
-	"\x04fork\x18\x19 \x01(\v2\x15.quorate.v1.ForkAloneH\x00R\x04fork\x122\n" +
+	"\x04fork\x18\x19 \x01(\v2\x15.quorate.v1.ForkAloneH\x00R\x04fork\x12?\n" +
+	"\rlocal_trouble\x18\x1a \x01(\v2\x18.quorate.v1.LocalTroubleH\x00R\flocalTrouble\x122\n" +
 	"\bdispatch\x18\x1e \x01(\v2\x14.quorate.v1.DispatchH\x00R\bdispatch\x12?\n" +
 	"\rrecord_result\x18\x1f \x01(\v2\x18.quorate.v1.RecordResultH\x00R\frecordResult\x12&\n" +
 	"\x04free\x18  \x01(\v2\x10.quorate.v1.FreeH\x00R\x04free\x12,\n" +
@@ -2614,7 +2709,13 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
 	"\vhangs_since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"hangsSince\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"3\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xa6\x01\n" +
+	"\fLocalTrouble\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +
+	"\bisolated\x18\x03 \x01(\bR\bisolated\x12\x1c\n" +
+	"\tconfirmed\x18\x04 \x01(\x04R\tconfirmed\x122\n" +
+	"\tobstacles\x18\x05 \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\"3\n" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
@@ -2730,7 +2831,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -2750,45 +2851,47 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*RecordResult)(nil),          // 15: quorate.v1.RecordResult
 	(*Free)(nil),                  // 16: quorate.v1.Free
 	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
-	(*Record)(nil),                // 18: quorate.v1.Record
-	(*Change)(nil),                // 19: quorate.v1.Change
-	(*Edit)(nil),                  // 20: quorate.v1.Edit
-	(*SetOptions)(nil),            // 21: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 22: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 23: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 24: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 25: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 26: quorate.v1.RemoveFromGroup
-	(*CreateConstraint)(nil),      // 27: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 28: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 29: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 30: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 31: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 32: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 33: quorate.v1.ReplaceConfiguration
-	nil,                           // 34: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 35: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 36: quorate.v1.SetOptions.SetEntry
-	nil,                           // 37: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 38: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 39: quorate.v1.UpdateNode.SetAttributesEntry
-	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
-	(*Node)(nil),                  // 41: quorate.v1.Node
-	(*Token)(nil),                 // 42: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
-	(*Operation)(nil),             // 44: quorate.v1.Operation
-	(*Result)(nil),                // 45: quorate.v1.Result
-	(*Event)(nil),                 // 46: quorate.v1.Event
-	(*Resource)(nil),              // 47: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 48: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 49: quorate.v1.Traits
-	(*Constraint)(nil),            // 50: quorate.v1.Constraint
-	(*Configuration)(nil),         // 51: quorate.v1.Configuration
+	(*LocalTrouble)(nil),          // 18: quorate.v1.LocalTrouble
+	(*Record)(nil),                // 19: quorate.v1.Record
+	(*Change)(nil),                // 20: quorate.v1.Change
+	(*Edit)(nil),                  // 21: quorate.v1.Edit
+	(*SetOptions)(nil),            // 22: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 23: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 24: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 25: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 26: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 27: quorate.v1.RemoveFromGroup
+	(*CreateConstraint)(nil),      // 28: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 29: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 30: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 31: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 32: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 33: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 34: quorate.v1.ReplaceConfiguration
+	nil,                           // 35: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 36: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 37: quorate.v1.SetOptions.SetEntry
+	nil,                           // 38: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 39: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 40: quorate.v1.UpdateNode.SetAttributesEntry
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*Node)(nil),                  // 42: quorate.v1.Node
+	(*Token)(nil),                 // 43: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
+	(*Operation)(nil),             // 45: quorate.v1.Operation
+	(*Result)(nil),                // 46: quorate.v1.Result
+	(*Obstacle)(nil),              // 47: quorate.v1.Obstacle
+	(*Event)(nil),                 // 48: quorate.v1.Event
+	(*Resource)(nil),              // 49: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 50: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 51: quorate.v1.Traits
+	(*Constraint)(nil),            // 52: quorate.v1.Constraint
+	(*Configuration)(nil),         // 53: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	40, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	41, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	19, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	20, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -2799,56 +2902,58 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	11, // 10: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
 	13, // 11: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
 	12, // 12: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
-	14, // 13: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
-	15, // 14: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
-	16, // 15: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	18, // 16: quorate.v1.Command.record:type_name -> quorate.v1.Record
-	17, // 17: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	41, // 18: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	34, // 19: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	35, // 20: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	41, // 21: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	42, // 22: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	41, // 23: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	43, // 24: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 25: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	43, // 26: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	43, // 27: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	43, // 28: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	44, // 29: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	45, // 30: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	40, // 31: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	46, // 32: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	20, // 33: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	21, // 34: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	22, // 35: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	23, // 36: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	24, // 37: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	25, // 38: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	26, // 39: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	27, // 40: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	28, // 41: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	29, // 42: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	30, // 43: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	31, // 44: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	32, // 45: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	33, // 46: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	0,  // 47: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	36, // 48: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	47, // 49: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	37, // 50: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	38, // 51: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	48, // 52: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	48, // 53: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	49, // 54: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	50, // 55: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	39, // 56: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	51, // 57: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	18, // 13: quorate.v1.Command.local_trouble:type_name -> quorate.v1.LocalTrouble
+	14, // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
+	15, // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
+	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
+	19, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
+	42, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	35, // 20: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	36, // 21: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	42, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	43, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	42, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	44, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,  // 26: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	44, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	44, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	44, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	45, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	46, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	41, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	47, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	48, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	21, // 35: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	22, // 36: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	23, // 37: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	24, // 38: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	25, // 39: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	26, // 40: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	27, // 41: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	28, // 42: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	29, // 43: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	30, // 44: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	31, // 45: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	32, // 46: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	33, // 47: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	34, // 48: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	0,  // 49: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	37, // 50: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	49, // 51: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	38, // 52: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	39, // 53: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	50, // 54: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	50, // 55: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	51, // 56: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	52, // 57: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	40, // 58: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	53, // 59: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -2870,13 +2975,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_ConfirmElectorate)(nil),
 		(*Command_SetLength)(nil),
 		(*Command_Fork)(nil),
+		(*Command_LocalTrouble)(nil),
 		(*Command_Dispatch)(nil),
 		(*Command_RecordResult)(nil),
 		(*Command_Free)(nil),
 		(*Command_Record)(nil),
 		(*Command_ReportDisk)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[19].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[20].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -2891,14 +2997,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_RestartResource)(nil),
 		(*Edit_ReplaceConfiguration)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[28].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -636,8 +636,12 @@ type Node struct {
 	GoneAt              *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=gone_at,json=goneAt,proto3" json:"gone_at,omitempty"`
 	LeaseVersion        uint64                 `protobuf:"varint,29,opt,name=lease_version,json=leaseVersion,proto3" json:"lease_version,omitempty"`        // raised by every SetLength
 	DiskHangsSince      *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=disk_hangs_since,json=diskHangsSince,proto3" json:"disk_hangs_since,omitempty"` // unset: its disk is well
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Local trouble, as the node itself reports it. It outlives an epoch: the node
+	// takes it back when it is over.
+	Reach         *Reach      `protobuf:"bytes,28,opt,name=reach,proto3" json:"reach,omitempty"`         // unset: nothing was reported
+	Obstacles     []*Obstacle `protobuf:"bytes,32,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // by resource
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
@@ -810,6 +814,137 @@ func (x *Node) GetDiskHangsSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Node) GetReach() *Reach {
+	if x != nil {
+		return x.Reach
+	}
+	return nil
+}
+
+func (x *Node) GetObstacles() []*Obstacle {
+	if x != nil {
+		return x.Obstacles
+	}
+	return nil
+}
+
+// Reach says whether a node reaches the targets of the property quorum.ping.
+type Reach struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Isolated uint64                 `protobuf:"varint,1,opt,name=isolated,proto3" json:"isolated,omitempty"` // log index since which it reaches none of them; 0: it reaches one
+	// The node has reached a target after it had applied this index: the answer to
+	// another one's isolation, which so is not that of all.
+	Confirmed     uint64 `protobuf:"varint,2,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Reach) GetIsolated() uint64 {
+	if x != nil {
+		return x.Isolated
+	}
+	return 0
+}
+
+func (x *Reach) GetConfirmed() uint64 {
+	if x != nil {
+		return x.Confirmed
+	}
+	return 0
+}
+
+// Obstacle is why a node cannot run a resource for now. It is no failure: it is
+// over when its cause is.
+type Obstacle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"` // stable code, as in Event: carrier-lost, interface-down
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"` // of the cause, e.g. "interface eth0 has no carrier"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Obstacle) Reset() {
+	*x = Obstacle{}
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Obstacle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Obstacle) ProtoMessage() {}
+
+func (x *Obstacle) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Obstacle.ProtoReflect.Descriptor instead.
+func (*Obstacle) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Obstacle) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Obstacle) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Obstacle) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Electorate is the list of voters that leases are counted by (lease protocol,
 // rules 2 and 19). Raft's own voters follow it.
 type Electorate struct {
@@ -822,7 +957,7 @@ type Electorate struct {
 
 func (x *Electorate) Reset() {
 	*x = Electorate{}
-	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +969,7 @@ func (x *Electorate) String() string {
 func (*Electorate) ProtoMessage() {}
 
 func (x *Electorate) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +982,7 @@ func (x *Electorate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Electorate.ProtoReflect.Descriptor instead.
 func (*Electorate) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Electorate) GetVersion() uint64 {
@@ -884,7 +1019,7 @@ type Fork struct {
 
 func (x *Fork) Reset() {
 	*x = Fork{}
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1031,7 @@ func (x *Fork) String() string {
 func (*Fork) ProtoMessage() {}
 
 func (x *Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1044,7 @@ func (x *Fork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fork.ProtoReflect.Descriptor instead.
 func (*Fork) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Fork) GetNumber() uint64 {
@@ -980,7 +1115,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1127,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1140,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Resource) GetId() string {
@@ -1091,7 +1226,7 @@ type Traits struct {
 
 func (x *Traits) Reset() {
 	*x = Traits{}
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1238,7 @@ func (x *Traits) String() string {
 func (*Traits) ProtoMessage() {}
 
 func (x *Traits) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1251,7 @@ func (x *Traits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Traits.ProtoReflect.Descriptor instead.
 func (*Traits) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Traits) GetReloadable() bool {
@@ -1143,7 +1278,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1290,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1303,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Move) GetNode() string {
@@ -1198,7 +1333,7 @@ type OperationSpec struct {
 
 func (x *OperationSpec) Reset() {
 	*x = OperationSpec{}
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1345,7 @@ func (x *OperationSpec) String() string {
 func (*OperationSpec) ProtoMessage() {}
 
 func (x *OperationSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1358,7 @@ func (x *OperationSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSpec.ProtoReflect.Descriptor instead.
 func (*OperationSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperationSpec) GetName() string {
@@ -1265,7 +1400,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1412,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1425,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Group) GetId() string {
@@ -1332,7 +1467,7 @@ type Constraint struct {
 
 func (x *Constraint) Reset() {
 	*x = Constraint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1479,7 @@ func (x *Constraint) String() string {
 func (*Constraint) ProtoMessage() {}
 
 func (x *Constraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1492,7 @@ func (x *Constraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constraint.ProtoReflect.Descriptor instead.
 func (*Constraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Constraint) GetId() string {
@@ -1434,7 +1569,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1581,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1594,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Location) GetResource() string {
@@ -1495,7 +1630,7 @@ type Colocation struct {
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1642,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1655,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Colocation) GetResource() string {
@@ -1556,7 +1691,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1703,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1716,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Order) GetFirst() string {
@@ -1625,7 +1760,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +1772,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +1785,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Token) GetId() string {
@@ -1699,7 +1834,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1846,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1859,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Assignment) GetResource() string {
@@ -1789,7 +1924,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +1936,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +1949,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Instance) GetResource() string {
@@ -1913,7 +2048,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2060,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2073,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -2006,26 +2141,30 @@ func (x *Operation) GetReason() string {
 
 // Result is what became of an operation.
 type Result struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operation     uint64                 `protobuf:"varint,1,opt,name=operation,proto3" json:"operation,omitempty"` // 0: nobody ordered it (recurring monitor, watch)
-	Kind          OperationKind          `protobuf:"varint,2,opt,name=kind,proto3,enum=quorate.v1.OperationKind" json:"kind,omitempty"`
-	Resource      string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"` // id
-	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Assignment    uint64                 `protobuf:"varint,6,opt,name=assignment,proto3" json:"assignment,omitempty"`
-	Outcome       Outcome                `protobuf:"varint,7,opt,name=outcome,proto3,enum=quorate.v1.Outcome" json:"outcome,omitempty"`
-	Error         string                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`   // one line, for people
-	Detail        string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"` // see Instance.detail
-	Duration      *durationpb.Duration   `protobuf:"bytes,10,opt,name=duration,proto3" json:"duration,omitempty"`
-	Revision      uint64                 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"` // of the resource that the operation used
-	Restart       uint64                 `protobuf:"varint,12,opt,name=restart,proto3" json:"restart,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Operation  uint64                 `protobuf:"varint,1,opt,name=operation,proto3" json:"operation,omitempty"` // 0: nobody ordered it (recurring monitor, watch)
+	Kind       OperationKind          `protobuf:"varint,2,opt,name=kind,proto3,enum=quorate.v1.OperationKind" json:"kind,omitempty"`
+	Resource   string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node       string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"` // id
+	Epoch      uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Assignment uint64                 `protobuf:"varint,6,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	Outcome    Outcome                `protobuf:"varint,7,opt,name=outcome,proto3,enum=quorate.v1.Outcome" json:"outcome,omitempty"`
+	Error      string                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`   // one line, for people
+	Detail     string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"` // see Instance.detail
+	Duration   *durationpb.Duration   `protobuf:"bytes,10,opt,name=duration,proto3" json:"duration,omitempty"`
+	Revision   uint64                 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"` // of the resource that the operation used
+	Restart    uint64                 `protobuf:"varint,12,opt,name=restart,proto3" json:"restart,omitempty"`
+	Cause      string                 `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"` // kind of the event that tells of a failure; empty: operation-failed
+	// The cause is an obstacle: nothing was begun, or what runs cannot serve while
+	// it lasts. It counts as no failure.
+	Obstacle      bool `protobuf:"varint,21,opt,name=obstacle,proto3" json:"obstacle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2176,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2189,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -2137,6 +2276,20 @@ func (x *Result) GetRestart() uint64 {
 	return 0
 }
 
+func (x *Result) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Result) GetObstacle() bool {
+	if x != nil {
+		return x.Obstacle
+	}
+	return false
+}
+
 // Event is one thing that happened, and why (S6).
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2156,7 +2309,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2321,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2334,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Event) GetId() uint64 {
@@ -2265,7 +2418,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2430,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2443,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Phase) GetName() string {
@@ -2324,7 +2477,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2489,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2502,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -2413,7 +2566,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2578,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2591,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -2485,7 +2638,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2497,7 +2650,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2510,7 +2663,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -2577,7 +2730,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2589,7 +2742,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2602,7 +2755,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Parameter) GetName() string {
@@ -2700,7 +2853,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\a\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -2725,10 +2878,19 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"admittedAt\x123\n" +
 	"\agone_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\x06goneAt\x12#\n" +
 	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x12D\n" +
-	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x1a=\n" +
+	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x12'\n" +
+	"\x05reach\x18\x1c \x01(\v2\x11.quorate.v1.ReachR\x05reach\x122\n" +
+	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\">\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"A\n" +
+	"\x05Reach\x12\x1a\n" +
+	"\bisolated\x18\x01 \x01(\x04R\bisolated\x12\x1c\n" +
+	"\tconfirmed\x18\x02 \x01(\x04R\tconfirmed\"N\n" +
+	"\bObstacle\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\">\n" +
 	"\n" +
 	"Electorate\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
@@ -2849,7 +3011,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\x123\n" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x120\n" +
 	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\x85\x03\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\xb7\x03\n" +
 	"\x06Result\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\x04R\toperation\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -2865,7 +3027,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\bduration\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x1a\n" +
 	"\brevision\x18\v \x01(\x04R\brevision\x12\x18\n" +
-	"\arestart\x18\f \x01(\x04R\arestart\"\xa4\x02\n" +
+	"\arestart\x18\f \x01(\x04R\arestart\x12\x14\n" +
+	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
+	"\bobstacle\x18\x15 \x01(\bR\bobstacle\"\xa4\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
@@ -2984,7 +3148,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -2995,113 +3159,117 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(Severity)(0),                 // 6: quorate.v1.Severity
 	(*State)(nil),                 // 7: quorate.v1.State
 	(*Node)(nil),                  // 8: quorate.v1.Node
-	(*Electorate)(nil),            // 9: quorate.v1.Electorate
-	(*Fork)(nil),                  // 10: quorate.v1.Fork
-	(*Resource)(nil),              // 11: quorate.v1.Resource
-	(*Traits)(nil),                // 12: quorate.v1.Traits
-	(*Move)(nil),                  // 13: quorate.v1.Move
-	(*OperationSpec)(nil),         // 14: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 15: quorate.v1.Group
-	(*Constraint)(nil),            // 16: quorate.v1.Constraint
-	(*Location)(nil),              // 17: quorate.v1.Location
-	(*Colocation)(nil),            // 18: quorate.v1.Colocation
-	(*Order)(nil),                 // 19: quorate.v1.Order
-	(*Token)(nil),                 // 20: quorate.v1.Token
-	(*Assignment)(nil),            // 21: quorate.v1.Assignment
-	(*Instance)(nil),              // 22: quorate.v1.Instance
-	(*Operation)(nil),             // 23: quorate.v1.Operation
-	(*Result)(nil),                // 24: quorate.v1.Result
-	(*Event)(nil),                 // 25: quorate.v1.Event
-	(*Phase)(nil),                 // 26: quorate.v1.Phase
-	(*Configuration)(nil),         // 27: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 28: quorate.v1.NodeConfiguration
-	(*AgentMetadata)(nil),         // 29: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 30: quorate.v1.Parameter
-	nil,                           // 31: quorate.v1.State.PropertiesEntry
-	nil,                           // 32: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 33: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 34: quorate.v1.Node.AttributesEntry
-	nil,                           // 35: quorate.v1.Resource.ParametersEntry
-	nil,                           // 36: quorate.v1.Resource.MetaEntry
-	nil,                           // 37: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 38: quorate.v1.Group.MetaEntry
-	nil,                           // 39: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 40: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 41: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 42: quorate.v1.NodeConfiguration.AttributesEntry
-	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(*Reach)(nil),                 // 9: quorate.v1.Reach
+	(*Obstacle)(nil),              // 10: quorate.v1.Obstacle
+	(*Electorate)(nil),            // 11: quorate.v1.Electorate
+	(*Fork)(nil),                  // 12: quorate.v1.Fork
+	(*Resource)(nil),              // 13: quorate.v1.Resource
+	(*Traits)(nil),                // 14: quorate.v1.Traits
+	(*Move)(nil),                  // 15: quorate.v1.Move
+	(*OperationSpec)(nil),         // 16: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 17: quorate.v1.Group
+	(*Constraint)(nil),            // 18: quorate.v1.Constraint
+	(*Location)(nil),              // 19: quorate.v1.Location
+	(*Colocation)(nil),            // 20: quorate.v1.Colocation
+	(*Order)(nil),                 // 21: quorate.v1.Order
+	(*Token)(nil),                 // 22: quorate.v1.Token
+	(*Assignment)(nil),            // 23: quorate.v1.Assignment
+	(*Instance)(nil),              // 24: quorate.v1.Instance
+	(*Operation)(nil),             // 25: quorate.v1.Operation
+	(*Result)(nil),                // 26: quorate.v1.Result
+	(*Event)(nil),                 // 27: quorate.v1.Event
+	(*Phase)(nil),                 // 28: quorate.v1.Phase
+	(*Configuration)(nil),         // 29: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 30: quorate.v1.NodeConfiguration
+	(*AgentMetadata)(nil),         // 31: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 32: quorate.v1.Parameter
+	nil,                           // 33: quorate.v1.State.PropertiesEntry
+	nil,                           // 34: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 35: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 36: quorate.v1.Node.AttributesEntry
+	nil,                           // 37: quorate.v1.Resource.ParametersEntry
+	nil,                           // 38: quorate.v1.Resource.MetaEntry
+	nil,                           // 39: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 40: quorate.v1.Group.MetaEntry
+	nil,                           // 41: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 42: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 43: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 44: quorate.v1.NodeConfiguration.AttributesEntry
+	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	31, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	32, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	33, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	33, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	34, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	35, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
 	8,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	9,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	11, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	15, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	16, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	20, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	21, // 9: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	22, // 10: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	23, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	25, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
-	10, // 13: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	11, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	13, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	17, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	18, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	22, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	23, // 9: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	24, // 10: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	25, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	27, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
+	12, // 13: quorate.v1.State.forks:type_name -> quorate.v1.Fork
 	0,  // 14: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	34, // 15: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	36, // 15: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
 	1,  // 16: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	43, // 17: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	44, // 18: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	44, // 19: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	44, // 20: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	44, // 21: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	27, // 22: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	35, // 23: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	36, // 24: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	14, // 25: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	13, // 26: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	12, // 27: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	43, // 28: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	44, // 29: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	43, // 30: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	43, // 31: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	37, // 32: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	38, // 33: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	17, // 34: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	18, // 35: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	19, // 36: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 37: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	44, // 38: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 39: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 40: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	44, // 41: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	44, // 42: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 43: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	43, // 44: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	44, // 45: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 46: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 47: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	43, // 48: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	44, // 49: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 50: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	26, // 51: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	43, // 52: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	39, // 53: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	40, // 54: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	41, // 55: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	28, // 56: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	11, // 57: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	15, // 58: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	16, // 59: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	42, // 60: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	30, // 61: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	14, // 62: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	12, // 63: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	45, // 17: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	46, // 18: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	46, // 19: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	46, // 20: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	9,  // 21: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	10, // 22: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	46, // 23: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	29, // 24: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	37, // 25: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	38, // 26: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	16, // 27: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	15, // 28: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	14, // 29: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	45, // 30: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	46, // 31: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	45, // 32: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	45, // 33: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	39, // 34: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	40, // 35: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	19, // 36: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	20, // 37: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	21, // 38: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	2,  // 39: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	46, // 40: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 41: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	3,  // 42: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	46, // 43: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	46, // 44: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	4,  // 45: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	45, // 46: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	46, // 47: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	4,  // 48: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	5,  // 49: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	45, // 50: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	46, // 51: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	6,  // 52: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	28, // 53: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	45, // 54: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	41, // 55: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	42, // 56: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	43, // 57: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	30, // 58: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	13, // 59: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	17, // 60: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	18, // 61: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	44, // 62: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	32, // 63: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	16, // 64: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	14, // 65: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -3109,7 +3277,7 @@ func file_quorate_v1_model_proto_init() {
 	if File_quorate_v1_model_proto != nil {
 		return
 	}
-	file_quorate_v1_model_proto_msgTypes[9].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[11].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
@@ -3120,7 +3288,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
