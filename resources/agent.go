@@ -3,8 +3,8 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker]). A [Registry] finds the agent for a name. Deciding
-// where a resource runs, and whether it may, is not done here.
+// [Reloader], [Halter], [Asker], [Surveyor]). A [Registry] finds the agent for a
+// name. Deciding where a resource runs, and whether it may, is not done here.
 package resources
 
 import (
@@ -31,6 +31,7 @@ type Agent interface {
 	Start(ctx context.Context, r *pb.Resource) error
 	Stop(ctx context.Context, r *pb.Resource) error
 	// Monitor returns Unknown only with an error; Unknown is never read as Stopped.
+	// A *[Fault] beside another state says why it is that.
 	Monitor(ctx context.Context, r *pb.Resource) (State, error)
 }
 
@@ -82,6 +83,29 @@ func (c *Claim) String() string {
 	}
 	return fmt.Sprintf("another host, %s on %s, answers for %s", c.By, c.Link, c.Address)
 }
+
+// A Surveyor knows what would keep its resources off this node, without starting
+// them, and when that changes.
+type Surveyor interface {
+	// Survey returns the obstacle that a Start would meet now, or nil. What is
+	// wrong with the parameters is no obstacle.
+	Survey(r *pb.Resource) *Fault
+	// Follow calls changed whenever a Survey might answer differently, until ctx
+	// is canceled. changed does not block.
+	Follow(ctx context.Context, changed func()) error
+}
+
+// A Fault is an error of a Start or a Monitor whose kind is known.
+type Fault struct {
+	Kind string // stable code of the event that tells of it: carrier-lost, address-removed, …
+	Text string // a sentence
+	// Obstacle: nothing was begun, or what runs cannot serve, for a cause outside
+	// of the resource, and a [Surveyor] tells when it is over. It counts as no
+	// failure of the resource.
+	Obstacle bool
+}
+
+func (f *Fault) Error() string { return f.Text }
 
 // ErrNoLease is returned (wrapped) by a Start that could not serve because the
 // node's lease was over by then. It is no failure of the resource.

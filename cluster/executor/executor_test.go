@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -274,6 +275,30 @@ func TestAStartIsRefusedWhileSomethingIsInTheWay(t *testing.T) {
 		m.mu.Unlock()
 		m.want(m.do(request(start, "vip", 2)), done)
 	})
+}
+
+func TestAFaultNamesItsKind(t *testing.T) {
+	tests := []struct {
+		name string
+		fail error
+		want *pb.Result
+	}{
+		{"an obstacle", fmt.Errorf("start 192.0.2.10: %w", &resources.Fault{Kind: "carrier-lost", Text: "interface eth0\nhas no carrier", Obstacle: true}),
+			&pb.Result{Error: "interface eth0 has no carrier", Cause: "carrier-lost", Obstacle: true}},
+		{"a failure", &resources.Fault{Kind: "address-removed", Text: "it was removed"}, &pb.Result{Error: "it was removed", Cause: "address-removed"}},
+		{"another error", errors.New("no such file"), &pb.Result{Error: "no such file"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onMachine(t, func(m *machine) {
+				m.fail["vip"] = tt.fail
+				got := m.do(request(start, "vip", 1))
+				if got.Error != tt.want.Error || got.Cause != tt.want.Cause || got.Obstacle != tt.want.Obstacle {
+					t.Errorf("got %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
 }
 
 func TestAStaleStopDoesNotSilenceANewerRight(t *testing.T) {

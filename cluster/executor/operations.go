@@ -45,7 +45,17 @@ func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, into 
 	into.Duration = duration(time.Since(began))
 	into.Outcome = outcome
 	if err != nil {
-		into.Error = oneLine(err.Error())
+		explain(into, err)
+	}
+}
+
+// explain puts an error, and what kind of fault it is, into a result.
+func explain(into *pb.Result, err error) {
+	into.Error = oneLine(err.Error())
+	var f *resources.Fault
+	if errors.As(err, &f) {
+		into.Cause, into.Obstacle = f.Kind, f.Obstacle
+		into.Error = oneLine(f.Text)
 	}
 }
 
@@ -263,7 +273,7 @@ func outcome(s resources.State, err error) (pb.Outcome, error) {
 	case resources.Running:
 		return pb.Outcome_OUTCOME_DONE, nil
 	case resources.Stopped:
-		return pb.Outcome_OUTCOME_NOT_RUNNING, nil
+		return pb.Outcome_OUTCOME_NOT_RUNNING, err
 	default:
 		if err == nil {
 			err = fmt.Errorf("the resource is %s", s)

@@ -83,7 +83,7 @@ func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent res
 	if res.Outcome == pb.Outcome_OUTCOME_DONE || ctx.Err() != nil {
 		return
 	}
-	if why != "" {
+	if why != "" && res.Cause == "" { // a fault speaks for itself
 		res.Error = why
 	} else if res.Error == "" {
 		res.Error = "monitor: it is not running"

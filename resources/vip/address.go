@@ -223,7 +223,7 @@ func fault(w *wish, entry netlink.Addr, link netlink.Link) error {
 		return fmt.Errorf("%s is on %s, not on %s", w.addr, name, w.nic)
 	}
 	if entry.Flags&unix.IFA_F_DADFAILED != 0 {
-		return fmt.Errorf("%s was found to be in use by another host on %s", w.addr, name)
+		return conflict("%s was found to be in use by another host on %s", w.addr, name)
 	}
 	if err := ready(link); err != nil {
 		return fmt.Errorf("%s: %w", w.addr, err)

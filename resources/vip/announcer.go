@@ -13,6 +13,7 @@ type announcer struct {
 	interval time.Duration
 	limit    *limiter
 	send     func()
+	again    <-chan struct{} // has a token when the schedule is to begin anew
 }
 
 // later are the announcements after the burst, counted from its beginning;
@@ -56,6 +57,9 @@ func (a *announcer) run(ctx context.Context, n int, claims <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-a.again:
+			n, began = 0, time.Now()
+			scheduled.Reset(0)
 		case <-claims:
 			answer.Reset(a.limit.wait(time.Now()))
 		case <-answer.C:

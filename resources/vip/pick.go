@@ -166,12 +166,8 @@ func (c *choice) usable() error {
 
 // ready says what keeps a link from carrying frames.
 func ready(link netlink.Link) error {
-	a := link.Attrs()
-	switch {
-	case a.RawFlags&unix.IFF_UP == 0:
-		return fmt.Errorf("interface %s is down", a.Name)
-	case a.RawFlags&unix.IFF_LOWER_UP == 0:
-		return fmt.Errorf("interface %s has no carrier", a.Name)
+	if f := hindrance(link); f != nil {
+		return f
 	}
 	return nil
 }

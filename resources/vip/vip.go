@@ -34,6 +34,7 @@ var (
 	_ resources.Halter   = (*Agent)(nil)
 	_ resources.Detailer = (*Agent)(nil)
 	_ resources.Asker    = (*Agent)(nil)
+	_ resources.Surveyor = (*Agent)(nil)
 )
 
 // A Guard silences addresses in the kernel while the node holds no lease. Where
@@ -58,6 +59,9 @@ type Config struct {
 	// without. Nil: the caller's Start and Stop alone say what is held.
 	Deadline func() (time.Duration, bool)
 	Now      func() time.Duration // nil: CLOCK_MONOTONIC_RAW
+	// Conflict is told when another host claims an address that is held here, and
+	// every minute while it goes on. It does not block. Nil: it is only logged.
+	Conflict func(resource, text string)
 }
 
 // An Agent runs all addresses of one node. Its methods may be called at the
@@ -67,6 +71,7 @@ type Agent struct {
 	guard    Guard
 	deadline func() (time.Duration, bool)
 	now      func() time.Duration
+	conflict func(resource, text string)
 	out      sender
 	late     sync.WaitGroup // sockets that are being closed
 
@@ -77,17 +82,30 @@ type Agent struct {
 // A hold is what the agent knows of one resource's address. It outlives a stop.
 type hold struct {
 	started chan struct{} // holds a token when Start has announced the address
+	again   chan struct{} // holds a token when it is to be announced anew
 	limit   limiter       // of its announcements
 	placing sync.Mutex    // held while the address is put on an interface, or taken off
 
 	mu     sync.Mutex
 	active bool   // between the end of Start and the beginning of Stop
 	link   string // where Start or Monitor last saw it; "" before the first
+	rival  rival  // who claimed it last
+}
+
+// A rival is another host that claims the address.
+type rival struct {
+	mac  string
+	told time.Time // when Config.Conflict was called for it last
 }
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
-	a := &Agent{log: c.Log, guard: c.Guard, deadline: c.Deadline, now: c.Now, holds: make(map[string]*hold)}
+	a := &Agent{
+		log: c.Log, guard: c.Guard, deadline: c.Deadline, now: c.Now, conflict: c.Conflict, holds: make(map[string]*hold),
+	}
+	if a.conflict == nil {
+		a.conflict = func(string, string) {}
+	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -95,6 +113,20 @@ func New(c Config) *Agent {
 		a.now = rawNow
 	}
 	return a
+}
+
+// Announce announces all addresses that are held here, from the beginning of
+// their schedule: neighbours may have learned something else while the network
+// was cut. However often it is called, the limit of each address holds.
+func (a *Agent) Announce() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, h := range a.holds {
+		select {
+		case h.again <- struct{}{}:
+		default: // about to begin anew already
+		}
+	}
 }
 
 // Close releases what the agent holds beside its addresses, which stay. Nothing
@@ -128,14 +160,11 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	p, err := pick(w)
+	h := a.hold(r)
+	p, err := h.choose(w)
 	if err != nil {
 		return err
 	}
-	if err := p.usable(); err != nil {
-		return err
-	}
-	h := a.hold(r)
 	if err := a.place(ctx, h, w, p); err != nil {
 		return err
 	}
@@ -223,7 +252,8 @@ func (a *Agent) remove(r *pb.Resource) error {
 }
 
 // Monitor implements [resources.Agent]. An address on an interface that is
-// down or has no carrier is Failed, and the error says so.
+// down or has no carrier is Failed, and the error says so; so it does of one that
+// is gone and should not be.
 func (a *Agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
 	w, err := parse(r)
 	if err != nil {
@@ -234,7 +264,7 @@ func (a *Agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, err
 	case err != nil:
 		return resources.Unknown, fmt.Errorf("look for %s: %w", w.addr, err)
 	case p.link == "":
-		return resources.Stopped, nil
+		return resources.Stopped, a.hold(r).missing(w)
 	case p.fault != nil:
 		return resources.Failed, p.fault
 	}
@@ -271,7 +301,7 @@ func (a *Agent) hold(r *pb.Resource) *hold {
 	defer a.mu.Unlock()
 	h, ok := a.holds[r.GetId()]
 	if !ok {
-		h = &hold{started: make(chan struct{}, 1)}
+		h = &hold{started: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 		a.holds[r.GetId()] = h
 	}
 	return h

@@ -18,6 +18,7 @@ import (
 // address while it is there.
 type watch struct {
 	agent   *Agent
+	id      string // of the resource
 	log     *slog.Logger
 	wish    *wish
 	hold    *hold
@@ -36,6 +37,7 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 	}
 	x := &watch{
 		agent:    a,
+		id:       r.GetId(),
 		log:      a.log.With("resource", r.GetId()),
 		wish:     w,
 		hold:     a.hold(r),
@@ -117,8 +119,7 @@ func (x *watch) look(ctx context.Context, why reason) error {
 	return nil
 }
 
-// loss says why the address is served no more. The kernel itself removes IPv6
-// addresses from a link that is set down.
+// loss says why the address is served no more.
 func (x *watch) loss(before, now place) string {
 	if now.fault != nil {
 		return now.fault.Error()
@@ -126,14 +127,7 @@ func (x *watch) loss(before, now place) string {
 	if before.link == "" { // it went before this watch saw it
 		before = x.hold.place()
 	}
-	link, err := netlink.LinkByIndex(before.index)
-	if err != nil {
-		return fmt.Sprintf("%s was removed: interface %s is gone", x.wish.addr, before.link)
-	}
-	if err := ready(link); err != nil {
-		return fmt.Sprintf("%s was removed: %v", x.wish.addr, err)
-	}
-	return fmt.Sprintf("%s was removed from %s by another hand", x.wish.addr, before.link)
+	return removed(x.wish, before).Text
 }
 
 // begin announces the address on a link from now on. The first announcement of
@@ -155,7 +149,7 @@ func (x *watch) begin(ctx context.Context, name string, why reason) {
 	if why == started {
 		first = 1
 	}
-	a := &announcer{count: x.wish.count, interval: x.wish.interval, limit: &x.hold.limit, send: func() { x.send(link) }}
+	a := &announcer{count: x.wish.count, interval: x.wish.interval, limit: &x.hold.limit, send: func() { x.send(link) }, again: x.hold.again}
 	w.Go(func() { a.run(ctx, first, claims) })
 	x.announce = func() {
 		cancel()
@@ -175,8 +169,21 @@ func (x *watch) send(link netlink.Link) {
 	}
 }
 
-// claimReport is how often a continuing conflict is told.
-const claimReport = time.Second
+const (
+	claimReport    = time.Second // how often a continuing conflict is logged
+	conflictReport = time.Minute // how often it is told
+)
+
+// contest notes a claim, and reports whether it is to be told.
+func (h *hold) contest(mac string, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rival.mac == mac && now.Sub(h.rival.told) < conflictReport {
+		return false
+	}
+	h.rival = rival{mac, now}
+	return true
+}
 
 // hear passes claims on to the announcer, and tells of them with the other
 // host's hardware address.
@@ -193,7 +200,11 @@ func (x *watch) hear(ctx context.Context, l *listener, link string, claims chan<
 		}
 		told, last = time.Now(), mac.String()
 		x.log.Warn("another host claims the address", "address", x.wish.addr, "interface", link, "mac", last)
-		x.changed(fmt.Sprintf("another host, %s, claims %s on %s", last, x.wish.addr, link))
+		text := fmt.Sprintf("another host, %s, claims %s on %s", last, x.wish.addr, link)
+		if x.hold.contest(last, told) {
+			x.agent.conflict(x.id, text+": it is defended here, since it would be claimed elsewhere as well; find that host")
+		}
+		x.changed(text)
 	})
 	x.agent.late.Go(func() { _ = l.file.Close() }) // nothing was written to it
 	if err != nil {
