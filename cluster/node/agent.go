@@ -25,6 +25,7 @@ import (
 	"quorate/cluster/lease"
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
+	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/haproxy"
 	"quorate/resources/vip"
@@ -45,6 +46,8 @@ type Agent struct {
 	store     *state.Store
 	agents    *resources.Registry
 	guard     kernelGuard
+	vip       *vip.Agent
+	conflicts chan *pb.Event // to be recorded
 	api       *api.Server
 
 	enrolled  chan struct{} // has a token when the machine has just become a member
@@ -98,6 +101,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 	a := &Agent{
 		config: c, version: version, logger: logger, identity: id, store: state.New(),
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
+		conflicts: make(chan *pb.Event, 16),
 	}
 	if a.directory, err = openDirectory(filepath.Join(data, "members.json"), logger); err != nil {
 		return nil, err
@@ -116,9 +120,12 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 
 // register makes the kinds of resources this build knows.
 func (a *Agent) register() (*resources.Registry, error) {
+	a.vip = vip.New(vip.Config{
+		Guard: a.guard.forVIP(), Deadline: a.deadline, Now: lease.RawClock{}.Now, Conflict: a.contested, Log: a.logger,
+	})
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{
-		vip.New(vip.Config{Guard: a.guard.forVIP(), Deadline: a.deadline, Now: lease.RawClock{}.Now, Log: a.logger}),
+		a.vip,
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
@@ -195,6 +202,8 @@ func (a *Agent) serve(ctx context.Context) error {
 	g.Go(func() error { return core.Run(serving) })
 	g.Go(func() error { return a.gossip(serving) })
 	g.Go(func() error { return a.followForks(serving) })
+	g.Go(func() error { return a.tell(serving, core) })
+	g.Go(func() error { return a.mend(serving, core) })
 	err = g.Wait()
 	var diverged *DivergedError
 	if errors.As(err, &diverged) {

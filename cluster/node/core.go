@@ -14,6 +14,7 @@ import (
 	"quorate/cluster/executor"
 	"quorate/cluster/lease"
 	"quorate/cluster/pair"
+	"quorate/cluster/reach"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -37,8 +38,9 @@ type CoreConfig struct {
 	Guard   lease.Guard
 	Lease   time.Duration // length
 
-	Reach  pair.Reach  // pings quorum.ping; nil: no targets
-	Fencer pair.Fencer // nil: no devices
+	Reach  pair.Reach    // pings quorum.ping; nil: no targets
+	Fencer pair.Fencer   // nil: no devices
+	Pinger *reach.Pinger // by which isolation is found; the core runs it; nil: none
 
 	Peers  Peers
 	Agents executor.Agents
@@ -62,6 +64,7 @@ type Core struct {
 	pair       *pair.Driver
 	executor   *executor.Executor
 	controller *controller.Controller
+	reporter   *reporter
 	log        *log
 	peers      Peers
 	healing    *healing
@@ -94,6 +97,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 	k.controller = controller.New(controller.Config{
 		State: k.store, Log: localLog{k.raft}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
 	})
+	k.reporter = newReporter(k, c)
 	return k, nil
 }
 
@@ -128,6 +132,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
 	g.Go(func() error { return k.reportDisk(working) })
 	g.Go(func() error { return k.heal(working) })
+	g.Go(func() error { return k.reporter.Run(working) })
 	g.Go(func() error {
 		select {
 		case <-working.Done():
