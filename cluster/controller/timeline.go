@@ -136,6 +136,8 @@ func (t *timeline) left(st *pb.State, id string, was, is *pb.Assignment, now tim
 		t.passages[id] = t.lost(node, now)
 	case p != nil && is == nil:
 		p.reach("stopped", now)
+	case p == nil && node != nil && node.Epoch > was.Epoch: // it did not wait to be found gone
+		t.passages[id] = &passage{from: node.Id, kind: "failover", cause: "the agent of " + node.Name + " began anew", began: now}
 	}
 }
 

@@ -30,7 +30,7 @@ type labFlags struct {
 func newLabCommand(a *app) *cobra.Command {
 	c := noun("lab", "Run whole clusters on this machine, break them and measure", "lab demo", nil,
 		newLabUpCommand(a), newLabExecCommand(), newLabShellCommand(a), newLabFaultCommand(a),
-		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabCalmCommand(a), newLabDemoCommand(a), newLabDownCommand(),
+		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabCalmCommand(a), newLabTortureCommand(a), newLabDemoCommand(a), newLabDownCommand(),
 	)
 	for _, verb := range lab.Verbs {
 		c.AddCommand(hidden(&cobra.Command{

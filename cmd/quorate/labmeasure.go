@@ -129,6 +129,73 @@ func newLabCalmCommand(a *app) *cobra.Command {
 	return c
 }
 
+func newLabTortureCommand(a *app) *cobra.Command {
+	var f labFlags
+	var t lab.Torture
+	var minutes float64
+	var pair, witness bool
+	c := &cobra.Command{
+		Use:   "torture",
+		Short: "Let a nemesis loose on a cluster, and check all that it promises",
+		Long: "Let a nemesis loose on a cluster, in a lab of its own: power failures, killed, frozen\n" +
+			"and restarted agents, cables cut, cut one way, unplugged, flapping and lossy, busy\n" +
+			"processors, full disks. A client probes, and a writer changes the configuration.\n" +
+			"It fails if two nodes served an address at the same time, if the client had no answer\n" +
+			"and no event of the cluster says why, if a change that was acknowledged is lost, if\n" +
+			"all is not well again, or if anything is left behind. What the nemesis does comes\n" +
+			"from the seed. It keeps a majority of the nodes able, unless it is --reckless.",
+		Example: "lab torture --minutes 10\nlab torture --minutes 10 --pair --networks 2\nlab torture --nodes 2 --witness --seed 7 -o json",
+		Args:    words(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			t.JSON, t.For = a.output == "json", time.Duration(minutes*float64(time.Minute))
+			if !c.Flags().Changed("seed") {
+				t.Seed = uint64(time.Now().UnixNano() % 1e6)
+			}
+			var err error
+			if t.Spec, t.Shape, err = f.tortured(pair, witness); err != nil {
+				return err
+			}
+			return t.Run(c.Context(), a.out, a.progress())
+		},
+	}
+	f.addNodes(c)
+	flags := c.Flags()
+	flags.Float64Var(&minutes, "minutes", 1, "go on for `N` minutes")
+	flags.Uint64Var(&t.Seed, "seed", 0, "`N` that decides what the nemesis does; by default another one each time")
+	flags.BoolVar(&pair, "pair", false, "two nodes, as the tutorials have them: no-quorum-policy=ignore, and a host to ping")
+	flags.BoolVar(&witness, "witness", false, "one more node that votes and hosts nothing")
+	flags.BoolVar(&t.Reckless, "reckless", false, "strike any number of nodes at once; gaps without a quorum are to be expected")
+	flags.StringSliceVar(&t.Without, "without", nil, "leave out `DEED,…`: "+strings.Join(lab.Deeds(), ", "))
+	flags.BoolVar(&t.HAProxy, "haproxy", false, "serve a page too, and have the client ask for it")
+	flags.StringVar(&t.Profile, "profile", "", "choose the timing `PROFILE` of the cluster: fast, lan, wan")
+	return c
+}
+
+// tortured is what to make: --pair and --witness decide about the nodes.
+func (f *labFlags) tortured(pair, witness bool) (lab.Spec, lab.Shape, error) {
+	if pair && len(f.names) == 0 {
+		f.names = []string{"lvsm", "lvss"}
+	}
+	names, err := f.nodeNames()
+	if err != nil {
+		return lab.Spec{}, lab.Shape{}, err
+	}
+	var shape lab.Shape
+	if pair {
+		if len(names) != 2 || witness {
+			return lab.Spec{}, shape, grammar.Errorf("--pair: two nodes and no witness make a pair").With("leave out --witness and --names")
+		}
+		shape = lab.Pair
+		shape.Ping = lab.ClientAddress.String()
+	}
+	members := names
+	if witness {
+		shape.Witness = "witness"
+		names = append(names, shape.Witness)
+	}
+	return lab.NewSpec(f.name, names, f.agent).Wired(f.nets, members...), shape, nil
+}
+
 // progress is where a long measurement tells how it goes on: not into a script.
 func (a *app) progress() io.Writer {
 	if a.output == "json" && !isTerminal(a.err) {

@@ -86,6 +86,7 @@ type Shape struct {
 	Name    string // empty: lab
 	Policy  string // no-quorum-policy; empty: stop
 	Witness string // the node that votes and hosts nothing; empty: none
+	Ping    string // quorum.ping, addresses that tell who is cut off; empty: none
 }
 
 // Pair is what the tutorials make of two nodes, and of their names lvsm and lvss.
@@ -116,6 +117,9 @@ func (c *Cluster) formation(shape Shape) []string {
 		"pcs cluster start --all",
 		"pcs property set stonith-enabled=false",
 		"pcs property set no-quorum-policy=" + cmp.Or(shape.Policy, "stop"),
+	}
+	if shape.Ping != "" {
+		lines = append(lines, "pcs property set quorum.ping="+shape.Ping)
 	}
 	if shape.Witness != "" {
 		lines = append(lines, "pcs cluster node add "+c.addressed(shape.Witness)+" --role witness --start")
@@ -273,7 +277,7 @@ func (v View) unsettled(nodes int) error {
 		}
 	}
 	for _, r := range state.GetResources() {
-		if v.Owners[r.GetId()] == "" {
+		if v.Owners[r.GetId()] == "" && r.GetMeta()["target-role"] != "Stopped" {
 			return fmt.Errorf("%s does not run", r.GetId())
 		}
 	}

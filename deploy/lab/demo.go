@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +15,6 @@ const (
 	// longestGap is what a demo accepts; it has promised less.
 	longestGap = 3 * time.Second
 	demoTime   = 85 * time.Second
-	webService = "WebService"
 )
 
 // A demo shows a cluster at work to somebody who sees it for the first time.
@@ -40,7 +38,7 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 	d := &demo{out: out, began: time.Now()}
 	d.haproxy = d.ensureHAProxy(ctx)
 	spec := NewSpec(fmt.Sprintf("demo-%d", os.Getpid()), []string{"lvsm", "lvss", "web1"}, AgentCommand)
-	spec = spec.With("www1", "quorate", "lab", "web", ":80").With("www2", "quorate", "lab", "web", ":80")
+	spec = spec.WithWebServers()
 	spec.Tied = true
 	l, err := Up(ctx, spec)
 	if err != nil {
@@ -126,7 +124,7 @@ func (d *demo) build(ctx context.Context) error {
 		return err
 	}
 	if d.haproxy {
-		if err := d.createHAProxy(ctx); err != nil {
+		if err := d.cluster.CreateHAProxy(ctx); err != nil {
 			return err
 		}
 	}
@@ -138,42 +136,6 @@ func (d *demo) build(ctx context.Context) error {
 	d.say("%s", indent(status))
 	return err
 }
-
-func (d *demo) createHAProxy(ctx context.Context) error {
-	file := filepath.Join(d.cluster.Lab.Shared(), "haproxy.cfg")
-	var servers strings.Builder
-	for _, name := range []string{"www1", "www2"} {
-		h, _ := d.cluster.Lab.Spec.Host(name)
-		fmt.Fprintf(&servers, "    server %s %s:80 check inter 1s\n", name, h.Address())
-	}
-	if err := os.WriteFile(file, fmt.Appendf(nil, haproxyConf, VIP, servers.String()), 0o644); err != nil {
-		return err
-	}
-	for _, line := range []string{
-		"pcs resource create " + webService + " ocf:heartbeat:haproxy conffile=" + file + " op monitor interval=20 timeout=10",
-		"pcs constraint colocation add " + webService + " with " + vipResource + " INFINITY",
-	} {
-		if _, err := d.cluster.Type(ctx, d.cluster.Lab.Spec.Nodes()[0], line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const haproxyConf = `global
-    maxconn 2000
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 10s
-    timeout server 10s
-frontend web
-    bind %s:80
-    default_backend servers
-backend servers
-    balance roundrobin
-    option httpchk GET /
-%s`
 
 func who() string {
 	if os.Geteuid() == 0 {

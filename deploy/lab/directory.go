@@ -81,9 +81,12 @@ func (d directory) remove() error {
 }
 
 func (d directory) fill(s Spec) error {
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("own program: %w", err)
+	program := s.Program
+	if program == "" {
+		var err error
+		if program, err = os.Executable(); err != nil {
+			return fmt.Errorf("own program: %w", err)
+		}
 	}
 	dirs := []string{d.bin(), filepath.Dir(d.log(""))}
 	for _, h := range s.Hosts {

@@ -77,18 +77,9 @@ func newWiredScene(t *testing.T, networks int, nodes ...string) *scene {
 	if testing.Short() {
 		t.Skip("-short: whole clusters take their time")
 	}
-	quorate := quorateProgram(t)
-	spec := NewSpec("e2e", nodes, []string{quorate, "agent"}).Wired(networks)
-	for _, www := range []string{"www1", "www2"} {
-		spec = spec.With(www, quorate, "lab", "web", ":80")
-	}
+	spec := NewSpec("e2e", nodes, AgentCommand).Wired(networks).WithWebServers()
+	spec.Program = quorateProgram(t)
 	s := &scene{T: t, Lab: start(t, spec)}
-	for _, name := range []string{"quorate", "pcs"} { // not this test
-		link := filepath.Join(s.dir.bin(), name)
-		if err := errors.Join(os.Remove(link), os.Symlink(quorate, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s.cluster = &Cluster{Lab: s.Lab}
 	t.Cleanup(s.end)
 	if err := s.cluster.Ready(t.Context()); err != nil {

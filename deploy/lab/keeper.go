@@ -104,12 +104,14 @@ func Inside(verb string, args []string) error {
 		return runProber(args)
 	case "web":
 		return runWeb(args)
+	case "burn":
+		return runBurn(args)
 	}
 	return fmt.Errorf("lab %s: unknown", verb)
 }
 
 // Verbs are the words that [Inside] knows.
-var Verbs = []string{"keep", "supervise", "node", "prober", "web"}
+var Verbs = []string{"keep", "supervise", "node", "prober", "web", "burn"}
 
 // keep starts the supervisor, waits for its end and removes the lab's files.
 func keep(d directory) error {

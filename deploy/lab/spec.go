@@ -17,6 +17,8 @@ var (
 	VIP = netip.MustParseAddr("10.77.0.100")
 	// VIP6 is free for a cluster's IPv6 address.
 	VIP6 = netip.MustParseAddr("fd77::100")
+	// ClientAddress is the client's own.
+	ClientAddress = Host{Octet: clientOctet}.Address()
 )
 
 // Networks are those that a lab may have, in the order of the hosts' interfaces: eth0
@@ -36,6 +38,8 @@ type Spec struct {
 	Name  string
 	Hosts []Host
 	Tied  bool `json:",omitempty"` // it ends with the process that brought it up, however that ends
+
+	Program string `json:",omitempty"` // what quorate and pcs are there; empty: this program
 }
 
 // A Host is one machine of a lab.
@@ -103,6 +107,11 @@ func (s Spec) networks() int {
 		n = max(n, h.networks())
 	}
 	return n
+}
+
+// WithWebServers returns s with two more hosts for an HAProxy to serve.
+func (s Spec) WithWebServers() Spec {
+	return s.With("www1", "quorate", "lab", "web", ":80").With("www2", "quorate", "lab", "web", ":80")
 }
 
 // Nodes returns the names of the hosts that are neither the client nor added by With.
