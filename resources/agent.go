@@ -65,8 +65,9 @@ type Detailer interface {
 type Asker interface {
 	// Ask returns the other host that was heard; nil: nobody was. After an error
 	// it could not be asked, which must be read as that somebody might be there.
-	// What this node holds itself is no answer.
-	Ask(ctx context.Context, r *pb.Resource) (*Claim, error)
+	// What this node holds itself is no answer. Again is for a question that was
+	// put in full a moment ago: it is put briefly, to hear what has changed.
+	Ask(ctx context.Context, r *pb.Resource, again bool) (*Claim, error)
 }
 
 // A Claim is another host's word that something is, or shall be, its own.

@@ -124,14 +124,28 @@ func (h *holder) until(e *Engine, length time.Duration) (end time.Duration) {
 }
 
 // acks is how many voters of the applied electorate acked a beat.
-func (e *Engine) acks(b beat) int {
+func (e *Engine) acks(b beat) int { return b.acks(e.applied.voters) }
+
+func (b *beat) acks(voters []string) int {
 	n := 0
-	for _, id := range e.applied.voters {
+	for _, id := range voters {
 		if b.from[id] {
 			n++
 		}
 	}
 	return n
+}
+
+// Outlasts reports whether this node's lease, if it holds one, would go on for
+// half its length in an electorate of these voters. From one voter to two it
+// takes the new one's acks: where they are waited for, the change is not noticed.
+func (e *Engine) Outlasts(voters []string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, now := &e.holder, e.Clock.Now()
+	return !h.valid(now) || slices.ContainsFunc(h.beats, func(b beat) bool {
+		return 2*b.acks(voters) > len(voters) && b.sent+h.length/2 > now
+	})
 }
 
 // holdLoop beats, and acts when the lease ends or begins.

@@ -503,6 +503,26 @@ func TestRule20AChangeOfVotersIsConfirmedUnderTheLease(t *testing.T) {
 	})
 }
 
+// Rule 20: from one voter to two the lease lives on only if the new one has
+// acked beats before.
+func TestRule20ANewVotersAcksAreWaitedFor(t *testing.T) {
+	inRoom(t, []string{"a", "b"}, func(r *room) {
+		r.elect([]string{"a"})
+		time.Sleep(100 * time.Millisecond)
+		if !r.engines["a"].Outlasts([]string{"a", "b"}) {
+			t.Error("b acks, and a's lease would not outlast its vote")
+		}
+		r.isolate("b", true)
+		time.Sleep(length)
+		if !r.held("a") || r.engines["a"].Outlasts([]string{"a", "b"}) {
+			t.Errorf("held %v; b acks nothing, and a's lease would outlast its vote", r.held("a"))
+		}
+		if !r.engines["a"].Outlasts([]string{"a"}) || !r.engines["b"].Outlasts([]string{"a"}) {
+			t.Error("a's lease, or that of b, which has none, is in the way of an electorate of a")
+		}
+	})
+}
+
 func TestDatagramsLostAndReordered(t *testing.T) {
 	inRoom(t, trio, func(r *room) {
 		var n atomic.Int64

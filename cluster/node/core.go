@@ -95,7 +95,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Logger: c.Log,
 	})
 	k.controller = controller.New(controller.Config{
-		State: k.store, Log: localLog{k.raft}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
+		State: k.store, Log: voterLog{localLog{k.raft}, k.lease}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
 	})
 	k.reporter = newReporter(k, c)
 	return k, nil

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"quorate/cluster/consensus"
+	"quorate/cluster/lease"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -101,6 +102,43 @@ func (l localLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, e
 		return nil, fmt.Errorf("command was answered by a %T", answer)
 	}
 	return applied, nil
+}
+
+// A voterLog changes the electorate only once this node's lease outlasts that.
+// Else the return of the second of two voters would cost the first all that it
+// served in between.
+type voterLog struct {
+	localLog
+	lease *lease.Engine
+}
+
+// heedTimeout is how long a new voter may take to ack beats. One that never does
+// could be no voter either.
+const heedTimeout = time.Second
+
+func (l voterLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, error) {
+	if e := c.GetSetElectorate(); e != nil {
+		if err := l.heeded(ctx, e.Voters); err != nil {
+			return nil, err
+		}
+	}
+	return l.localLog.Propose(ctx, c)
+}
+
+// heeded waits until the voters ack this node's beats.
+func (l voterLog) heeded(ctx context.Context, voters []string) error {
+	ctx, cancel := context.WithTimeout(ctx, heedTimeout)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !l.lease.Outlasts(voters) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the new voters do not ack beats yet: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 // A resultLog is a log whose answers are of no interest.

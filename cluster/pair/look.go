@@ -106,7 +106,7 @@ func (d *Driver) ask(ctx context.Context, peer string, round Round) {
 	var asking sync.WaitGroup
 	for i, id := range round.Asked {
 		asking.Go(func() {
-			findings[i].Finding, findings[i].Text = d.find(ctx, state.ResourceByID(st, id), yields)
+			findings[i].Finding, findings[i].Text = d.find(ctx, state.ResourceByID(st, id), yields, false)
 		})
 	}
 	asking.Wait()
@@ -125,12 +125,12 @@ func (d *Driver) ask(ctx context.Context, peer string, round Round) {
 
 // find asks for one address. Another host that only asks, as we do, counts if
 // it goes first.
-func (d *Driver) find(ctx context.Context, r *pb.Resource, yields bool) (Finding, string) {
+func (d *Driver) find(ctx context.Context, r *pb.Resource, yields, again bool) (Finding, string) {
 	asker := d.asker(r)
 	if r == nil || asker == nil {
 		return Unasked, "the resource was deleted meanwhile"
 	}
-	claim, err := asker.Ask(ctx, r)
+	claim, err := asker.Ask(ctx, r, again)
 	switch {
 	case err != nil:
 		return Unasked, r.Id + " could not be asked for: " + oneLine(err.Error())
@@ -149,14 +149,14 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func (d *Driver) Clear(ctx context.Context, r *pb.Resource) error {
 	st := d.State.Get().State
 	d.mu.Lock()
-	cautious, peer := d.machine.Phase.Cautious(), d.peer
+	cautious, peer, asked := d.machine.Phase.Cautious(), d.peer, d.justAsked(r)
 	d.mu.Unlock()
 	if !cautious || d.asker(r) == nil {
 		return nil
 	}
 	again := time.NewTimer(Again)
 	defer again.Stop()
-	finding, text := d.find(ctx, r, state.Preferred(st, peer, d.Self))
+	finding, text := d.find(ctx, r, state.Preferred(st, peer, d.Self), asked)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -170,4 +170,11 @@ func (d *Driver) Clear(ctx context.Context, r *pb.Resource) error {
 	case <-ctx.Done():
 	}
 	return errors.New(text)
+}
+
+// justAsked reports whether the round that let this node go on asked for a
+// resource a moment ago, so that it is enough to ask what has changed since.
+// d.mu is held.
+func (d *Driver) justAsked(r *pb.Resource) bool {
+	return d.round.Finding == Free && slices.Contains(d.round.Asked, r.Id) && d.Clock.Now()-d.round.Began < Again
 }

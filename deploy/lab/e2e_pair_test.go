@@ -1,6 +1,9 @@
 package lab
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestE2EPairTutorial types a tutorial for two nodes word for word, and switches
 // either of them off. The one that returns rejoins by itself, and knows what was
@@ -37,4 +40,33 @@ func TestE2EPairTutorial(t *testing.T) {
 		lvss# pcs quorum status
 		says lvss and lvsm hear each other
 	`)
+}
+
+// TestE2EPairOfTwoNeverServesTwice has the owner die in three ways. The other
+// asks the network before it takes the address, and the kernel of the first has
+// let go of it by then.
+func TestE2EPairOfTwoNeverServesTwice(t *testing.T) {
+	s := newScene(t, "lvsm", "lvss")
+	s.formAs(Pair)
+	q, err := newQuorate(t.Context(), s.cluster, Pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		task
+		runs int
+	}{
+		{task{Event: EventPowerOff}, 3},
+		{task{Event: EventKill}, 2},
+		{task{Event: EventFreeze, Hold: 3 * time.Second}, 1},
+	} {
+		r, err := bench(t.Context(), s.Lab, q, tt.task, tt.runs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Double != 0 || r.Shared != 0 {
+			t.Errorf("%s: two nodes answered for %v ms, and two served the address for %v ms: %+v", tt.Event, r.Double, r.Shared, r)
+		}
+		t.Logf("%s: gaps of %v ms, %v at most: %+v", tt.Event, r.Median, r.Max, r.Runs)
+	}
 }

@@ -23,10 +23,15 @@ import (
 // How a LAN is asked for an address. RFC 5227, section 2.1.1, sends as many
 // probes, but a second or two apart, so as not to burden a whole site after a power
 // cut. Here one host asks, and an outage lasts meanwhile.
+//
+// Two hosts that ask at the same time hear each other only by the second probe
+// of either, so that there are never fewer.
 const (
 	probes        = 3
+	probesAgain   = 2
 	probeInterval = 40 * time.Millisecond
-	probeWait     = 120 * time.Millisecond // for answers, after the last
+	probeWait     = 100 * time.Millisecond // for answers, after the last
+	waitAgain     = 50 * time.Millisecond
 )
 
 // Ask implements [resources.Asker]. It asks on the interface on which Start
@@ -37,7 +42,7 @@ const (
 // Any word of another host that the address is its own counts, answer or not;
 // so does its own question for the address, if nothing worse is heard. The
 // question ends with the first claim.
-func (a *Agent) Ask(ctx context.Context, r *pb.Resource) (*resources.Claim, error) {
+func (a *Agent) Ask(ctx context.Context, r *pb.Resource, again bool) (*resources.Claim, error) {
 	w, err := parse(r)
 	if err != nil {
 		return nil, err
@@ -60,7 +65,11 @@ func (a *Agent) Ask(ctx context.Context, r *pb.Resource) (*resources.Claim, erro
 	if err != nil {
 		return nil, fmt.Errorf("ask for %s on %s: %w", w.addr, attrs.Name, err)
 	}
-	claim, err := q.put(ctx, func() error { return a.out.send(attrs.Index, [][]byte{q.frame}) })
+	times, wait := probes, probeWait
+	if again {
+		times, wait = probesAgain, waitAgain
+	}
+	claim, err := q.put(ctx, times, wait, func() error { return a.out.send(attrs.Index, [][]byte{q.frame}) })
 	a.late.Go(q.close) // to close a socket takes the kernel some 10 ms
 	if err != nil {
 		return nil, fmt.Errorf("ask for %s on %s: %w", w.addr, attrs.Name, err)
@@ -117,17 +126,17 @@ func (q *question) leave() error {
 }
 
 // put sends the probes and hears what is said until a while after the last.
-func (q *question) put(ctx context.Context, send func() error) (*resources.Claim, error) {
+func (q *question) put(ctx context.Context, times int, wait time.Duration, send func() error) (*resources.Claim, error) {
 	var asking *resources.Claim
-	for n := range probes {
+	for n := range times {
 		if err := send(); err != nil {
 			return nil, err
 		}
-		wait := probeInterval
-		if n == probes-1 {
-			wait = probeWait
+		until := time.Now().Add(probeInterval)
+		if n == times-1 {
+			until = time.Now().Add(wait)
 		}
-		claim, err := q.hear(ctx, time.Now().Add(wait))
+		claim, err := q.hear(ctx, until)
 		switch {
 		case err != nil:
 			return nil, err

@@ -49,7 +49,7 @@ func TestTheLANIsAskedWhoHasAnAddress(t *testing.T) {
 				l.hold(t, tt.held)
 			}
 			began := time.Now()
-			claim, err := a.Ask(t.Context(), resource("ip="+tt.ip))
+			claim, err := a.Ask(t.Context(), resource("ip="+tt.ip), false)
 			took := time.Since(began)
 			holds := strings.HasPrefix(tt.held, tt.ip+"/")
 			switch {
@@ -112,7 +112,7 @@ func TestTheLANIsHeardToAskForTheSameAddress(t *testing.T) {
 			var said *resources.Claim
 			var err error
 			var asking sync.WaitGroup
-			asking.Go(func() { said, err = a.Ask(t.Context(), resource("ip="+ip)) })
+			asking.Go(func() { said, err = a.Ask(t.Context(), resource("ip="+ip), false) })
 			if l.tap.Next(t, time.Second, asked) == nil {
 				t.Error("nothing was asked")
 			}
@@ -133,8 +133,14 @@ func TestTheLANIsHeardToAskForTheSameAddress(t *testing.T) {
 }
 
 func TestAtMostThreeProbesAreSentAndNobodyLearnsFromThem(t *testing.T) {
+	t.Run("in full", func(t *testing.T) { countProbes(t, false, probes) })
+	t.Run("again", func(t *testing.T) { countProbes(t, true, probesAgain) })
+}
+
+func countProbes(t *testing.T, again bool, want int) {
+	t.Helper()
 	l, a := newLAN(t), newAgent(t, Config{})
-	if _, err := a.Ask(t.Context(), resource("ip=10.9.0.100")); err != nil {
+	if _, err := a.Ask(t.Context(), resource("ip=10.9.0.100"), again); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
@@ -144,8 +150,8 @@ func TestAtMostThreeProbesAreSentAndNobodyLearnsFromThem(t *testing.T) {
 			t.Errorf("a probe says that it comes from % d", f[arpSenderIP:arpSenderIP+4])
 		}
 	}
-	if n != probes {
-		t.Errorf("%d probes were sent, want %d", n, probes)
+	if n != want {
+		t.Errorf("%d probes were sent, want %d", n, want)
 	}
 }
 
@@ -155,7 +161,7 @@ func TestWhatThisNodeHoldsIsNoClaim(t *testing.T) {
 	r := resource("ip=10.9.0.100")
 	newLAN(t)
 	a := up(t, Config{}, r)
-	if claim, err := a.Ask(t.Context(), r); claim != nil || err != nil {
+	if claim, err := a.Ask(t.Context(), r, false); claim != nil || err != nil {
 		t.Errorf("asked for its own address: %v, %v", claim, err)
 	}
 }
@@ -171,7 +177,7 @@ func TestALinkThatIsDownCannotBeAsked(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	claim, err := a.Ask(t.Context(), resource("ip=10.9.0.100", "nic="+l.link))
+	claim, err := a.Ask(t.Context(), resource("ip=10.9.0.100", "nic="+l.link), false)
 	if err == nil || !strings.Contains(err.Error(), "carrier") {
 		t.Errorf("asked without a carrier: %v, %v", claim, err)
 	}
