@@ -134,15 +134,15 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	if !e.interruptible(u, rt, halts, interrupt) {
 		return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
 	}
-	obstacle := e.obstacle(ctx, r)
-	if obstacle == nil {
+	taken := e.taken(ctx, r)
+	if taken == nil {
 		err = agent.Start(ctx, r)
 	}
 
 	e.mu.Lock()
 	u.interrupt = nil
 	valid := e.valid(u, rt) && u.halts == halts
-	u.serving = valid && err == nil && obstacle == nil
+	u.serving = valid && err == nil && taken == nil
 	if u.serving && e.ctx != nil {
 		e.watch(u, r, agent, rt)
 	}
@@ -151,8 +151,8 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	switch {
 	case !valid, errors.Is(err, resources.ErrNoLease): // the lease or the right ended while the agent worked (rule 24)
 		return e.undo(r, agent)
-	case obstacle != nil:
-		return pb.Outcome_OUTCOME_REFUSED, obstacle
+	case taken != nil:
+		return pb.Outcome_OUTCOME_REFUSED, taken
 	case err != nil:
 		return failure(err), err
 	}
@@ -162,8 +162,8 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	return pb.Outcome_OUTCOME_DONE, nil
 }
 
-// obstacle is what is in the way of a start, if anything.
-func (e *Executor) obstacle(ctx context.Context, r *pb.Resource) error {
+// taken is who else has what is to start here, if anybody.
+func (e *Executor) taken(ctx context.Context, r *pb.Resource) error {
 	if e.clear == nil {
 		return nil
 	}
