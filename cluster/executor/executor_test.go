@@ -43,6 +43,7 @@ type machine struct {
 	poke    map[string]func(string)
 	reports []*pb.Result
 	taken   error // what is in the way of every start
+	mute    bool  // no report reaches the leader
 }
 
 // onMachine runs f in a bubble on a machine that holds a lease of epoch 1.
@@ -81,6 +82,9 @@ func (m *machine) hold(held bool) {
 func (m *machine) Propose(_ context.Context, c *pb.Command) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.mute {
+		return errors.New("no leader")
+	}
 	m.reports = append(m.reports, c.GetRecordResult().GetResult())
 	return nil
 }
@@ -518,6 +522,36 @@ func TestAFailureIsReportedOnceUntilItIsAnswered(t *testing.T) {
 		got := m.reports[0]
 		if got.Outcome != pb.Outcome_OUTCOME_NOT_RUNNING || got.Assignment != 1 || got.Error != "it was removed by another hand" {
 			t.Errorf("reported %v", got)
+		}
+	})
+}
+
+// A lapse ends the monitors, and with them the report that reached no leader.
+func TestAFailureAfterAReportThatALapseCutShortIsReported(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Operations = []*pb.OperationSpec{{Name: "monitor", Interval: durationpb.New(10 * time.Second)}}
+		m.want(m.do(r), done)
+		die := func(mute bool) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			delete(m.running, "vip")
+			m.mute = mute
+		}
+		die(true)
+		time.Sleep(11 * time.Second)
+		m.hold(false)
+		m.exec.Lapsed()
+		m.hold(true)
+		m.exec.Regained()
+		synctest.Wait()
+		die(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.reports) != 1 {
+			t.Errorf("got %d reports, want 1: %v", len(m.reports), m.reports)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 		return e.serve(ctx, u, r, agent, res)
 	})
 	if e.lost(u, rt, halts, res) {
-		e.report(ctx, u, rt, res)
+		e.running.Go(func() { e.report(ctx, u, rt, res) }) // the others do not wait for a leader
 	}
 }
 

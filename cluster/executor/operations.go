@@ -143,6 +143,9 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	u.interrupt = nil
 	valid := e.valid(u, rt) && u.halts == halts
 	u.serving = valid && err == nil && taken == nil
+	if u.serving {
+		u.reported = false // what a lapse kept from being told is over
+	}
 	if u.serving && e.ctx != nil {
 		e.watch(u, r, agent, rt)
 	}
