@@ -49,8 +49,11 @@ race: deps ## all tests but the simulation's long run, with the race detector (n
 	CGO_ENABLED=1 go test -race -short -timeout 25m ./...
 
 N ?= 2000
-simulate: ## run N simulated schedules (make simulate N=100000)
-	go test -count=1 -timeout 0 ./cluster/simulation -run TestSchedules -v -schedules $(N)
+SIMULATE := go test -count=1 -timeout 0 ./cluster/simulation -v
+simulate: ## play N simulated schedules (make simulate N=100000), one again (SEED=17), or hunt planted bugs (PLANT='stale order')
+	$(if $(PLANT),$(SIMULATE) -run 'TestPlantedBugs$$' -plant '$(PLANT)' -hunt $(N),$(if $(SEED),\
+	  $(SIMULATE) -run TestAgain -seed $(SEED) -tries $(or $(TRIES),20),\
+	  $(SIMULATE) -run TestSchedules -schedules $(N) -seed $(or $(FIRST),1)))
 
 bench: build ## failover times in a lab on this machine: power-off, move, kill; keepalived beside them when installed
 	$(BIN) lab bench power-off move kill --runs $(or $(RUNS),10) --keepalived

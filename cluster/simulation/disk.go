@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,33 +12,55 @@ import (
 // A disk is what a machine keeps without power. Every write is synced, and
 // takes a while.
 type disk struct {
-	log       *raft.InmemStore
 	snapshots *raft.InmemSnapshotStore
 
-	mu    sync.Mutex
-	marks map[string]uint64
+	mu      sync.Mutex
+	log     *raft.InmemStore
+	marks   map[string]uint64
+	writing []*change // under way, in their order
+	synced  *disk     // what the power cut leaves, if writes are confirmed before; else nil
 }
+
+// A change is one write, which happens whole or not at all.
+type change struct{ to func(d *disk) error }
 
 func newDisk() *disk {
 	return &disk{log: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(), marks: map[string]uint64{}}
 }
 
-// clone is the disk as it is at this instant. A machine that loses its process
-// goes on with a clone: what was not yet written by then never will be.
-func (d *disk) clone() *disk {
+// left is the disk as a process finds it that starts after another was killed.
+// What the killed one writes from now on, nobody reads. Its last writes were
+// confirmed to nobody: they may have happened, or not.
+func (d *disk) left(powerOff, written bool) *disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if powerOff && d.synced != nil {
+		return d.synced.clone()
+	}
+	c := d.clone()
+	if written {
+		for _, w := range d.writing {
+			_ = w.to(c) // as it would have ended
+		}
+	}
+	return c
+}
+
+// clone copies the disk. d.mu is held.
+func (d *disk) clone() *disk {
 	c := newDisk()
 	c.marks = maps.Clone(d.marks)
 	c.snapshots = d.snapshots
 	first, _ := d.log.FirstIndex()
 	last, _ := d.log.LastIndex()
+	entries := make([]*raft.Log, 0, last-first+1)
 	for i := first; i <= last && i > 0; i++ {
 		entry := &raft.Log{}
 		if err := d.log.GetLog(i, entry); err == nil {
-			_ = c.log.StoreLog(entry) // never fails
+			entries = append(entries, entry)
 		}
 	}
+	_ = c.log.StoreLogs(entries)                                  // never fails
 	for _, key := range []string{"CurrentTerm", "LastVoteTerm"} { // Raft's own names
 		if v, err := d.log.GetUint64([]byte(key)); err == nil {
 			_ = c.log.SetUint64([]byte(key), v)
@@ -49,14 +72,27 @@ func (d *disk) clone() *disk {
 	return c
 }
 
-// write runs f as a synced write of a process.
-func (p *process) write(what string, f func() error) error {
+// write makes a change as a synced write of a process.
+func (p *process) write(what string, to func(d *disk) error) error {
 	p.machine.gate(p, what)
+	c := &change{to}
+	p.disk.begin(c)
 	p.machine.world.sleep(p.machine.syncTime())
 	p.machine.gate(p, what+" done")
-	p.disk.mu.Lock()
-	defer p.disk.mu.Unlock()
-	return f()
+	return p.disk.finish(c)
+}
+
+func (d *disk) begin(c *change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writing = append(d.writing, c)
+}
+
+func (d *disk) finish(c *change) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writing = slices.DeleteFunc(d.writing, func(w *change) bool { return w == c })
+	return c.to(d)
 }
 
 // syncTime is how long a synced write takes: seldom much longer than usual,
@@ -85,10 +121,10 @@ func (l diskLog) LastIndex() (uint64, error)               { return l.disk.log.L
 func (l diskLog) GetLog(index uint64, log *raft.Log) error { return l.disk.log.GetLog(index, log) }
 func (l diskLog) StoreLog(log *raft.Log) error             { return l.StoreLogs([]*raft.Log{log}) }
 func (l diskLog) StoreLogs(logs []*raft.Log) error {
-	return l.write("log", func() error { return l.disk.log.StoreLogs(logs) })
+	return l.write("log", func(d *disk) error { return d.log.StoreLogs(logs) })
 }
 func (l diskLog) DeleteRange(first, last uint64) error {
-	return l.write("log", func() error { return l.disk.log.DeleteRange(first, last) })
+	return l.write("log", func(d *disk) error { return d.log.DeleteRange(first, last) })
 }
 
 // diskStable is Raft's vote and term on the disk.
@@ -97,10 +133,10 @@ type diskStable struct{ *process }
 func (s diskStable) Get(key []byte) ([]byte, error)       { return s.disk.log.Get(key) }
 func (s diskStable) GetUint64(key []byte) (uint64, error) { return s.disk.log.GetUint64(key) }
 func (s diskStable) Set(key, value []byte) error {
-	return s.write("vote", func() error { return s.disk.log.Set(key, value) })
+	return s.write("vote", func(d *disk) error { return d.log.Set(key, value) })
 }
 func (s diskStable) SetUint64(key []byte, value uint64) error {
-	return s.write("vote", func() error { return s.disk.log.SetUint64(key, value) })
+	return s.write("vote", func(d *disk) error { return d.log.SetUint64(key, value) })
 }
 
 // marks are the lease's durable testimonies.
@@ -115,8 +151,8 @@ func (k marks) Load() (map[string]uint64, error) {
 
 // Save implements lease.Marks.
 func (k marks) Save(id string, epoch uint64) error {
-	return k.write("testimony", func() error {
-		k.disk.marks[id] = max(k.disk.marks[id], epoch)
+	return k.write("testimony", func(d *disk) error {
+		d.marks[id] = max(d.marks[id], epoch)
 		return nil
 	})
 }

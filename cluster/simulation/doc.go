@@ -3,22 +3,30 @@
 //
 // Everything that decides is real: raft, the state, the lease, the controller,
 // the scheduler and the executor, wired as on a machine (node.Core). Simulated
-// are the network between the machines, their clocks (which run at different
+// are the networks between the machines, their clocks (which run at different
 // rates), their disks, and a kernel that runs resources and guards addresses.
 // A world lives in a testing/synctest bubble, where an hour passes as fast as
 // the processor allows.
 //
-// A schedule is drawn from a seed: crashes, power cuts, restarts, freezes
-// (random ones, and before a chosen step), links cut in one or both
-// directions, delay and loss. Then everything is repaired, and the world must
-// come back.
+// A schedule is drawn from a seed: the cluster (one node, two, two and a
+// witness, three, five), how likely each kind of fault is, and then the faults
+// (see faults.go). Half of the schedules are gentle: no agent dies or stands
+// still without its machine, so that a process without guard must be kept single
+// too. Then everything is repaired, and the world must come back.
 //
-//	S1  no two machines serve a resource at the same instant
-//	S2  what was acknowledged is there after the repair
-//	S3  a machine that reaches no majority is silent after its lease
-//	S4  a resource without guard never runs on two machines, unless its agent was killed
+//	S1  no two machines serve a resource at the same instant; the end of an epoch
+//	    finds its node silent. A machine whose clock stood still may, until its
+//	    beats are refused
+//	S2  what clients write to the configuration, and read through the log, is
+//	    linearizable (history.go), and all machines apply the same states (audit.go)
+//	S3  a machine that reaches no majority is silent after its lease; no guard is
+//	    extended beyond what the acks so far can give (contacts.go)
+//	S4  a resource without guard never runs on two machines
+//	S5  a failed stop starts nothing elsewhere, and the state says so
 //	S7  after the repair every resource runs again
+//	S8  what must be refused is, and changes no byte of the state (audit.go)
 //
 // A violation prints its seed and the timeline. Goroutines are scheduled by the
-// runtime, so a seed gives the same faults but not always the same interleaving.
+// runtime, so a seed gives the same faults but not always the same interleaving;
+// each process has one processor, so that it mostly does.
 package simulation

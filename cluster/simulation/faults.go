@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	pb "quorate/proto/quorate/v1"
@@ -12,40 +13,38 @@ import (
 type fault struct {
 	name string
 	play func(*world, *machine)
+	rude bool // it ends or stops an agent without its machine
+	many bool // it needs a second machine
 }
 
-// The faults of gentle schedules, and those that the others have too. One that
-// is listed thrice is three times as likely.
-var (
-	gentleFaults = []fault{
-		{"power cut", (*world).powerCut},
-		{"isolation", (*world).isolate},
-		{"one way cut", (*world).cutOneWay},
-		{"delay", (*world).slow},
-		{"loss", (*world).lossy},
-		{"slow disk", (*world).slowDisk},
-		{"heal", (*world).heal},
-		{"leader steps down", (*world).stepDown},
-		{"move", (*world).move},
-		{"restart", (*world).restart},
-		{"change of voters", (*world).changeRole},
-	}
-	rudeFaults = []fault{
-		{"agent killed", (*world).killAgent},
-		{"freeze", (*world).freeze},
-		{"ambush", (*world).ambush}, {"ambush", (*world).ambush}, {"ambush", (*world).ambush},
-	}
-)
+var faults = []fault{
+	{name: "power cut", play: (*world).powerCut},
+	{name: "restart", play: (*world).restart},
+	{name: "slow disk", play: (*world).slowDisk},
+	{name: "move", play: (*world).move},
+	{name: "trouble", play: (*world).makeTrouble},
+	{name: "resource dies", play: (*world).killResource},
+	{name: "isolation", play: (*world).isolate, many: true},
+	{name: "one way cut", play: (*world).cutOneWay, many: true},
+	{name: "network cut", play: (*world).cutNetwork, many: true},
+	{name: "delay", play: (*world).slow, many: true},
+	{name: "disorder", play: (*world).disorder, many: true},
+	{name: "loss", play: (*world).lossy, many: true},
+	{name: "heal", play: (*world).heal, many: true},
+	{name: "leader steps down", play: (*world).stepDown, many: true},
+	{name: "change of voters", play: (*world).changeRole, many: true},
+	{name: "agent killed", play: (*world).killAgent, rude: true},
+	{name: "freeze", play: (*world).freeze, rude: true},
+	{name: "pause", play: (*world).pause, rude: true},
+	{name: "ambush", play: (*world).ambush, rude: true},
+	{name: "crash loop", play: (*world).crashLoop, rude: true},
+}
 
 // fault plays one fault, drawn at random, on a machine drawn at random.
 func (w *world) fault() {
-	faults := gentleFaults
-	if !w.gentle {
-		faults = append(faults[:len(faults):len(faults)], rudeFaults...)
-	}
-	f, m := faults[w.fate.draw(len(faults))], w.machines[w.fate.pick(w.names...)]
+	f, m := w.faults[w.fate.weighted(w.weights)], w.machines[w.fate.pick(w.names...)]
 	w.mu.Lock()
-	w.faults[f.name]++
+	w.played[f.name]++
 	w.mu.Unlock()
 	f.play(w, m)
 }
@@ -58,6 +57,21 @@ func (w *world) powerCut(m *machine) {
 func (w *world) killAgent(m *machine) {
 	m.kill(false)
 	w.later(w.fate.between(20*time.Millisecond, 3*time.Second), m.start)
+}
+
+// crashLoop ends the agent a few times soon after it has started.
+func (w *world) crashLoop(m *machine) {
+	at := time.Duration(0)
+	for range 2 + w.fate.draw(3) {
+		w.later(at, func() {
+			if !w.repaired.Load() {
+				m.kill(false)
+			}
+		})
+		at += w.fate.between(10*time.Millisecond, 60*time.Millisecond)
+		w.later(at, m.start)
+		at += w.fate.between(100*time.Millisecond, 900*time.Millisecond)
+	}
 }
 
 // restart ends the agent in good order and starts it again.
@@ -84,10 +98,14 @@ func (w *world) freeze(m *machine) {
 	m.freeze(w.fate.between(20*time.Millisecond, 2*time.Second))
 }
 
+func (w *world) pause(m *machine) {
+	m.pause(w.fate.between(20*time.Millisecond, 2*time.Second))
+}
+
 // steps are the places before which an ambush may stop a machine or a thread.
 var steps = []string{
 	"call", "answer", "log", "log done", "testimony", "testimony done", "send", "sent", "receive",
-	"start", "start-write", "halt", "guard-write", "guard-clear",
+	start, "start-write", halt, "guard-write", "guard-clear",
 }
 
 func (w *world) ambush(m *machine) {
@@ -103,8 +121,8 @@ func (w *world) ambush(m *machine) {
 func (w *world) isolate(m *machine) {
 	w.note("%s is cut off", m.id)
 	for _, other := range w.names {
-		w.network.setCut(m.id, other, true)
-		w.network.setCut(other, m.id, true)
+		w.network.setCut(m.id, other, w.network.all()...)
+		w.network.setCut(other, m.id, w.network.all()...)
 	}
 	cut, judged := w.network.generation(), m.needsOthers()
 	w.later(silentAfter, func() {
@@ -118,33 +136,80 @@ func (w *world) isolate(m *machine) {
 	}
 	w.later(d, func() {
 		w.note("%s is back on the network", m.id)
-		w.network.rejoin(m.id)
+		w.network.mend(func(l link) bool { return l.from == m.id || l.to == m.id })
 	})
 }
 
+// cutOneWay cuts one direction, on one lane or on all.
 func (w *world) cutOneWay(m *machine) {
-	other := w.fate.pick(w.names...)
-	w.note("%s no longer reaches %s", m.id, other)
-	w.network.setCut(m.id, other, true)
+	other, lanes := w.fate.pick(w.names...), w.network.all()
+	if w.fate.chance(0.5) {
+		lanes = lanes[:1]
+	}
+	w.note("%s no longer reaches %s on %v", m.id, other, lanes)
+	w.network.setCut(m.id, other, lanes...)
+}
+
+// cutNetwork ends one lane for everybody, for a while.
+func (w *world) cutNetwork(*machine) {
+	lane := w.fate.draw(w.lanes)
+	w.note("network %d is cut", lane)
+	for _, from := range w.names {
+		for _, to := range w.names {
+			w.network.setCut(from, to, lane)
+		}
+	}
+	w.later(w.fate.between(100*time.Millisecond, 2*time.Second), func() {
+		w.note("network %d is back", lane)
+		w.network.mend(func(l link) bool { return l.lane == lane })
+	})
+}
+
+// lane draws one direction of one lane.
+func (w *world) lane(m *machine) link {
+	return link{w.fate.draw(w.lanes), m.id, w.fate.pick(w.names...)}
 }
 
 func (w *world) slow(m *machine) {
-	other := w.fate.pick(w.names...)
-	delay := w.fate.between(0, 600*time.Millisecond)
-	w.note("%s to %s takes %v longer", m.id, other, delay)
-	w.network.disturb(m.id, other, delay, 0)
+	l, delay := w.lane(m), w.fate.between(0, 600*time.Millisecond)
+	w.note("%s to %s takes %v longer", l.from, l.to, delay)
+	w.network.disturb(l, condition{delay: delay})
+}
+
+func (w *world) disorder(m *machine) {
+	l, spread := w.lane(m), w.fate.between(0, 500*time.Millisecond)
+	w.note("%s to %s is out of order by up to %v, some of it twice", l.from, l.to, spread)
+	w.network.disturb(l, condition{spread: spread, twice: 0.3})
 }
 
 func (w *world) lossy(m *machine) {
-	other := w.fate.pick(w.names...)
-	w.note("%s to %s loses datagrams", m.id, other)
-	w.network.disturb(m.id, other, 0, 0.5)
+	l := w.lane(m)
+	w.note("%s to %s loses datagrams", l.from, l.to)
+	w.network.disturb(l, condition{loss: 0.5})
 }
 
 func (w *world) slowDisk(m *machine) {
 	w.note("%s has a slow disk", m.id)
 	m.setSlowDisk(true)
 	w.later(w.fate.between(500*time.Millisecond, 3*time.Second), func() { m.setSlowDisk(false) })
+}
+
+// makeTrouble makes one kind of operation fail, or hang, for a while.
+func (w *world) makeTrouble(m *machine) {
+	operation, t := w.fate.pick(start, stop, halt, monitor), fails
+	if w.fate.chance(0.3) {
+		t = hangs
+	}
+	w.note("%s: every %s %v", m.id, operation, t)
+	m.kernel.setTrouble(operation, t)
+	w.later(w.fate.between(200*time.Millisecond, 2*time.Second), func() { m.kernel.setTrouble(operation, none) })
+}
+
+// killResource ends what runs, behind the agent's back.
+func (w *world) killResource(m *machine) {
+	id := w.fate.pick(resourceIDs()...)
+	w.note("%s: %s dies", m.id, id)
+	m.kernel.set(id, false)
 }
 
 func (w *world) heal(*machine) {
@@ -164,16 +229,16 @@ func (w *world) stepDown(*machine) {
 
 // move asks for an operator's move.
 func (w *world) move(m *machine) {
-	id, to := w.fate.pick(append([]string{service}, addresses...)...), w.fate.pick(w.names...)
+	id, to := w.fate.pick(resourceIDs()...), w.fate.pick(w.names[:w.voters]...)
 	w.note("%s is moved to %s", id, to)
 	w.command(m, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
 		Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: id, Node: to}},
 	}}}}})
 }
 
-// changeRole makes some node a voter, or one that does not vote.
+// changeRole makes some node a voter, or one that does not vote. A witness stays one.
 func (w *world) changeRole(m *machine) {
-	id, role := w.fate.pick(w.names...), pb.Role_ROLE_VOTER
+	id, role := w.fate.pick(w.names[:w.voters]...), pb.Role_ROLE_VOTER
 	if w.fate.chance(0.6) {
 		role = pb.Role_ROLE_REPLICA
 	}
@@ -198,12 +263,4 @@ func (w *world) command(m *machine, c *pb.Command) {
 	})
 }
 
-// later runs f after a while, unless the world ends before.
-func (w *world) later(d time.Duration, f func()) {
-	w.tasks.Go(func() {
-		w.sleep(d)
-		if w.ctx.Err() == nil {
-			f()
-		}
-	})
-}
+func resourceIDs() []string { return append(slices.Clone(addresses), service) }

@@ -50,9 +50,10 @@ func (g *guard) add(ctx context.Context, id string) error {
 	if g.process.dead() {
 		return errDead
 	}
+	m.world.judgeDeadline(g.process, until)
 	m.kernel.admit(id, until)
 	g.added[id] = true
-	if m.clock() >= until {
+	if m.clock.Now() >= until {
 		m.kernel.clear(id)
 		return errLapsed
 	}
@@ -78,8 +79,9 @@ func (g *guard) Extend(deadline time.Duration) error {
 	if g.process.dead() {
 		return errDead
 	}
+	m.world.judgeDeadline(g.process, until)
 	m.kernel.extend(until, g.added)
-	if m.clock() >= until {
+	if m.clock.Now() >= until {
 		return errLapsed // and the deadline that was written has passed
 	}
 	return nil

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,9 +15,16 @@ func (w *world) judge(resource string) {
 	if resource == service && !w.gentle {
 		return // nothing but its agent stops it
 	}
-	if on := w.serving(resource); len(on) > 1 && !w.violated() {
-		w.violate("S1: %s is served by %s", resource, strings.Join(on, " and "))
+	on := w.serving(resource)
+	if len(on) < 2 || w.violated() {
+		return
 	}
+	for _, name := range on {
+		if w.machines[name].excused() {
+			return
+		}
+	}
+	w.violate("S1: %s is served by %s", resource, strings.Join(on, " and "))
 }
 
 // serving returns who serves a resource at this instant.
@@ -44,10 +52,17 @@ type ending struct {
 	restarted bool // by another start of its agent, which may leave the guard as it is (rule 25)
 }
 
-// attend is called by every machine with each state that it applies. When the
-// first of them learns that an epoch of a node is over, the node must be silent
+// attend is called with each state that the process applies. When the first of
+// all machines learns that an epoch of a node is over, the node must be silent
 // already: from this instant on what it served may be given to another (S1).
-func (w *world) attend(s state.Snapshot) {
+func (p *process) attend(s state.Snapshot) {
+	w := p.machine.world
+	if p.dead() { // what it still does, nobody sees
+		return
+	}
+	p.contacts.apply(p.machine.id, s.State)
+	p.audit.apply(p.machine, s)
+	w.owners.follow(s)
 	for _, n := range s.State.Nodes {
 		if ended, news := w.learn(n); news {
 			w.judgeEnd(n.Id, ended)
@@ -80,6 +95,9 @@ func (w *world) learn(n *pb.Node) (ended ending, news bool) {
 
 func (w *world) judgeEnd(id string, ended ending) {
 	m := w.machines[id]
+	if m.clock.stands() || m.excused() {
+		return
+	}
 	if p := m.running(); p != nil {
 		if epoch, _, held := p.core.Held(); held && epoch <= ended.epoch {
 			w.violate("S1: %s holds its lease of epoch %d, which is over", id, epoch)
@@ -88,6 +106,32 @@ func (w *world) judgeEnd(id string, ended ending) {
 	for _, r := range addresses {
 		if m.kernel.serves(r) && !ended.restarted {
 			w.violate("S1: %s serves %s although its epoch %d is over", id, r, ended.epoch)
+		}
+	}
+}
+
+// judgeDeadline checks S3 whenever a machine's guard is extended: no majority of
+// the voters has answered late enough for a later end.
+func (w *world) judgeDeadline(p *process, deadline time.Duration) {
+	if latest := p.contacts.latest(p); deadline > latest {
+		w.violate("S3: the guard of %s ends %v after the longest lease that its voters' acks can give", p.machine.id, deadline-latest)
+	}
+}
+
+// refusedAfter is how long a machine may take to carry out that a majority has
+// refused its beats.
+const refusedAfter = 20 * time.Millisecond
+
+// judgeRefused checks that a machine whose clock stood still stops at its first
+// refused beat.
+func (w *world) judgeRefused(p *process) {
+	m := p.machine
+	if m.running() != p || m.stopped() || !m.excused() {
+		return
+	}
+	for _, r := range addresses {
+		if m.kernel.serves(r) {
+			w.violate("S1: %s serves %s %v after its beats were refused", m.id, r, refusedAfter)
 		}
 	}
 }
@@ -102,22 +146,67 @@ func (m *machine) needsOthers() bool {
 	return p != nil && len(p.store.Get().State.Electorate.GetVoters()) > 1
 }
 
-// bridges reports whether a machine's lease is one for the restart of its agent,
-// or was since the epoch began.
-func (w *world) bridges(m *machine) bool {
+// leaseOf is the longest lease that a machine had in its present epoch.
+func (w *world) leaseOf(id string) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.standing[m.id].lease > leaseLength
+	return w.standing[id].lease
 }
 
 // judgeSilence checks S3 on a machine that has reached nobody for silentAfter.
 func (w *world) judgeSilence(m *machine) {
-	if w.bridges(m) {
-		return
+	if w.leaseOf(m.id) > leaseLength {
+		return // for the restart of its agent
 	}
 	for _, id := range addresses {
-		if m.needsOthers() && m.kernel.serves(id) {
+		if m.needsOthers() && m.kernel.serves(id) && !m.excused() {
 			w.violate("S3: %s still serves %s %v after it was cut off", m.id, id, silentAfter)
 		}
 	}
+}
+
+// judgeStuck checks, with all machines reachable, that the state knows of every
+// resource that runs although its stop failed: it is blocked, or being dealt
+// with (S5).
+func (w *world) judgeStuck() {
+	var hidden string
+	for range 100 {
+		if hidden = w.hiddenFailure(); hidden == "" {
+			return
+		}
+		w.sleep(50 * time.Millisecond)
+	}
+	w.violate("S5: %s", hidden)
+}
+
+// hiddenFailure names a failed stop that the state does not tell of.
+func (w *world) hiddenFailure() string {
+	s := w.leaderState()
+	if s == nil {
+		return "nobody leads"
+	}
+	for _, id := range resourceIDs() {
+		for _, name := range w.names {
+			if w.machines[name].kernel.isStuck(id) && state.OperationOn(s, id, name) == nil &&
+				state.InstanceOf(s, id, name).GetState() == pb.InstanceState_INSTANCE_STATE_STOPPED {
+				return fmt.Sprintf("the stop of %s on %s failed, and the state has it stopped", id, name)
+			}
+		}
+	}
+	return ""
+}
+
+// judgeExplained checks that an event tells of every change of an owner (S6).
+func (w *world) judgeExplained() {
+	var c passage
+	for range 40 {
+		s, missing := w.leaderState(), false
+		if s != nil {
+			if c, missing = w.owners.unexplained(s); !missing {
+				return
+			}
+		}
+		w.sleep(50 * time.Millisecond)
+	}
+	w.violate("S6: no event tells why %s went from %s to %s at index %d", c.resource, c.from, c.to, c.index)
 }

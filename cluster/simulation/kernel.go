@@ -1,14 +1,9 @@
 package simulation
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	pb "quorate/proto/quorate/v1"
-	"quorate/resources"
 )
 
 // A kernel is what survives the agent on a machine: what runs there, and the
@@ -20,10 +15,15 @@ type kernel struct {
 	present map[string]bool          // by resource: started, and not stopped since
 	managed map[string]time.Duration // guarded: by resource, the deadline on the machine's clock; zero: silent
 	boots   int
+	stuck   map[string]bool    // by resource: its stop failed, and it was not stopped since (S5)
+	trouble map[string]trouble // by operation: what is wrong with it
 }
 
 func newKernel(m *machine) *kernel {
-	return &kernel{machine: m, present: map[string]bool{}, managed: map[string]time.Duration{}}
+	return &kernel{
+		machine: m, present: map[string]bool{}, managed: map[string]time.Duration{},
+		stuck: map[string]bool{}, trouble: map[string]trouble{},
+	}
 }
 
 // serves reports whether clients are answered at this instant. A resource
@@ -31,11 +31,11 @@ func newKernel(m *machine) *kernel {
 func (k *kernel) serves(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.present[id] {
+	if !k.present[id] || k.machine.clock.stands() {
 		return false
 	}
 	deadline, guarded := k.managed[id]
-	return !guarded || k.machine.clock() < deadline
+	return !guarded || k.machine.clock.Now() < deadline
 }
 
 // has reports whether the resource runs, silenced or not.
@@ -51,6 +51,7 @@ func (k *kernel) set(id string, present bool) {
 		k.present[id] = true
 	} else {
 		delete(k.present, id)
+		delete(k.stuck, id)
 	}
 	k.mu.Unlock()
 	k.machine.world.judge(id)
@@ -89,7 +90,7 @@ func (k *kernel) extend(deadline time.Duration, added map[string]bool) {
 func (k *kernel) kept(added map[string]bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.machine.clock()
+	now := k.machine.clock.Now()
 	for id, deadline := range k.managed {
 		if k.present[id] && !added[id] && now < deadline {
 			return true
@@ -121,103 +122,6 @@ func (k *kernel) powerOff() {
 	defer k.mu.Unlock()
 	clear(k.present)
 	clear(k.managed)
+	clear(k.stuck)
 	k.boots++
-}
-
-// An agent runs resources in the simulated kernel. Those of agent "address" are
-// guarded, those of agent "service" are processes that live on until they are
-// stopped.
-type agent struct {
-	process *process
-	guarded bool
-}
-
-// Find implements executor.Agents.
-func (p *process) Find(name string) (resources.Agent, error) {
-	switch name {
-	case "address":
-		return agent{p, true}, nil
-	case "service":
-		return agent{p, false}, nil
-	}
-	return nil, fmt.Errorf("no agent %q", name)
-}
-
-var errDead = errors.New("the machine is dead")
-
-// Metadata implements resources.Agent.
-func (a agent) Metadata() *pb.AgentMetadata { return &pb.AgentMetadata{} }
-
-// Validate implements resources.Agent.
-func (a agent) Validate(context.Context, *pb.Resource) ([]string, error) { return nil, nil }
-
-// Start implements resources.Agent.
-func (a agent) Start(ctx context.Context, r *pb.Resource) error {
-	m := a.process.machine
-	m.gate(a.process, "start")
-	if err := a.work(ctx); err != nil {
-		return err
-	}
-	m.gate(a.process, "start-write")
-	if a.process.dead() {
-		return errDead
-	}
-	if a.guarded {
-		if err := a.process.guard.add(ctx, r.Id); err != nil {
-			return err
-		}
-	}
-	m.kernel.set(r.Id, true)
-	return nil
-}
-
-// Stop implements resources.Agent.
-func (a agent) Stop(ctx context.Context, r *pb.Resource) error {
-	m := a.process.machine
-	m.gate(a.process, "stop")
-	if err := a.work(ctx); err != nil {
-		return err
-	}
-	return a.Halt(ctx, r)
-}
-
-// Halt implements resources.Halter.
-func (a agent) Halt(_ context.Context, r *pb.Resource) error {
-	m := a.process.machine
-	m.gate(a.process, "halt")
-	if a.process.dead() {
-		return errDead
-	}
-	if a.guarded {
-		a.process.guard.remove(r.Id)
-	}
-	m.kernel.set(r.Id, false)
-	return nil
-}
-
-// Monitor implements resources.Agent.
-func (a agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
-	m := a.process.machine
-	m.gate(a.process, "monitor")
-	if a.process.dead() {
-		return resources.Unknown, errDead
-	}
-	if m.kernel.has(r.Id) {
-		return resources.Running, nil
-	}
-	return resources.Stopped, nil
-}
-
-// work takes the time that an operation does.
-func (a agent) work(ctx context.Context) error {
-	timer := time.NewTimer(a.process.machine.world.noise.between(100*time.Microsecond, 5*time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-a.process.ended:
-		return errDead
-	}
 }

@@ -17,10 +17,10 @@ import (
 type machine struct {
 	world  *world
 	id     string
+	role   pb.Role
 	kernel *kernel
 	disk   *disk
-	rate   float64       // of its clock
-	offset time.Duration // of its clock
+	clock  *watch
 	boots  int
 
 	// Held by who starts the agent: a lock whose wait lets virtual time go on.
@@ -31,6 +31,14 @@ type machine struct {
 	frozen   chan struct{} // closed at the thaw; nil: not frozen
 	ambush   ambush
 	slowDisk bool
+	stale    time.Duration // clock before which it may serve what it served before a pause
+}
+
+func newMachine(w *world, id string, role pb.Role) *machine {
+	m := &machine{world: w, id: id, role: role, starting: make(chan struct{}, 1)}
+	m.clock = &watch{epoch: w.epoch, rate: 1 + w.drift(), offset: w.fate.between(0, time.Hour)}
+	m.kernel, m.disk = newKernel(m), newDisk()
+	return m
 }
 
 // An ambush stops a machine, or one of its threads, before a chosen step.
@@ -42,15 +50,18 @@ type ambush struct {
 
 // A process is one run of the agent.
 type process struct {
-	machine *machine
-	disk    *disk
-	core    *node.Core
-	store   *state.Store
-	streams *streams
-	guard   *guard
-	cancel  context.CancelFunc
-	ended   chan struct{} // closed when it is killed
-	run     sync.WaitGroup
+	machine  *machine
+	disk     *disk
+	core     *node.Core
+	store    *state.Store
+	streams  *streams
+	guard    *guard
+	contacts *contacts
+	audit    audit
+	nonce    uint64
+	cancel   context.CancelFunc
+	ended    chan struct{} // closed when it is killed
+	run      sync.WaitGroup
 }
 
 func (p *process) dead() bool {
@@ -60,11 +71,6 @@ func (p *process) dead() bool {
 	default:
 		return false
 	}
-}
-
-// clock reads the machine's monotonic clock.
-func (m *machine) clock() time.Duration {
-	return time.Duration(float64(time.Since(m.world.epoch)+m.offset) * m.rate)
 }
 
 // running returns the agent process; nil when there is none.
@@ -127,12 +133,53 @@ func (m *machine) freezeFor(d time.Duration, why string) {
 	})
 }
 
+// stopped reports whether nothing on the machine runs at the moment.
+func (m *machine) stopped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.frozen != nil
+}
+
 func (m *machine) freeze(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.frozen == nil {
 		m.freezeFor(d, "")
 	}
+}
+
+// pause stops the whole machine for a while, its clock and its kernel too, as a
+// virtual machine's host may. When it goes on it does not know of it.
+func (m *machine) pause(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.frozen != nil {
+		return
+	}
+	m.freezeFor(d, "with its clock")
+	m.clock.stop()
+	thawed := m.frozen
+	m.world.tasks.Go(func() {
+		<-thawed
+		m.clock.run()
+		m.resumed()
+	})
+}
+
+// resumed begins the time in which the machine serves by a lease that was over
+// while it stood still: until the end of the newest beat's before the pause.
+func (m *machine) resumed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stale = m.clock.Now() + max(leaseLength, m.world.leaseOf(m.id))
+}
+
+// excused reports whether the machine may serve beside another now: nothing in
+// it can know that its clock stood still (lease protocol, H9).
+func (m *machine) excused() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clock.Now() < m.stale
 }
 
 func (m *machine) lay(a ambush) {
@@ -151,8 +198,8 @@ func (m *machine) start() {
 	}
 	m.world.note("%s starts", m.id)
 	m.boots++
-	p := &process{machine: m, disk: m.disk, store: state.New(), ended: make(chan struct{})}
-	p.store.Observe(m.world.attend)
+	p := &process{machine: m, disk: m.disk, store: state.New(), contacts: newContacts(), nonce: uint64(m.boots), ended: make(chan struct{})}
+	p.store.Observe(p.attend)
 	p.streams = newStreams(m, p)
 	p.guard = newGuard(p)
 	core, err := node.StartCore(m.coreConfig(p))
@@ -176,10 +223,10 @@ func (m *machine) start() {
 
 func (m *machine) coreConfig(p *process) node.CoreConfig {
 	return node.CoreConfig{
-		ID: m.id, Nonce: uint64(m.boots), BootID: m.kernel.bootID(), Version: "simulated", Store: p.store,
+		ID: m.id, Nonce: p.nonce, BootID: m.kernel.bootID(), Version: "simulated", Store: p.store,
 		Transport: func(<-chan struct{}) consensus.Transport { return p.streams }, Timing: consensus.LAN,
 		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: p.disk.snapshots},
-		Network: beats{p}, Clock: clock{p}, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
+		Network: beats{p}, Clock: m.clock, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
 		Peers: calls{p}, Agents: p, Log: slog.New(journal{machine: m}),
 	}
 }
@@ -195,23 +242,13 @@ func (m *machine) kill(powerOff bool) {
 	}
 	m.world.note("%s killed, power off %v", m.id, powerOff)
 	m.world.network.setDown(m.id, true)
-	m.disk = m.disk.clone() // what the killed process writes from now on, nobody reads
+	m.disk = m.disk.left(powerOff, m.world.noise.chance(0.5))
 	close(p.ended)
 	p.cancel()
 	if powerOff {
 		m.kernel.powerOff()
 	}
 	m.world.tasks.Go(p.run.Wait)
-}
-
-// clock is the machine's clock as the lease reads it. It is read under locks,
-// so no machine freezes there: in a bubble, time stands still while anybody
-// waits for a mutex.
-type clock struct{ process *process }
-
-// Now implements lease.Clock.
-func (c clock) Now() time.Duration {
-	return c.process.machine.clock()
 }
 
 // beats carries the lease's datagrams.
@@ -225,23 +262,25 @@ func (b beats) Send(to string, d *pb.LeaseDatagram) error {
 	if b.process.dead() {
 		return errDead
 	}
-	took, ok := w.network.wire(from.id, to, true)
-	if !ok {
-		return nil
+	for _, h := range w.network.datagram(from.id, to) {
+		w.after(h.took, func() { w.machines[to].receive(h, d) })
 	}
-	w.tasks.Go(func() {
-		time.Sleep(took)
-		target := w.machines[to].running()
-		if target == nil || !w.network.open(from.id, to) {
-			return
-		}
-		w.machines[to].gate(target, "receive")
-		if !target.dead() {
-			target.core.Receive(from.id, d)
-		}
-	})
 	from.gate(b.process, "sent")
 	return nil
+}
+
+// receive hands a datagram that has arrived to the agent, if one runs.
+func (m *machine) receive(h hop, d *pb.LeaseDatagram) {
+	p := m.running()
+	if p == nil || !m.world.network.open(h.link) {
+		return
+	}
+	m.gate(p, "receive")
+	if p.dead() {
+		return
+	}
+	p.contacts.received(p, d)
+	p.core.Receive(h.from, d)
 }
 
 // calls reaches other members' agents.
@@ -268,7 +307,7 @@ func (c calls) Meet(ctx context.Context, to string, r *pb.MeetRequest) (*pb.Meet
 // reach asks another machine's agent until ctx ends.
 func reach[R any](ctx context.Context, caller *process, to string, f func(target *process) (R, error)) (R, error) {
 	var none R
-	answer, err := ask(ctx, caller.machine, caller, to, func(target *process) (any, error) { return f(target) })
+	answer, err := ask(caller, to, nil, ctx.Done(), func(target *process) (any, error) { return f(target) })
 	if err != nil {
 		return none, err
 	}

@@ -20,28 +20,33 @@ var (
 
 // A report is what a schedule covered.
 type report struct {
-	faults    map[string]int
-	failovers int
-	acked     int
-	story     string // of a violation; empty: none
+	Seed      uint64
+	Size      string
+	Faults    map[string]int
+	Failovers int
+	Accesses  int    // of clients to the configuration
+	Story     string // of a violation; empty: none
+	Timeline  string // if it was asked for
 }
 
 // run plays one schedule: a cluster is founded, disturbed for a while, and
 // repaired. Gentle schedules neither kill an agent without its machine nor
 // freeze it, so that a process without guard must be kept single too.
-func run(seed uint64, size int) report {
-	w := newWorld(seed, size)
-	w.gentle = seed%2 == 0
+func run(seed uint64, wanted wish) (r report, h *history) {
+	w := newWorld(seed, wanted)
 	defer w.end()
 	if w.found() {
-		w.disturb(8 * time.Second)
+		w.disturb()
 		w.repair()
 	}
-	r := report{faults: w.faults, failovers: w.failovers(), acked: len(w.acked)}
+	r = report{Seed: seed, Size: w.name, Faults: w.played, Failovers: w.failovers(), Accesses: w.history.len()}
 	if len(w.violations) > 0 {
-		r.story = w.story()
+		r.Story = w.story()
 	}
-	return r
+	if wanted.timeline {
+		r.Timeline = w.story()
+	}
+	return r, &w.history
 }
 
 // found makes the cluster and its resources, and waits until they run.
@@ -51,7 +56,7 @@ func (w *world) found() bool {
 	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
 	defer cancel()
 	err := first.running().core.Bootstrap(ctx, &pb.Bootstrap{
-		ClusterId: "c", ClusterName: "simulated", Node: member(first.id),
+		ClusterId: "c", ClusterName: "simulated", Node: w.member(first.id),
 		Properties:       map[string]string{"restart-lease": "2s"},
 		ResourceDefaults: map[string]string{"resource-stickiness": "1"},
 	})
@@ -60,7 +65,7 @@ func (w *world) found() bool {
 		return false
 	}
 	for _, name := range w.names[1:] {
-		w.must(ctx, first, &pb.Command{Body: &pb.Command_PutNode{PutNode: &pb.PutNode{Node: member(name)}}})
+		w.must(ctx, first, &pb.Command{Body: &pb.Command_PutNode{PutNode: &pb.PutNode{Node: w.member(name)}}})
 		w.machines[name].start()
 	}
 	edits := []*pb.Edit{create(service, "service", 300*time.Millisecond)}
@@ -68,16 +73,21 @@ func (w *world) found() bool {
 		edits = append(edits, create(id, "address", 0))
 	}
 	w.must(ctx, first, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
-	return w.settles("after the founding")
+	return w.settles("after the founding", func() {})
 }
 
-func member(name string) *pb.Node {
-	return &pb.Node{Id: name, Name: name, Role: pb.Role_ROLE_VOTER, Addresses: []string{name + ":7480"}}
+func (w *world) member(name string) *pb.Node {
+	return &pb.Node{Id: name, Name: name, Role: w.machines[name].role, Addresses: []string{name + ":7480"}}
 }
 
 func create(id, agent string, lapse time.Duration) *pb.Edit {
 	return &pb.Edit{Kind: &pb.Edit_CreateResource{CreateResource: &pb.CreateResource{Resource: &pb.Resource{
 		Id: id, Agent: agent, Traits: &pb.Traits{Lapse: durationpb.New(lapse)},
+		Operations: []*pb.OperationSpec{
+			{Name: "start", Timeout: durationpb.New(time.Second)},
+			{Name: "stop", Timeout: durationpb.New(time.Second)},
+			{Name: "monitor", Timeout: durationpb.New(500 * time.Millisecond), Interval: durationpb.New(time.Second)},
+		},
 	}}}}
 }
 
@@ -88,12 +98,15 @@ func (w *world) must(ctx context.Context, m *machine, c *pb.Command) {
 }
 
 // settles waits until every resource runs on exactly one machine and all
-// machines are members in good standing (S7).
-func (w *world) settles(when string) bool {
-	const patience = 30 * time.Second
-	for range int(patience / (50 * time.Millisecond)) {
+// machines are members in good standing (S7). An operator looks now and then.
+func (w *world) settles(when string, operator func()) bool {
+	const patience, look = 30 * time.Second, 2 * time.Second
+	for waited := time.Duration(0); waited < patience; waited += 50 * time.Millisecond {
 		if w.settled() {
 			return true
+		}
+		if waited%look == look/2 {
+			operator()
 		}
 		w.sleep(50 * time.Millisecond)
 	}
@@ -119,7 +132,7 @@ func (w *world) unsettled() string {
 	if len(st.Operations) > 0 {
 		return fmt.Sprintf("operations under way: %v", st.Operations)
 	}
-	for _, id := range append(slices.Clone(addresses), service) {
+	for _, id := range resourceIDs() {
 		if on := w.serving(id); len(on) != 1 {
 			return fmt.Sprintf("%s is served by %v; assigned to %v; known: %v", id, on, state.AssignmentOf(st, id), instances(st, id))
 		}
@@ -139,42 +152,32 @@ func instances(st *pb.State, id string) (list []*pb.Instance) {
 // leaderState is the state on the machine that leads; nil when none does. Of
 // several that believe so, the one with the newest term is right.
 func (w *world) leaderState() *pb.State {
+	if p := w.leader(); p != nil {
+		return p.store.Get().State
+	}
+	return nil
+}
+
+func (w *world) leader() (leader *process) {
 	var newest uint64
-	var st *pb.State
 	for _, name := range w.names {
 		if p := w.machines[name].running(); p != nil && p.core.Leads() && p.core.Term() > newest {
-			newest, st = p.core.Term(), p.store.Get().State
+			newest, leader = p.core.Term(), p
 		}
 	}
-	return st
+	return leader
 }
 
-// disturb plays random faults for a while, with a client changing things.
-func (w *world) disturb(d time.Duration) {
-	ctx, cancel := context.WithTimeout(w.ctx, d)
+// disturb plays random faults for a while, with clients at work.
+func (w *world) disturb() {
+	ctx, cancel := context.WithTimeout(w.ctx, w.duration)
 	defer cancel()
-	w.tasks.Go(func() { w.client(ctx) })
+	for number := range 2 {
+		w.people.Go(func() { w.client(ctx, number) })
+	}
 	for ctx.Err() == nil {
 		w.fault()
-		w.sleep(w.fate.between(20*time.Millisecond, 900*time.Millisecond))
-	}
-}
-
-// client commits changes through any machine and remembers what was acknowledged (S2).
-func (w *world) client(ctx context.Context) {
-	for i := 0; ctx.Err() == nil; i++ {
-		key := fmt.Sprintf("k%d", i)
-		if p := w.machines[w.noise.pick(w.names...)].running(); p != nil {
-			change, cancel := context.WithTimeout(ctx, time.Second)
-			_, err := p.core.Propose(change, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
-				Kind: &pb.Edit_UpdateNode{UpdateNode: &pb.UpdateNode{Name: w.names[0], SetAttributes: map[string]string{key: key}}},
-			}}}}})
-			cancel()
-			if err == nil && !p.dead() {
-				w.acknowledge(key)
-			}
-		}
-		w.sleep(w.noise.between(50*time.Millisecond, 300*time.Millisecond))
+		w.sleep(w.fate.between(w.pace/20, w.pace))
 	}
 }
 
@@ -182,23 +185,44 @@ func (w *world) client(ctx context.Context) {
 // true then.
 func (w *world) repair() {
 	w.note("repair")
+	w.repaired.Store(true)
 	w.network.heal()
 	for _, name := range w.names {
-		w.machines[name].lay(ambush{})
-		w.machines[name].setSlowDisk(false)
+		w.machines[name].mend()
 		w.machines[name].start()
 	}
 	w.people.Wait()
 	w.restoreRoles()
-	if !w.settles("after the repair") {
+	w.judgeStuck()
+	if !w.settles("after the repair", w.cleanUp) {
 		return
 	}
-	attributes := state.NodeByName(w.leaderState(), w.names[0]).Attributes
-	for _, key := range w.acked {
-		if attributes[key] != key {
-			w.violate("S2: %s was acknowledged and is lost", key)
+	for _, key := range keys {
+		for range 100 {
+			if p := w.leader(); p != nil && w.read(w.ctx, 2, p, key) {
+				break
+			}
+			w.sleep(10 * time.Millisecond)
 		}
 	}
+}
+
+// mend ends what is wrong with a machine.
+func (m *machine) mend() {
+	m.lay(ambush{})
+	m.setSlowDisk(false)
+	m.kernel.calm()
+}
+
+// cleanUp is what an operator does whose resources have failed, or are blocked.
+func (w *world) cleanUp() {
+	s := w.leaderState()
+	if !slices.ContainsFunc(s.GetInstances(), func(i *pb.Instance) bool { return i.FailCount > 0 }) {
+		return
+	}
+	w.insist(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+		Kind: &pb.Edit_Cleanup{Cleanup: &pb.Cleanup{}},
+	}}}}})
 }
 
 // failovers counts what the cluster's own events tell.
@@ -214,20 +238,24 @@ func (w *world) failovers() int {
 	return n
 }
 
-// restoreRoles makes every machine a voter again. The leader may still change,
-// so that it may take more than one attempt.
+// restoreRoles gives every machine its role again.
 func (w *world) restoreRoles() {
+	for _, name := range w.names {
+		w.insist(putRole(name, w.machines[name].role))
+	}
+}
+
+// insist commits a command in a repaired cluster. The leader may still change,
+// so that it may take more than one attempt.
+func (w *world) insist(c *pb.Command) {
 	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 	defer cancel()
 	core := w.machines[w.names[0]].running().core
-	for _, name := range w.names {
-		_, err := core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
-		for ; err != nil && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
-			_, err = core.Propose(ctx, putRole(name, pb.Role_ROLE_VOTER))
-		}
-		if err != nil {
-			w.violate("S7: a repaired cluster takes no change: %v", err)
-			return
-		}
+	_, err := core.Propose(ctx, c)
+	for ; err != nil && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
+		_, err = core.Propose(ctx, c)
+	}
+	if err != nil {
+		w.violate("S7: a repaired cluster takes no change: %v", err)
 	}
 }

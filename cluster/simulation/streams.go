@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"errors"
 	"io"
 	"sync"
@@ -84,9 +83,9 @@ func (s *streams) SetHeartbeatHandler(f func(raft.RPC)) {
 
 // call asks a machine and waits for its answer, or for patience to end.
 func call[A, R any](s *streams, to string, args A, data io.Reader, into *R) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	answer, err := ask(ctx, s.machine, s.process, to, func(target *process) (any, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	answer, err := ask(s.process, to, timer.C, nil, func(target *process) (any, error) {
 		return target.streams.answer(args, data)
 	})
 	if err != nil {
@@ -129,61 +128,65 @@ func (s *streams) heartbeatFor(args any) func(raft.RPC) {
 }
 
 // ask runs f on another machine as a call over the network: both ways are
-// delayed or cut, and either end may be frozen or die meanwhile.
-func ask(ctx context.Context, from *machine, caller *process, to string, f func(target *process) (any, error)) (any, error) {
-	w := from.world
+// delayed or cut, and either end may be frozen or die meanwhile. The caller
+// waits until late or done, whichever comes first.
+func ask(caller *process, to string, late <-chan time.Time, done <-chan struct{}, f func(target *process) (any, error)) (any, error) {
+	from := caller.machine
 	from.gate(caller, "call")
-	type reply struct {
-		value any
-		err   error
-	}
 	replies := make(chan reply, 1)
-	w.tasks.Go(func() {
-		value, err := w.roundTrip(from, to, f)
-		replies <- reply{value, err}
-	})
+	from.world.roundTrip(from.id, to, f, replies)
 	select {
 	case r := <-replies:
 		from.gate(caller, "call")
 		return r.value, r.err
-	case <-ctx.Done():
-		from.gate(caller, "call")
-		return nil, errUnreachable
+	case <-late:
+	case <-done:
 	case <-caller.ended:
 		return nil, errUnreachable
 	}
+	from.gate(caller, "call")
+	return nil, errUnreachable
+}
+
+// A reply is what a call ends with.
+type reply struct {
+	value any
+	err   error
 }
 
 // roundTrip carries a call to the target and its answer back.
-func (w *world) roundTrip(from *machine, to string, f func(target *process) (any, error)) (any, error) {
-	if err := w.travel(from.id, to); err != nil {
-		return nil, err
-	}
-	target := w.machines[to].running()
-	if target == nil {
-		return nil, errUnreachable
-	}
-	w.machines[to].gate(target, "answer")
-	value, err := f(target)
-	if err != nil {
-		return nil, err
-	}
-	w.machines[to].gate(target, "answer")
-	if target.dead() {
-		return nil, errUnreachable // its connections died with it, whatever runs there now
-	}
-	return value, w.travel(to, from.id)
+func (w *world) roundTrip(from, to string, f func(target *process) (any, error), replies chan<- reply) {
+	lost := func() { replies <- reply{err: errUnreachable} }
+	w.travel(from, to, lost, func() {
+		target := w.machines[to].running()
+		if target == nil {
+			lost()
+			return
+		}
+		w.machines[to].gate(target, "answer")
+		value, err := f(target)
+		w.machines[to].gate(target, "answer")
+		if target.dead() { // its connections died with it, whatever runs there now
+			value, err = nil, errUnreachable
+		}
+		w.travel(to, from, lost, func() { replies <- reply{value, err} })
+	})
 }
 
-// travel takes as long as a stream's message does.
-func (w *world) travel(from, to string) error {
-	took, ok := w.network.wire(from, to, false)
+// travel calls arrived after the time that a stream's message takes. When there
+// is no way it calls lost, at once if that is known, or after patience if the
+// link was cut meanwhile.
+func (w *world) travel(from, to string, lost, arrived func()) {
+	h, ok := w.network.stream(from, to)
 	if !ok {
-		return errUnreachable
+		lost()
+		return
 	}
-	time.Sleep(took)
-	if !w.network.open(from, to) {
-		return errUnreachable
-	}
-	return nil
+	w.after(h.took, func() {
+		if w.network.open(h.link) {
+			arrived()
+		} else {
+			w.after(patience, lost)
+		}
+	})
 }

@@ -2,20 +2,27 @@ package simulation
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // leaseLength is L of the lease protocol.
 const leaseLength = 400 * time.Millisecond
 
+// maxDrift is how far from true time a clock's rate may be: two of them differ
+// by as much as lease.md has it for a guard on a slewed clock.
+const maxDrift = 0.04
+
 // A world is a cluster of machines and all that can happen to it. It must be
 // made, run and ended inside one synctest bubble.
 type world struct {
+	shape
 	seed     uint64
 	epoch    time.Time // virtual time zero
 	ctx      context.Context
@@ -26,37 +33,34 @@ type world struct {
 	machines map[string]*machine
 	names    []string
 	level    slog.Level // of what the machines log into the timeline
-	gentle   bool       // no agent dies or freezes without its machine
 
 	fate  *dice // what goes wrong; only the schedule draws it, so that a seed has the same faults always
 	noise *dice // how long things take
 
+	repaired atomic.Bool
+
+	history history // of what clients read and wrote
+	owners  owners
+
 	mu         sync.Mutex
 	timeline   []string
 	violations []string
-	acked      []string // keys that were acknowledged (S2)
-	faults     map[string]int
-	standing   map[string]standing // by node: the newest that anybody has applied
+	played     map[string]int               // by fault: how often
+	standing   map[string]standing          // by node: the newest that anybody has applied
+	digests    map[uint64][sha256.Size]byte // by index: of the state there
 }
 
-// maxDrift is how far apart two clocks' rates may be, as lease.md has it for a
-// guard on a slewed clock.
-const maxDrift = 0.04
-
-func newWorld(seed uint64, size int) *world {
+func newWorld(seed uint64, wanted wish) *world {
 	w := &world{
-		seed: seed, epoch: time.Now(), machines: map[string]*machine{}, level: slog.LevelInfo,
-		fate: newDice(seed, 1), noise: newDice(seed, 2), network: newNetwork(newDice(seed, 3)),
-		faults: map[string]int{}, standing: map[string]standing{},
+		shape: wanted.draw(newDice(seed, 4)),
+		seed:  seed, epoch: time.Now(), machines: map[string]*machine{}, level: slog.LevelInfo,
+		fate: newDice(seed, 1), noise: newDice(seed, 2),
+		played: map[string]int{}, standing: map[string]standing{}, digests: map[uint64][sha256.Size]byte{},
 	}
+	w.network = newNetwork(newDice(seed, 3), w.lanes)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	for i := range size {
-		m := &machine{
-			world: w, id: fmt.Sprintf("n%d", i+1), starting: make(chan struct{}, 1),
-			rate:   1 + w.drift(),
-			offset: w.fate.between(0, time.Hour),
-		}
-		m.kernel, m.disk = newKernel(m), newDisk()
+	for i := range w.shape.machines() {
+		m := newMachine(w, fmt.Sprintf("n%d", i+1), w.role(i))
 		w.machines[m.id] = m
 		w.names = append(w.names, m.id)
 	}
@@ -88,11 +92,20 @@ func (w *world) note(format string, args ...any) {
 
 // violate notes that something that must always hold did not.
 func (w *world) violate(format string, args ...any) {
+	if w.violated() {
+		return // what follows from a violation is of no interest
+	}
 	text := fmt.Sprintf(format, args...)
 	w.note("VIOLATION %s", text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violations = append(w.violations, text)
+}
+
+func (w *world) violated() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.violations) > 0
 }
 
 // sleep waits, or until the world ends.
@@ -103,6 +116,25 @@ func (w *world) sleep(d time.Duration) {
 	case <-timer.C:
 	case <-w.ctx.Done():
 	}
+}
+
+// after runs f after a while, also when the world ends before.
+func (w *world) after(d time.Duration, f func()) {
+	w.tasks.Add(1)
+	time.AfterFunc(d, func() {
+		defer w.tasks.Done()
+		f()
+	})
+}
+
+// later runs f after a while, unless the world ends before.
+func (w *world) later(d time.Duration, f func()) {
+	w.tasks.Go(func() {
+		w.sleep(d)
+		if w.ctx.Err() == nil {
+			f()
+		}
+	})
 }
 
 // story is what a failing schedule prints: what was violated, and how it came
@@ -116,17 +148,6 @@ func (w *world) story() string {
 		told = slices.Concat(told[:repaired+250], []string{"..."}, told[len(told)-50:])
 	}
 	told = told[max(0, len(told)-700):]
-	return fmt.Sprintf("seed %d violates:\n  %s\ntimeline:\n%s", w.seed, strings.Join(slices.Compact(slices.Clone(w.violations)), "\n  "), strings.Join(told, "\n"))
-}
-
-func (w *world) acknowledge(key string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.acked = append(w.acked, key)
-}
-
-func (w *world) violated() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.violations) > 0
+	return fmt.Sprintf("seed %d (%s), violations:\n  %s\ntimeline:\n%s", w.seed, w.name,
+		strings.Join(slices.Compact(slices.Clone(w.violations)), "\n  "), strings.Join(told, "\n"))
 }

@@ -1,0 +1,63 @@
+package simulation
+
+import (
+	"crypto/sha256"
+
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cluster/state"
+)
+
+// An audit compares the states that one process applies: the index only grows,
+// and what refuses a command keeps every byte (S8).
+type audit struct {
+	last  state.Snapshot
+	bytes [sha256.Size]byte // of last, in schedules that are audited
+}
+
+// apply looks at the next state, inside the store's own order.
+func (a *audit) apply(m *machine, s state.Snapshot) {
+	if s.Index < a.last.Index {
+		m.world.violate("S8: %s went back from index %d to %d", m.id, a.last.Index, s.Index)
+	}
+	if m.world.audited() {
+		a.compare(m, s)
+	}
+	a.last = s
+}
+
+// compare checks that a published state was not modified since, and that all
+// machines hold the same at the same index.
+func (a *audit) compare(m *machine, s state.Snapshot) {
+	if a.last.State != nil && digest(a.last) != a.bytes {
+		m.world.violate("S8: the state of index %d was modified on %s after it was published", a.last.Index, m.id)
+	}
+	a.bytes = digest(s)
+	if s.State == a.last.State {
+		return // a refusal; that no byte differs was just checked
+	}
+	m.world.agree(m, s.Index, a.bytes)
+}
+
+func digest(s state.Snapshot) [sha256.Size]byte {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(s.State)
+	if err != nil {
+		panic(err) // a state that cannot be encoded could not be stored either
+	}
+	return sha256.Sum256(data)
+}
+
+// audited reports whether every state is compared byte for byte, which takes
+// its time, so that few schedules do it.
+func (w *world) audited() bool { return w.seed%16 == 0 }
+
+// agree compares what machines hold at an index.
+func (w *world) agree(m *machine, index uint64, is [sha256.Size]byte) {
+	w.mu.Lock()
+	was, known := w.digests[index]
+	w.digests[index] = is
+	w.mu.Unlock()
+	if known && was != is {
+		w.violate("S2: %s holds another state at index %d than the machine before it", m.id, index)
+	}
+}
