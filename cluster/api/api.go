@@ -114,7 +114,8 @@ type Sight interface {
 	Links() []*pb.Link
 	Lease() *pb.LeaseStatus // nil while in no cluster
 	Pair() *pb.PairStatus   // nil while this is not one of two that may go on alone
-	Trouble() string        // what keeps this node out of the consensus; empty: nothing
+	Timing() *pb.TimingStatus
+	Trouble() string // what keeps this node out of the consensus; empty: nothing
 }
 
 // An Executor runs operations on this node.

@@ -80,7 +80,7 @@ func (j joinService) Redeem(ctx context.Context, r *pb.RedeemRequest) (*pb.Enrol
 	if n := state.NodeByID(st, r.Node.Id); n != nil {
 		known = n
 	}
-	return enrolRequest(e, known, certificate, st.Nodes), nil
+	return enrolRequest(e, known, certificate, st), nil
 }
 
 // ownsKey refuses a request for another key than the one that asks.

@@ -101,8 +101,9 @@ func (a *agent) Links() []*pb.Link {
 	return []*pb.Link{{Node: "peer", Address: "127.0.0.1:1", Up: true}}
 }
 
-func (a *agent) Lease() *pb.LeaseStatus { return &pb.LeaseStatus{Epoch: 1, Held: true} }
-func (a *agent) Trouble() string        { return "" }
+func (a *agent) Lease() *pb.LeaseStatus   { return &pb.LeaseStatus{Epoch: 1, Held: true} }
+func (a *agent) Timing() *pb.TimingStatus { return nil }
+func (a *agent) Trouble() string          { return "" }
 
 func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	return &pb.ExecuteResponse{Result: &pb.Result{Operation: r.Operation.Id, Node: a.identity.ID(), Outcome: pb.Outcome_OUTCOME_DONE}}, nil

@@ -116,7 +116,7 @@ func (s *Server) found(ctx context.Context, r *pb.SetupRequest, own *machine, p 
 	if err != nil {
 		return err
 	}
-	membership := enrolRequest(*e, own.node, e.Certificate, []*pb.Node{own.node})
+	membership := enrolRequest(*e, own.node, e.Certificate, &pb.State{Nodes: []*pb.Node{own.node}, Properties: r.Properties})
 	first := &pb.Bootstrap{ClusterId: e.ClusterID, ClusterName: r.Name, Node: own.node, Properties: r.Properties}
 	if err := s.self.Bootstrap(ctx, membership, first); err != nil {
 		return fmt.Errorf("found the cluster: %w", err)
@@ -126,10 +126,12 @@ func (s *Server) found(ctx context.Context, r *pb.SetupRequest, own *machine, p 
 	return nil
 }
 
-func enrolRequest(e identity.Enrolment, n *pb.Node, certificate []byte, peers []*pb.Node) *pb.EnrolRequest {
+// enrolRequest tells a machine of the cluster what it needs before it has the state.
+func enrolRequest(e identity.Enrolment, n *pb.Node, certificate []byte, st *pb.State) *pb.EnrolRequest {
 	return &pb.EnrolRequest{
 		ClusterId: e.ClusterID, ClusterName: e.ClusterName, Node: n,
-		CaCertificate: e.CA, CaKey: e.CAKey, Certificate: certificate, Peers: peers,
+		CaCertificate: e.CA, CaKey: e.CAKey, Certificate: certificate,
+		Peers: st.Nodes, Profile: state.Property(st, "profile"),
 	}
 }
 
@@ -145,7 +147,7 @@ func (s *Server) enrol(ctx context.Context, e identity.Enrolment, m *machine, p 
 	}
 	ask, cancel := context.WithTimeout(ctx, 2*answerTimeout)
 	defer cancel()
-	_, err = m.line.Enrol(ask, enrolRequest(e, m.node, certificate, s.state.Get().State.Nodes))
+	_, err = m.line.Enrol(ask, enrolRequest(e, m.node, certificate, s.state.Get().State))
 	if err == nil {
 		p.say(m.node.Name, "enrolled")
 		return nil

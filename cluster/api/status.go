@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -87,6 +88,7 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 		return r
 	}
 	s.observe(r)
+	r.Timing = s.sight.Timing()
 	plan := scheduler.Schedule(snapshot.State, now)
 	for _, p := range plan.Placements {
 		r.Placements = append(r.Placements, &pb.PlacementStatus{
@@ -128,6 +130,9 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 	}
 	if trouble := s.sight.Trouble(); trouble != "" {
 		list = append(list, fmt.Sprintf("%s takes no part in the consensus: %s", r.NodeName, trouble))
+	}
+	if others := r.Timing.GetOthers(); len(others) > 0 {
+		list = append(list, fmt.Sprintf("timing profile %s is set, but %s: restart the agent there", r.Timing.Configured, strings.Join(others, ", ")))
 	}
 	for _, n := range st.Nodes {
 		if text := nodeProblem(st, n); text != "" {

@@ -60,6 +60,23 @@ var LAN = Timing{
 	Commit:      500 * time.Millisecond,
 }
 
+// Fast is for machines that are not loaded, with disks that sync within tens of
+// milliseconds.
+var Fast = Timing{
+	Heartbeat:   80 * time.Millisecond,
+	Election:    80 * time.Millisecond,
+	LeaderLease: 80 * time.Millisecond,
+	Commit:      250 * time.Millisecond,
+}
+
+// WAN is for links with round trips of tens of milliseconds.
+var WAN = Timing{
+	Heartbeat:   time.Second,
+	Election:    time.Second,
+	LeaderLease: time.Second,
+	Commit:      time.Second,
+}
+
 // Config is what a Node is made of.
 type Config struct {
 	ID  string // node UUID

@@ -253,7 +253,8 @@ func (e *Engine) Status() *pb.LeaseStatus {
 	s := &pb.LeaseStatus{
 		Epoch: h.epoch, Held: h.valid(now) && !h.ending(), Lapses: h.lapses,
 		Length: durationpb.New(h.length), Threshold: durationpb.New(Threshold(h.length)),
-		WorstBeatDelay: durationpb.New(h.worst), Remaining: durationpb.New(0),
+		WorstBeatDelay: durationpb.New(h.late.ever), RecentWorstBeatDelay: durationpb.New(h.late.recent(now)),
+		Remaining: durationpb.New(0),
 	}
 	if s.Held {
 		s.Remaining = durationpb.New(h.deadline - now)

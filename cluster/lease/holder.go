@@ -24,7 +24,7 @@ type holder struct {
 	had      bool          // once under this epoch
 	refused  map[string]bool
 	counted  uint64 // electorate version that the deadline was counted in (rule 20)
-	worst    time.Duration
+	late     delays // of beats
 	lapses   uint64
 	notices  []notice // not yet told to Rights
 }
@@ -82,7 +82,7 @@ func (h *holder) follow(e *Engine, newElectorate bool, now time.Duration) {
 	case h.epoch == 0 && me.admitted && me.nonce == e.Nonce && me.epoch > h.spent: // rule 5
 		*h = holder{
 			epoch: me.epoch, spent: h.spent, since: now, fresh: true, length: me.length, resized: me.resized, refused: map[string]bool{},
-			counted: e.applied.version, seq: h.seq, worst: h.worst, lapses: h.lapses, notices: h.notices,
+			counted: e.applied.version, seq: h.seq, late: h.late, lapses: h.lapses, notices: h.notices,
 		}
 	case h.epoch != 0 && me.resized != h.resized: // rule 25
 		h.length, h.resized = me.length, me.resized
@@ -208,7 +208,7 @@ func (e *Engine) beat(due time.Duration) {
 		return
 	}
 	now := e.Clock.Now()
-	h.worst = max(h.worst, now-due)
+	h.late.note(now, now-due)
 	h.seq++
 	b := beat{seq: h.seq, sent: now, length: h.length, from: map[string]bool{}}
 	h.beats = append(h.beats, b)

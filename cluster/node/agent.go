@@ -41,6 +41,7 @@ type Agent struct {
 	logger    *slog.Logger
 	identity  *identity.Identity
 	directory *directory
+	profile   *profileFile
 	transport *transport.Transport
 	streams   atomic.Pointer[transport.RaftTransport] // the newest
 	store     *state.Store
@@ -103,6 +104,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
 		conflicts: make(chan *pb.Event, 16),
 	}
+	a.profile = openProfile(filepath.Join(data, "profile"), logger)
 	if a.directory, err = openDirectory(filepath.Join(data, "members.json"), logger); err != nil {
 		return nil, err
 	}
@@ -241,11 +243,16 @@ func (a *Agent) alive() {
 	}
 }
 
-// followDirectory keeps the members' addresses up to date with the state.
+// followDirectory keeps what is stored of the state for the next start up to date
+// with it: the members' addresses, and the timing profile.
 func (a *Agent) followDirectory(ctx context.Context) error {
 	for {
 		changed := a.store.Changed()
-		a.directory.Learn(a.store.Get().State.Nodes)
+		st := a.store.Get().State
+		a.directory.Learn(st.Nodes)
+		if len(st.Nodes) > 0 {
+			a.profile.learn(state.Property(st, "profile"))
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():

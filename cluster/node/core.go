@@ -37,6 +37,7 @@ type CoreConfig struct {
 	Marks   lease.Marks
 	Guard   lease.Guard
 	Lease   time.Duration // length
+	Beat    time.Duration // between beats; 0: as in the profile lan
 
 	Reach  pair.Reach    // pings quorum.ping; nil: no targets
 	Fencer pair.Fencer   // nil: no devices
@@ -76,7 +77,7 @@ type Core struct {
 func StartCore(c CoreConfig) (*Core, error) {
 	k := &Core{id: c.ID, store: c.Store, peers: c.Peers, healing: newHealing(), logger: c.Log}
 	k.lease = lease.New(lease.Config{
-		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease,
+		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease, Interval: c.Beat,
 		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
 		Log: leaseLog{k}, Rights: rights{k}, StepDown: k.StepDown, Observer: verdicts{k}, Logger: c.Log,
 	})

@@ -25,9 +25,6 @@ const (
 	datagramGossip = 2
 )
 
-// leaseLength is L of the lease protocol in the profile `lan`.
-const leaseLength = 400 * time.Millisecond
-
 // startCore starts this machine's part in its cluster.
 func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	nonce, err := draw()
@@ -42,11 +39,12 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	pings := pinger(leaseLength, a.logger)
+	profile := a.profile.run()
+	pings := pinger(profile.Lease, a.logger)
 	core, err := StartCore(CoreConfig{
 		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
-		Transport: a.raftTransport, Stores: stores, Timing: consensus.LAN,
-		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guard, Lease: leaseLength,
+		Transport: a.raftTransport, Stores: stores, Timing: profile.Raft,
+		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guard, Lease: profile.Lease, Beat: profile.Beat,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
 		Reach: pings, Pinger: pings, Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,
 	})

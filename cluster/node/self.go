@@ -60,6 +60,7 @@ func (s self) Bootstrap(ctx context.Context, r *pb.EnrolRequest, first *pb.Boots
 // Enrol makes this machine a member, durably, and returns once its core runs.
 func (s self) Enrol(ctx context.Context, r *pb.EnrolRequest) error {
 	s.directory.Learn(append(r.Peers, r.Node))
+	s.profile.learn(profileByName(r.Profile).Name)
 	err := s.identity.Enrol(identity.Enrolment{
 		ClusterID: r.ClusterId, ClusterName: r.ClusterName,
 		CA: r.CaCertificate, CAKey: r.CaKey, Certificate: r.Certificate,
@@ -257,6 +258,10 @@ func (s sight) Pair() *pb.PairStatus {
 		return core.Pair()
 	}
 	return nil
+}
+
+func (s sight) Timing() *pb.TimingStatus {
+	return timing(s.profile.running(), s.store.Get().State)
 }
 
 func (s sight) Trouble() string {

@@ -152,7 +152,7 @@ func (m *machine) start() {
 	core, err := StartCore(CoreConfig{
 		ID: m.id, Nonce: m.boots, BootID: "boot", Version: "v", Store: store, Stores: stores, Timing: consensus.LAN,
 		Transport: func(<-chan struct{}) consensus.Transport { return m.connect(store) },
-		Network:   beats{m}, Clock: sinceNow(time.Now()), Marks: m, Guard: m, Lease: leaseLength,
+		Network:   beats{m}, Clock: sinceNow(time.Now()), Marks: m, Guard: m, Lease: profileByName("lan").Lease,
 		Peers: m, Agents: m, Log: log,
 	})
 	if err != nil {

@@ -106,6 +106,15 @@ func checkNoQuorum(s string) (string, error) {
 	}
 }
 
+func checkProfile(s string) (string, error) {
+	switch v := strings.ToLower(strings.TrimSpace(s)); v {
+	case "fast", "lan", "wan":
+		return v, nil
+	default:
+		return "", fmt.Errorf("%q is no timing profile; use fast, lan or wan", s)
+	}
+}
+
 func checkFencing(s string) (string, error) {
 	switch v := strings.ToLower(strings.TrimSpace(s)); v {
 	case "none", "stop":

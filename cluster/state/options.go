@@ -34,6 +34,7 @@ var options = map[pb.OptionScope][]Option{
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
 		{"min-voters", "configured", "configured, or 1 to 7", "how many living voters it takes for a dead one to lose its vote", checkMinVoters},
 		{"no-quorum-policy", "stop", "stop, ignore", "a node without quorum stops all it runs; ignore: one of two nodes goes on alone", checkNoQuorum},
+		{"profile", "lan", "fast, lan, wan", "how fast the cluster is, all its timers in one; a node runs it from its next start on", checkProfile},
 		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
 		{"restart-lease", "10s", "0, or 1s to 1min", "how long a node's agent may take to restart while what it serves goes on; 0: it does not", checkRestartLease},
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},

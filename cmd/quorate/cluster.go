@@ -28,7 +28,7 @@ func newClusterCommand(a *app) *cobra.Command {
 }
 
 func newSetupCommand(a *app) *cobra.Command {
-	var name, transport string
+	var name, transport, profile string
 	var start, enable, force bool
 	c := &cobra.Command{
 		Use:   "setup NAME NODE [addr=ADDRESS]...",
@@ -51,6 +51,9 @@ func newSetupCommand(a *app) *cobra.Command {
 			if len(skipped) > 0 {
 				a.warn("%s: these are corosync's and mean nothing here; skipped", strings.Join(skipped, ", "))
 			}
+			if profile != "" {
+				r.Properties = map[string]string{"profile": profile}
+			}
 			r.Start = start
 			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Setup(ctx, r)
@@ -60,6 +63,7 @@ func newSetupCommand(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&name, "name", "", "`NAME` of the cluster, if it is not the first word")
 	f.BoolVar(&start, "start", false, "start all nodes afterwards")
+	f.StringVar(&profile, "profile", "", "how fast the cluster is: `fast|lan|wan` (default lan)")
 	f.BoolVar(&enable, "enable", false, "take work after a boot; this is the default")
 	f.StringVar(&transport, "transport", "", "corosync's; skipped")
 	f.BoolVar(&force, "force", false, "refused: says what to do instead")

@@ -73,10 +73,7 @@ func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
 	defer func() { err = errors.Join(err, end()) }()
 	c := &Cluster{Lab: l}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	q, err := newQuorate(ctx, c, Shape{})
-	if err == nil {
-		err = c.SetProfile(ctx, b.Profile)
-	}
+	q, err := newQuorate(ctx, c, Shape{Profile: b.Profile})
 	if err != nil {
 		return err
 	}

@@ -60,10 +60,9 @@ func (c Calm) Run(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, end()) }()
 	cluster := &Cluster{Lab: l}
 	defer func() { err = errors.Join(err, cluster.Close()) }()
-	q, err := newQuorate(ctx, cluster, c.Shape)
-	if err == nil {
-		err = cluster.SetProfile(ctx, c.Profile)
-	}
+	shape := c.Shape
+	shape.Profile = c.Profile
+	q, err := newQuorate(ctx, cluster, shape)
 	if err == nil {
 		_, err = q.Settled(ctx)
 	}

@@ -87,6 +87,7 @@ type Shape struct {
 	Policy  string // no-quorum-policy; empty: stop
 	Witness string // the node that votes and hosts nothing; empty: none
 	Ping    string // quorum.ping, addresses that tell who is cut off; empty: none
+	Profile string // of its timing; empty: lan
 }
 
 // Pair is what the tutorials make of two nodes, and of their names lvsm and lvss.
@@ -113,7 +114,7 @@ func (c *Cluster) formation(shape Shape) []string {
 	members := slices.DeleteFunc(nodes, func(n string) bool { return n == shape.Witness })
 	lines := []string{
 		"pcs cluster auth " + all + " -u hacluster -p " + password,
-		"pcs cluster setup --name " + cmp.Or(shape.Name, "lab") + " " + c.addressed(members...),
+		"pcs cluster setup --name " + cmp.Or(shape.Name, "lab") + " --profile " + cmp.Or(shape.Profile, "lan") + " " + c.addressed(members...),
 		"pcs cluster start --all",
 		"pcs property set stonith-enabled=false",
 		"pcs property set no-quorum-policy=" + cmp.Or(shape.Policy, "stop"),
@@ -125,15 +126,6 @@ func (c *Cluster) formation(shape Shape) []string {
 		lines = append(lines, "pcs cluster node add "+c.addressed(shape.Witness)+" --role witness --start")
 	}
 	return lines
-}
-
-// SetProfile chooses the cluster's timing, unless it is empty.
-func (c *Cluster) SetProfile(ctx context.Context, profile string) error {
-	if profile == "" {
-		return nil
-	}
-	_, err := c.Type(ctx, c.Lab.Spec.Nodes()[0], "pcs property set profile="+profile)
-	return err
 }
 
 // addressed are nodes as commands name them: those on several networks with all

@@ -32,6 +32,8 @@ func newQuorate(ctx context.Context, c *Cluster, shape Shape) (*quorate, error) 
 		if err := c.Form(ctx, shape); err != nil {
 			return nil, err
 		}
+	} else if runs := v.GetTiming().GetProfile(); shape.Profile != "" && shape.Profile != runs {
+		return nil, fmt.Errorf("profile: this lab's cluster runs %s; leave the profile out, or use a lab of its own", runs)
 	}
 	q := &quorate{Cluster: c}
 	if q.find(v.GetState().GetResources()) {

@@ -116,10 +116,9 @@ func newChamber(t Torture, l *Lab, progress io.Writer) *chamber {
 
 // build makes the cluster and all that it keeps.
 func (c *chamber) build(ctx context.Context) (err error) {
-	if c.q, err = newQuorate(ctx, c.cluster, c.Shape); err != nil {
-		return err
-	}
-	if err := c.cluster.SetProfile(ctx, c.Profile); err != nil {
+	shape := c.Shape
+	shape.Profile = c.Profile
+	if c.q, err = newQuorate(ctx, c.cluster, shape); err != nil {
 		return err
 	}
 	if c.HAProxy {

@@ -142,6 +142,29 @@ func (v *View) lease(b *strings.Builder, o Options) {
 		state = fmt.Sprintf("%s, %s left of %s", o.Paint(Good, "held"), span(l.GetRemaining().AsDuration()), span(l.GetLength().AsDuration()))
 	}
 	fmt.Fprintf(b, "  epoch %d, %s; gone after %s of silence\n", l.GetEpoch(), state, span(l.GetThreshold().AsDuration()))
-	fmt.Fprintf(b, "  %d %s and a worst beat delay of %s since the agent started\n",
-		l.GetLapses(), plural(int(l.GetLapses()), "lapse", "lapses"), span(l.GetWorstBeatDelay().AsDuration()))
+	fmt.Fprintf(b, "  %d %s since the agent started\n", l.GetLapses(), plural(int(l.GetLapses()), "lapse", "lapses"))
+}
+
+// timing says how long a failover takes, and how late the beats come that it
+// depends on.
+func (v *View) timing(b *strings.Builder, o Options) {
+	t, l := v.resp.GetTiming(), v.resp.GetLease()
+	if t == nil {
+		return
+	}
+	section(b, o, "Timing")
+	fmt.Fprintf(b, "  profile %s: an address whose node loses power answers again after about %s, or %s if that node led\n",
+		t.GetProfile(), tenths(t.GetFailover().AsDuration()), tenths(t.GetFailoverOfLeader().AsDuration()))
+	if l != nil {
+		fmt.Fprintf(b, "  worst beat delay of %s: %s within the last hour, %s since the agent started; %s\n", v.resp.GetNodeName(),
+			span(l.GetRecentWorstBeatDelay().AsDuration()), span(l.GetWorstBeatDelay().AsDuration()), l.GetScheduling())
+	}
+}
+
+// tenths is a span that is not a second more or less.
+func tenths(d time.Duration) string {
+	if d < time.Second {
+		return span(d)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }

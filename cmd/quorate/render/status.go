@@ -34,6 +34,7 @@ func Status(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	v.failures(&b, o)
 	v.temporary(&b, o)
 	if o.Full {
+		v.timing(&b, o)
 		v.links(&b, o)
 		v.lease(&b, o)
 	}
@@ -41,12 +42,13 @@ func Status(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	return err
 }
 
-// Nodes draws the headline, the nodes and the links to them.
+// Nodes draws the headline, the nodes, how fast they are and the links to them.
 func Nodes(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	v := NewView(resp, now)
 	var b strings.Builder
 	v.headline(&b, o)
 	v.nodes(&b, o)
+	v.timing(&b, o)
 	v.links(&b, o)
 	if o.Full {
 		v.lease(&b, o)

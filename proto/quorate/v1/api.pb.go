@@ -1797,7 +1797,7 @@ type TimingStatus struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Profile          string                 `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`                                             // that the answering node runs
 	Configured       string                 `protobuf:"bytes,2,opt,name=configured,proto3" json:"configured,omitempty"`                                       // that is set for the cluster; nodes run it from their next start on
-	Others           []string               `protobuf:"bytes,3,rep,name=others,proto3" json:"others,omitempty"`                                               // names of the nodes that do not run it yet
+	Others           []string               `protobuf:"bytes,3,rep,name=others,proto3" json:"others,omitempty"`                                               // which nodes run another one, such as: lvsm runs lan
 	Failover         *durationpb.Duration   `protobuf:"bytes,4,opt,name=failover,proto3" json:"failover,omitempty"`                                           // expected, from power-off to the first answer, of an address
 	FailoverOfLeader *durationpb.Duration   `protobuf:"bytes,5,opt,name=failover_of_leader,json=failoverOfLeader,proto3" json:"failover_of_leader,omitempty"` // the same, if its owner was the leader
 	unknownFields    protoimpl.UnknownFields

@@ -197,6 +197,7 @@ type EnrolRequest struct {
 	CaKey         []byte                 `protobuf:"bytes,5,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`                         // PKCS #8: every voter can sign, so that no member is special
 	Certificate   []byte                 `protobuf:"bytes,6,opt,name=certificate,proto3" json:"certificate,omitempty"`                          // this machine's, DER
 	Peers         []*Node                `protobuf:"bytes,7,rep,name=peers,proto3" json:"peers,omitempty"`
+	Profile       string                 `protobuf:"bytes,15,opt,name=profile,proto3" json:"profile,omitempty"` // of the cluster's timing; empty: the default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,6 +279,13 @@ func (x *EnrolRequest) GetPeers() []*Node {
 		return x.Peers
 	}
 	return nil
+}
+
+func (x *EnrolRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
 }
 
 type EnrolResponse struct {
@@ -399,7 +407,7 @@ const file_quorate_v1_join_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcluster_name\x18\x02 \x01(\tR\vclusterName\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12/\n" +
-	"\x13certificate_request\x18\x04 \x01(\fR\x12certificateRequest\"\xfe\x01\n" +
+	"\x13certificate_request\x18\x04 \x01(\fR\x12certificateRequest\"\x98\x02\n" +
 	"\fEnrolRequest\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12!\n" +
@@ -408,7 +416,8 @@ const file_quorate_v1_join_proto_rawDesc = "" +
 	"\x0eca_certificate\x18\x04 \x01(\fR\rcaCertificate\x12\x15\n" +
 	"\x06ca_key\x18\x05 \x01(\fR\x05caKey\x12 \n" +
 	"\vcertificate\x18\x06 \x01(\fR\vcertificate\x12&\n" +
-	"\x05peers\x18\a \x03(\v2\x10.quorate.v1.NodeR\x05peers\"\x0f\n" +
+	"\x05peers\x18\a \x03(\v2\x10.quorate.v1.NodeR\x05peers\x12\x18\n" +
+	"\aprofile\x18\x0f \x01(\tR\aprofile\"\x0f\n" +
 	"\rEnrolResponse\"\x99\x01\n" +
 	"\rRedeemRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x16\n" +
