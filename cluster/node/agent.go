@@ -42,6 +42,7 @@ type Agent struct {
 	identity  *identity.Identity
 	directory *directory
 	profile   *profileFile
+	threads   *realTime
 	transport *transport.Transport
 	streams   atomic.Pointer[transport.RaftTransport] // the newest
 	store     *state.Store
@@ -104,6 +105,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
 		conflicts: make(chan *pb.Event, 16),
 	}
+	a.threads = newRealTime(logger)
 	a.profile = openProfile(filepath.Join(data, "profile"), logger)
 	if a.directory, err = openDirectory(filepath.Join(data, "members.json"), logger); err != nil {
 		return nil, err

@@ -248,7 +248,9 @@ func (s sight) Links() []*pb.Link {
 
 func (s sight) Lease() *pb.LeaseStatus {
 	if core := s.current(); core != nil {
-		return core.lease.Status()
+		status := core.lease.Status()
+		status.Scheduling = s.threads.String()
+		return status
 	}
 	return nil
 }
