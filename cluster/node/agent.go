@@ -145,6 +145,7 @@ func (a *Agent) run(ctx context.Context) error {
 	reachable, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
 	network, reachable := errgroup.WithContext(reachable)
+	network.Go(func() error { return a.threads.Run(reachable) })
 	network.Go(func() error { return a.transport.Run(reachable) })
 	network.Go(func() error {
 		defer hangUp()

@@ -159,6 +159,10 @@ func (k *Core) bridge(ctx context.Context) {
 	if length == 0 || !k.executor.Owns() {
 		return
 	}
+	if hang := k.raft.Hang(); hang != nil { // the others would count by a longer lease, and this node would not learn of it
+		k.logger.Warn("what runs here ends with its lease: it cannot be made longer while the disk hangs", "err", hang)
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, bridgeTimeout)
 	defer cancel()
 	if err := k.lease.Bridge(ctx, length, "its agent restarts"); err != nil {
