@@ -10,7 +10,8 @@ GOFLAGS  += -trimpath
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap
+PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
+            qemu-system-x86 busybox-static cpio kmod
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench demo lab-shell proto check fmt lint tidy vuln clean
@@ -41,6 +42,7 @@ deps: ## install what the tests need, with root or sudo
 	  echo "installing$$missing"; \
 	  $(SUDO) apt-get update -qq; \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	@deploy/lab/vm/kernel.sh $(BUILD)/kernel
 
 test: deps build ## install what the tests need, then run all tests
 	go test -timeout 25m ./...

@@ -79,7 +79,13 @@ func newWiredScene(t *testing.T, networks int, nodes ...string) *scene {
 	}
 	spec := NewSpec("e2e", nodes, AgentCommand).Wired(networks).WithWebServers()
 	spec.Program = quorateProgram(t)
-	s := &scene{T: t, Lab: start(t, spec)}
+	return dress(t, start(t, spec))
+}
+
+// dress makes a scene of a lab, and waits until its agents answer.
+func dress(t *testing.T, l *Lab) *scene {
+	t.Helper()
+	s := &scene{T: t, Lab: l}
 	s.cluster = &Cluster{Lab: s.Lab}
 	t.Cleanup(s.end)
 	if err := s.cluster.Ready(t.Context()); err != nil {
