@@ -117,7 +117,7 @@ func (s *vmScene) moveHome() {
 // with the first beats that are refused.
 func TestE2EPausedMachine(t *testing.T) {
 	s := newVMScene(t, "lan")
-	for range 3 {
+	for range 2 {
 		watch := s.client("").watch
 		if err := s.monitor.Pause(); err != nil {
 			t.Fatal(err)
