@@ -147,6 +147,11 @@ func (s *Server) rehearse(ctx context.Context, edits []*pb.Edit) (*draft, error)
 }
 
 func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
+	if u := e.GetUpdateNode(); len(u.GetAddresses()) > 0 {
+		if err := d.readdress(ctx, u); err != nil {
+			return err
+		}
+	}
 	if err := d.step(e); err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func TestBadChangeIsRefusedAndChangesNothing(t *testing.T) { // S8
 	w := newWorld(t)
 	a := w.boot("lvsm")
 	a.setup(t, true)
+	other := w.boot("lvss").host().Addresses[0]
 	dir := t.TempDir()
 	good := map[string]string{"path": filepath.Join(dir, "flag")}
 	_, err := a.change(t, create("flag", "ocf:quorate:file", good))
@@ -55,6 +56,9 @@ func TestBadChangeIsRefusedAndChangesNothing(t *testing.T) { // S8
 	}{
 		{"nothing", nil, codes.InvalidArgument, "edits", "none"},
 		{"an edit of another version", []*pb.Edit{{}}, codes.InvalidArgument, "edit", "nothing that this version knows"},
+		{"an address where nobody answers", []*pb.Edit{updateNode(&pb.UpdateNode{Name: "lvsm", Addresses: []string{"127.0.0.1:1"}})}, codes.Unavailable, "host lvsm", "connect: "},
+		{"an address where another answers", []*pb.Edit{updateNode(&pb.UpdateNode{Name: "lvsm", Addresses: []string{other}})}, codes.Unavailable, "host lvsm", "another machine answers there"},
+		{"an address that is none", []*pb.Edit{updateNode(&pb.UpdateNode{Name: "lvsm", Addresses: []string{"10.0.0.1:x"}})}, codes.InvalidArgument, "host lvsm addr", "no port"},
 		{"unknown agent", []*pb.Edit{create("x", "ocf:quorate:fle", good)}, codes.NotFound, "agent", `"ocf:quorate:fle" is unknown; did you mean ocf:quorate:file?`},
 		{"missing parameter", []*pb.Edit{create("x", "ocf:quorate:file", nil)}, codes.InvalidArgument, "path", "is missing; add path="},
 		{"unknown parameter", []*pb.Edit{create("x", "ocf:quorate:file", map[string]string{"path": dir, "paht": "/"})}, codes.InvalidArgument, "paht", "it has path, mode"},

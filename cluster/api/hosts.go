@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
+	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	pb "quorate/proto/quorate/v1"
 )
@@ -67,6 +68,41 @@ func (s *Server) resolve(ctx context.Context, h *pb.HostSpec) ([]string, error) 
 		list = append(list, address)
 	}
 	return list, nil
+}
+
+// readdress makes the new addresses of a node host:port with numbers, and finds
+// out whether that node answers at those that it did not have.
+func (d *draft) readdress(ctx context.Context, u *pb.UpdateNode) error {
+	n := state.NodeByName(d.state, u.Name)
+	if n == nil {
+		return nil // the state says so, and which name may be meant
+	}
+	var err error
+	if u.Addresses, err = d.resolve(ctx, &pb.HostSpec{Name: u.Name, Addresses: u.Addresses}); err != nil {
+		return err
+	}
+	for _, a := range u.Addresses {
+		if slices.Contains(n.Addresses, a) {
+			continue
+		}
+		l, err := d.dial(ctx, u.Name, []string{a}, d.verifyMember(n.Id))
+		if err != nil {
+			return err
+		}
+		l.close()
+	}
+	return nil
+}
+
+// verifyMember accepts one member.
+func (s *Server) verifyMember(id string) func(tls.ConnectionState) error {
+	return func(cs tls.ConnectionState) error {
+		p, err := s.identity.PeerID(cs)
+		if err == nil && p.Node != id {
+			err = errors.New("another machine answers there")
+		}
+		return err
+	}
 }
 
 // splitAddress takes an address with or without a port.

@@ -133,19 +133,22 @@ func (c clusterService) CreateToken(ctx context.Context, r *pb.CreateTokenReques
 // enough to paste.
 const tokenAddresses = 4
 
-// memberAddresses returns where a joining machine may knock, this node first.
+// memberAddresses returns where a joining machine may knock: the first address of
+// each member, this node first, then their further ones.
 func (s *Server) memberAddresses() []string {
-	var own, others []string
+	var own, others, further []string
 	for _, n := range s.state.Get().State.Nodes {
 		switch {
 		case len(n.Addresses) == 0:
+			continue
 		case n.Id == s.self.Info().ID:
 			own = n.Addresses[:1]
 		default:
 			others = append(others, n.Addresses[0])
 		}
+		further = append(further, n.Addresses[1:]...)
 	}
-	list := slices.Concat(own, others)
+	list := slices.Concat(own, others, further)
 	return list[:min(len(list), tokenAddresses)]
 }
 
