@@ -49,6 +49,83 @@ func TestE2EOneLinkOfTwoIsCut(t *testing.T) {
 	}
 }
 
+// TestE2ELinksThatAreHalfGood cuts a link one way, and lets one lose much of what
+// it carries, for long enough that the pings tell.
+func TestE2ELinksThatAreHalfGood(t *testing.T) {
+	s := newWiredScene(t, 2, "n1", "n2", "n3")
+	s.form()
+	s.linksUp(2)
+	tests := []struct {
+		trouble Trouble
+		shown   string // by n1 of n2's address on the second network
+	}{
+		{Trouble{Fault: Cut, Host: "n2", Network: "cable", Way: In}, "down one way"},
+		{Trouble{Fault: Cut, Host: "n2", Network: "cable", Way: Out}, "down, last heard"},
+		{Trouble{Fault: Lose, Host: "n2", Network: "cable", Percent: 30}, "lost"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.trouble.String(), func(t *testing.T) {
+			s := s.in(t)
+			before := s.calmness()
+			s.strike(tt.trouble)
+			err := await(t.Context(), "n1 to say "+tt.shown, func() error {
+				said, err := s.Output(t.Context(), "n1", "quorate", "cluster", "status")
+				if err != nil {
+					return err
+				}
+				for line := range strings.Lines(said) {
+					if strings.Contains(line, "10.78.0.12:7480") && strings.Contains(line, tt.shown) {
+						return nil
+					}
+				}
+				return fmt.Errorf("it says:\n%s", said)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := pause(t.Context(), calm); err != nil {
+				t.Fatal(err)
+			}
+			s.strike(Trouble{Fault: Heal, Host: "n2", Network: "cable"})
+			s.linksUp(2)
+			s.unmoved(before)
+		})
+	}
+}
+
+// TestE2EASecondLinkIsGivenToARunningCluster gives nodes their second address
+// later, and takes the first of one away.
+func TestE2EASecondLinkIsGivenToARunningCluster(t *testing.T) {
+	s := newWiredScene(t, 2, "n1", "n2", "n3")
+	nodes := "n1 addr=10.77.0.11 n2 addr=10.77.0.12 n3 addr=10.77.0.13"
+	s.play(`
+		n1# pcs cluster auth n1 n2 n3 -u hacluster -p ` + password + `
+		n1# pcs cluster setup lab ` + nodes + ` --start
+	`)
+	s.linksUp(1)
+	before := s.calmness()
+	s.play(`
+		n1# pcs node addr n1 add 10.78.0.11
+		n1# pcs node addr n2 add 10.78.0.12
+		n1# pcs node addr n3 add 10.78.0.13
+	`)
+	s.linksUp(2)
+	s.fails(1, "n1", "pcs node addr n2 add 10.78.0.99")
+	for _, n := range s.Spec.Nodes() {
+		s.strike(Trouble{Fault: Cut, Host: n, Network: "lan"})
+	}
+	s.linkDown("lan", s.Spec.Nodes())
+	s.play(`
+		n1# pcs node addr n2 remove 10.77.0.12
+		n1# pcs node addr
+		says n2: 10.78.0.12:7480
+	`)
+	for _, n := range s.Spec.Nodes() {
+		s.strike(Trouble{Fault: Heal, Host: n, Network: "lan"})
+	}
+	s.unmoved(before)
+}
+
 func (s *scene) strike(t Trouble) {
 	s.Helper()
 	if _, err := s.Strike(s.Context(), t); err != nil {
