@@ -113,6 +113,7 @@ type Sight interface {
 	LastContact() time.Duration // since the leader was last heard; zero on the leader
 	Links() []*pb.Link
 	Lease() *pb.LeaseStatus // nil while in no cluster
+	Guard() string          // what silences addresses when the lease ends
 	Pair() *pb.PairStatus   // nil while this is not one of two that may go on alone
 	Timing() *pb.TimingStatus
 	Trouble() string // what keeps this node out of the consensus; empty: nothing

@@ -110,6 +110,7 @@ func (s *Server) observe(r *pb.GetResponse) *pb.GetResponse {
 	}
 	r.Links = s.sight.Links()
 	r.Lease = s.sight.Lease()
+	r.Guard = s.sight.Guard()
 	r.Pair = s.sight.Pair()
 	return r
 }

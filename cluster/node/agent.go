@@ -47,7 +47,6 @@ type Agent struct {
 	streams   atomic.Pointer[transport.RaftTransport] // the newest
 	store     *state.Store
 	agents    *resources.Registry
-	guard     kernelGuard
 	vip       *vip.Agent
 	conflicts chan *pb.Event // to be recorded
 	api       *api.Server
@@ -57,6 +56,7 @@ type Agent struct {
 
 	mu        sync.Mutex
 	core      *Core         // nil while in no cluster
+	guard     addressGuard  // likewise
 	began     chan struct{} // closed when core is set
 	leave     func()        // ends the core for good; nil while there is none
 	forgetErr error         // set before forgotten is closed
@@ -89,7 +89,7 @@ func runOnce(ctx context.Context, c Config, version string, logger *slog.Logger)
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.run(ctx), a.guard.close())
+	return errors.Join(a.run(ctx), a.guardDown())
 }
 
 func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logger) (*Agent, error) {
@@ -114,7 +114,6 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 		Identity: id, Addresses: a.directory.Addresses, Refuse: a.refuse, Moved: a.moved,
 		Listen: c.Listen, Log: logger,
 	})
-	a.guard = openGuard(a.deadline, logger)
 	if a.agents, err = a.register(); err != nil {
 		return nil, err
 	}
@@ -125,7 +124,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 // register makes the kinds of resources this build knows.
 func (a *Agent) register() (*resources.Registry, error) {
 	a.vip = vip.New(vip.Config{
-		Guard: a.guard.forVIP(), Deadline: a.deadline, Now: lease.RawClock{}.Now, Conflict: a.contested, Log: a.logger,
+		Deadline: a.deadline, Now: lease.RawClock{}.Now, Conflict: a.contested, Log: a.logger,
 	})
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{

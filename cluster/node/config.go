@@ -17,6 +17,12 @@ import (
 // DefaultPort is the one port, TCP and UDP, that members use among themselves.
 const DefaultPort = 7480
 
+// What may guard addresses, in the agent's file.
+const (
+	guardNFTables = "nftables"
+	guardLifetime = "lifetime"
+)
+
 // Config is the agent's own file, /etc/quorate/agent.yaml. Every key may be
 // left out. What the cluster agrees on is not in here: it is replicated.
 type Config struct {
@@ -24,6 +30,7 @@ type Config struct {
 	Addresses []string `yaml:"addresses"` // host or host:port where other nodes reach this one; default: found when it joins
 	Listen    string   `yaml:"listen"`    // address:port; default: ":7480"
 	Group     string   `yaml:"group"`     // Unix group that may use the CLI beside root; default: none
+	Guard     string   `yaml:"guard"`     // of addresses: nftables (where it can be had) or lifetime; default: nftables
 	LogLevel  string   `yaml:"log_level"` // debug, info, warn or error; default: info
 	DataDir   string   `yaml:"data_dir"`  // default: /var/lib/quorate
 	RunDir    string   `yaml:"run_dir"`   // default: /run/quorate
@@ -62,6 +69,7 @@ func (c *Config) complete() error {
 		c.Name, _, _ = strings.Cut(host, ".")
 	}
 	setDefault(&c.Listen, ":"+strconv.Itoa(DefaultPort))
+	setDefault(&c.Guard, guardNFTables)
 	setDefault(&c.LogLevel, "info")
 	setDefault(&c.DataDir, "/var/lib/quorate")
 	setDefault(&c.RunDir, "/run/quorate")
@@ -70,6 +78,9 @@ func (c *Config) complete() error {
 	}
 	for i, a := range c.Addresses {
 		c.Addresses[i] = WithPort(a)
+	}
+	if c.Guard != guardNFTables && c.Guard != guardLifetime {
+		return fmt.Errorf("guard: %q is not one of %s, %s", c.Guard, guardNFTables, guardLifetime)
 	}
 	if _, err := c.Level(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -11,20 +12,32 @@ import (
 	"quorate/resources/vip/guard"
 )
 
-// A kernelGuard lets the kernel keep the lease over this node's addresses, or
-// does nothing where the kernel cannot.
-type kernelGuard struct{ guard *guard.Guard }
+// An addressGuard silences this node's addresses when its lease ends.
+type addressGuard interface {
+	vip.Guard
+	lease.Guard
+	fmt.Stringer
+	Close() error
+}
 
-// openGuard opens the kernel's guard. Addresses that an earlier agent left on
-// an interface speak until the lease ends that it left them under, and from then
-// on are silent until they are started again.
-func openGuard(deadline func() (time.Duration, bool), logger *slog.Logger) kernelGuard {
-	g, err := guard.Open(guard.Config{Now: lease.RawClock{}.Now, Deadline: deadline}, present)
-	if err != nil {
-		logger.Warn("the kernel does not guard addresses: a killed or frozen agent would not let them go", "err", err)
-		return kernelGuard{}
+// openGuard opens the guard that the agent's file wants, or the best there is.
+// Addresses that an earlier agent left on an interface speak until the lease ends
+// that it left them under, and from then on are silent until they are started
+// again.
+func openGuard(want string, deadline func() (time.Duration, bool), logger *slog.Logger) addressGuard {
+	now := lease.RawClock{}.Now
+	if want == guardLifetime {
+		if err := guard.Retire(vip.Withdraw); err != nil {
+			logger.Warn("tables of an earlier agent may be left", "err", err)
+		}
+		return vip.NewLifetimes(now, deadline)
 	}
-	return kernelGuard{g}
+	g, err := guard.Open(guard.Config{Now: now, Deadline: deadline}, present)
+	if err != nil {
+		logger.Warn("nftables does not guard addresses: after a kill or a freeze of the agent they go by their lifetimes, up to 3 s late", "err", err)
+		return vip.NewLifetimes(now, deadline)
+	}
+	return g
 }
 
 // present reports whether an interface of this machine has the address.
@@ -41,38 +54,25 @@ func present(addr netip.Addr) bool {
 	return false
 }
 
-// forVIP is the guard as addresses need it; nil when there is none.
-func (k kernelGuard) forVIP() vip.Guard {
-	if k.guard == nil {
-		return nil
-	}
-	return k.guard
+// guardUp opens the guard, for a machine that is about to be a member. One that
+// is none has no tables of ours.
+func (a *Agent) guardUp() addressGuard {
+	g := openGuard(a.config.Guard, a.deadline, a.logger)
+	a.vip.Use(g)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.guard = g
+	return g
 }
 
-// Extend implements lease.Guard.
-func (k kernelGuard) Extend(deadline time.Duration) error {
-	if k.guard == nil {
+func (a *Agent) guardDown() error {
+	a.mu.Lock()
+	g := a.guard
+	a.mu.Unlock()
+	if g == nil {
 		return nil
 	}
-	return k.guard.Extend(deadline)
-}
-
-// Clear implements lease.Guard.
-func (k kernelGuard) Clear() error {
-	if k.guard == nil {
-		return nil
-	}
-	return k.guard.Clear()
-}
-
-// Kept implements lease.Guard.
-func (k kernelGuard) Kept() bool { return k.guard != nil && k.guard.Kept() }
-
-func (k kernelGuard) close() error {
-	if k.guard == nil {
-		return nil
-	}
-	return k.guard.Close()
+	return g.Close()
 }
 
 // deadline is the end of the lease that this node holds now. The guard asks

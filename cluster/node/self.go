@@ -246,6 +246,15 @@ func (s sight) Links() []*pb.Link {
 	return links
 }
 
+func (s sight) Guard() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guard == nil {
+		return ""
+	}
+	return s.guard.String()
+}
+
 func (s sight) Lease() *pb.LeaseStatus {
 	if core := s.current(); core != nil {
 		status := core.lease.Status()

@@ -3,7 +3,6 @@ package vip
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -63,6 +62,9 @@ func (c *choice) assign() error {
 	for _, entry := range found {
 		if same(entry, wanted) {
 			present = true
+			if err := c.limit(entry); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := drop(entry); err != nil {
@@ -77,6 +79,14 @@ func (c *choice) assign() error {
 		return err
 	}
 	return c.effective()
+}
+
+// limit gives an entry that is as wanted the lifetime that is wanted, too.
+func (c *choice) limit(entry netlink.Addr) error {
+	if c.valid == 0 && forever(entry) {
+		return nil
+	}
+	return live(entry, c.valid)
 }
 
 // effective waits until the kernel takes packets for the address. It makes the
@@ -143,9 +153,11 @@ func (c *choice) entry() *netlink.Addr {
 	if c.network.IsValid() && !c.prefix.IsSingleIP() {
 		e.Flags |= unix.IFA_F_NOPREFIXROUTE
 	}
+	if c.valid > 0 || !c.wish.addr.Is4() {
+		setLifetime(e, c.valid)
+	}
 	if !c.wish.addr.Is4() {
 		e.Flags |= unix.IFA_F_NODAD
-		e.ValidLft, e.PreferedLft = math.MaxUint32, 0
 		return e
 	}
 	e.Label = c.link.Attrs().Name
@@ -160,6 +172,9 @@ func (c *choice) entry() *netlink.Addr {
 	}
 	return e
 }
+
+// Withdraw takes an address from all interfaces but the loopback interface.
+func Withdraw(addr netip.Addr) error { return withdraw(&wish{addr: addr}) }
 
 // withdraw removes every entry of the address. It looks again until there is
 // none: an entry may be added by another hand meanwhile.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -19,6 +20,7 @@ type choice struct {
 	// The connected network that holds the address; invalid when there is none,
 	// and then the address brings its own.
 	network netip.Prefix
+	valid   time.Duration // the address's lifetime in the kernel; 0: forever
 }
 
 // pick decides on the interface and the prefix length: nic and cidr_netmask

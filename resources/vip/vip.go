@@ -115,6 +115,10 @@ func New(c Config) *Agent {
 	return a
 }
 
+// Use has a guard admit what is started from now on. Nothing may have been
+// started before.
+func (a *Agent) Use(g Guard) { a.guard = g }
+
 // Announce announces all addresses that are held here, from the beginning of
 // their schedule: neighbours may have learned something else while the network
 // was cut. However often it is called, the limit of each address holds.
@@ -189,6 +193,12 @@ func (a *Agent) place(ctx context.Context, h *hold, w *wish, p *choice) error {
 		}
 	} else if ctx.Err() != nil {
 		return fmt.Errorf("start %s: %w", w.addr, ctx.Err())
+	}
+	if g, ok := a.guard.(*Lifetimes); ok {
+		var err error
+		if p.valid, err = g.Lifetime(); err != nil {
+			return fmt.Errorf("start %s: %w", w.addr, err)
+		}
 	}
 	if err := p.assign(); err != nil {
 		return fmt.Errorf("add %s to %s: %w", w.addr, p.link.Attrs().Name, err)

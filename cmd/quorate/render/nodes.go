@@ -143,6 +143,9 @@ func (v *View) lease(b *strings.Builder, o Options) {
 	}
 	fmt.Fprintf(b, "  epoch %d, %s; gone after %s of silence\n", l.GetEpoch(), state, span(l.GetThreshold().AsDuration()))
 	fmt.Fprintf(b, "  %d %s since the agent started\n", l.GetLapses(), plural(int(l.GetLapses()), "lapse", "lapses"))
+	if g := v.resp.GetGuard(); g != "" {
+		fmt.Fprintf(b, "  when it ends without the agent, addresses are silenced by: %s\n", g)
+	}
 }
 
 // timing says how long a failover takes, and how late the beats come that it

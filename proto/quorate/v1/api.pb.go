@@ -1373,6 +1373,7 @@ type GetResponse struct {
 	Placements    []*PlacementStatus     `protobuf:"bytes,11,rep,name=placements,proto3" json:"placements,omitempty"` // what the scheduler wants, by resource
 	Problems      []string               `protobuf:"bytes,12,rep,name=problems,proto3" json:"problems,omitempty"`     // sentences, worst first
 	Pair          *PairStatus            `protobuf:"bytes,13,opt,name=pair,proto3" json:"pair,omitempty"`             // of the answering node; unset: it is not one of a pair that may go on alone
+	Guard         string                 `protobuf:"bytes,14,opt,name=guard,proto3" json:"guard,omitempty"`           // what silences addresses when the lease of the answering node ends: kernel, address lifetime
 	Timing        *TimingStatus          `protobuf:"bytes,15,opt,name=timing,proto3" json:"timing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1497,6 +1498,13 @@ func (x *GetResponse) GetPair() *PairStatus {
 		return x.Pair
 	}
 	return nil
+}
+
+func (x *GetResponse) GetGuard() string {
+	if x != nil {
+		return x.Guard
+	}
+	return ""
 }
 
 func (x *GetResponse) GetTiming() *TimingStatus {
@@ -2385,7 +2393,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x16DescribeAgentsResponse\x121\n" +
 	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\"\f\n" +
 	"\n" +
-	"GetRequest\"\x87\x04\n" +
+	"GetRequest\"\x9d\x04\n" +
 	"\vGetResponse\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.quorate.v1.StateR\x05state\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2402,7 +2410,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"placements\x18\v \x03(\v2\x1b.quorate.v1.PlacementStatusR\n" +
 	"placements\x12\x1a\n" +
 	"\bproblems\x18\f \x03(\tR\bproblems\x12*\n" +
-	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\x120\n" +
+	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\x12\x14\n" +
+	"\x05guard\x18\x0e \x01(\tR\x05guard\x120\n" +
 	"\x06timing\x18\x0f \x01(\v2\x18.quorate.v1.TimingStatusR\x06timing\"\xc8\x01\n" +
 	"\n" +
 	"PairStatus\x12+\n" +

@@ -487,6 +487,32 @@ func TestCloseRemovesOurTablesAndNoOthers(t *testing.T) {
 	nft(t, "delete table inet other")
 }
 
+// An agent that uses another guard takes over no tables: what they keep silent is
+// removed before they are.
+func TestRetireRemovesOurTablesOnceNothingIsKeptSilentS1(t *testing.T) {
+	newLAN(t)
+	before := nft(t, "list ruleset")
+	killed(t, 10*time.Millisecond)
+	stuck := errors.New("still there")
+	if err := Retire(func(netip.Addr) error { return stuck }); !errors.Is(err, stuck) || !strings.Contains(nft(t, "list tables"), "quorate") {
+		t.Errorf("Retire: %v, want the tables kept while an address is there", err)
+	}
+	var dropped []netip.Addr
+	err := Retire(func(a netip.Addr) error {
+		dropped = append(dropped, a)
+		return nil
+	})
+	if err != nil || len(dropped) != 2 {
+		t.Errorf("Retire: %v, dropped %v; want both addresses", err, dropped)
+	}
+	if after := nft(t, "list ruleset"); after != before {
+		t.Errorf("ruleset after Retire\n got %s\nwant %s", after, before)
+	}
+	if err := Retire(func(netip.Addr) error { return stuck }); err != nil {
+		t.Errorf("Retire without tables: %v", err)
+	}
+}
+
 func nft(t *testing.T, command string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "nft", command).CombinedOutput()

@@ -94,6 +94,27 @@ func (g *Guard) String() string {
 	return "kernel, relative"
 }
 
+// Retire removes the tables that an earlier agent left, for one that uses another
+// guard. Before that, drop takes each address that they may keep silent from its
+// interfaces: it would speak without them.
+func Retire(drop func(netip.Addr) error) error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	s := newSets(true)
+	for _, addr := range s.list(conn) {
+		if err := drop(addr); err != nil {
+			return fmt.Errorf("remove the guard's tables: remove %s first: %w", addr, err)
+		}
+	}
+	s.uninstall(conn)
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("remove the guard's tables: %w", err)
+	}
+	return nil
+}
+
 // Close removes the tables, unless addresses are still managed: those the
 // kernel goes on guarding until a later agent opens the guard.
 func (g *Guard) Close() error {
