@@ -57,12 +57,16 @@ func (a *Agent) quiet(core *Core) map[string]bool {
 	ways := make(map[string]bool)
 	for _, id := range a.directory.Others(a.identity.ID()) {
 		for _, l := range a.transport.Links(id) {
-			ways[fmt.Sprintf("%s at %s", id, l.Address)] = l.LastHeard < 0 || l.LastHeard > cutOff
+			if l.LastHeard >= 0 { // it was heard once
+				ways[fmt.Sprintf("%s at %s", id, l.Address)] = l.LastHeard > cutOff
+			}
 		}
 	}
 	pinger := core.reporter.reach
 	for _, t := range pinger.Targets() {
-		ways[t.Address.String()] = !t.Answered || t.Ago > pinger.Interval+cutOff
+		if t.Answered {
+			ways[t.Address.String()] = t.Ago > pinger.Interval+cutOff
+		}
 	}
 	return ways
 }

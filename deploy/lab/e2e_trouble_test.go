@@ -1,0 +1,204 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestE2ELocalTroubleMovesTheAddressBeforeSilenceDoes breaks what the owner needs
+// to be reached, while the nodes still hear each other over a second network:
+// the address moves in a fraction of the time that a silent node takes, the
+// events name the kind of trouble, and the node may have it again, without a
+// cleanup, when the trouble is over.
+func TestE2ELocalTroubleMovesTheAddressBeforeSilenceDoes(t *testing.T) {
+	s := newWiredScene(t, 2, "n1", "n2", "n3")
+	s.form()
+	s.linksUp(2)
+	s.play(`
+		n1# quorate property set quorum.ping=10.77.0.10
+		n1# quorate constraint location VirtualIP prefers n1=50
+		all on n1
+	`) // it pings the client
+	tests := []struct {
+		name, breaks, mends string
+		kind, over          string        // of the events that tell of it
+		why                 string        // the address is not there
+		moves               bool          // to another node, and back
+		within              time.Duration // the longest gap
+	}{
+		{"unplugged", "unplug n1 --network lan", "heal n1 --network lan", "carrier-lost", "obstacle-gone", "has no carrier", true, 300 * time.Millisecond},
+		{"interface down", "n1# ip link set eth0 down", "n1# ip link set eth0 up", "interface-down", "obstacle-gone", "eth0 is down", true, 300 * time.Millisecond},
+		{"cut behind a switch", "cut n1 --network lan", "heal n1 --network lan", "node-isolated", "node-reaches", "reaches none of the ping targets", true, 1500 * time.Millisecond},
+		{"removed by another hand", "n1# ip addr flush to $VIP dev eth0", "", "address-removed", "", "", false, 300 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.in(t)
+			c := s.client("")
+			s.play(tt.breaks)
+			if tt.moves {
+				s.leaves("n1")
+				s.play("n2# quorate why VirtualIP\nsays " + tt.why)
+				s.play(tt.mends)
+			}
+			if err := s.await("n1"); err != nil {
+				t.Fatal(err)
+			}
+			if err := pause(t.Context(), calm); err != nil {
+				t.Fatal(err)
+			}
+			s.play("n2# quorate events -o json\nsays " + tt.kind)
+			if tt.moves {
+				s.play("says " + tt.over)
+				s.play("n2# quorate status\nnever says failed")
+			}
+			for _, tally := range c.ends("n1").tallies {
+				for _, g := range unanswered(tally, 0) {
+					if took := g.To - g.From; took > tt.within {
+						t.Errorf("%s: a gap of %v, want at most %v", tally.Kind, took, tt.within)
+					}
+				}
+			}
+		})
+	}
+}
+
+// leaves waits until another node owns the address.
+func (s *scene) leaves(node string) {
+	s.Helper()
+	err := await(s.Context(), "the address to leave "+node, func() error {
+		if at := s.owner(); at == "" || at == node {
+			return fmt.Errorf("it is on %q", at)
+		}
+		return nil
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// TestE2EAConflictingHostIsToldOfAndMovesNothing lets another host of the LAN use
+// the address. The client reaches the owner nevertheless, as it has the last word.
+func TestE2EAConflictingHostIsToldOfAndMovesNothing(t *testing.T) {
+	s := newScene(t, "n1", "n2", "n3")
+	s.form()
+	s.play("all on n1")
+	s.play("www1# ip addr add $VIP/32 dev eth0 && ip route add 10.77.0.99/32 dev eth0 src $VIP")
+	for range 5 { // each question for a host that is not there claims the address
+		s.play("client# timeout 1 bash -c ': </dev/tcp/$VIP/7480'")
+		s.play("www1# timeout 1 bash -c ': </dev/tcp/10.77.0.99/80'; true")
+		s.play("client# ip neigh show $VIP")
+		owner, err := s.Output(t.Context(), "n1", "cat", "/sys/class/net/eth0/address")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(s.said, strings.TrimSpace(owner)) {
+			t.Errorf("the client takes %q for the owner, want %s", s.said, owner)
+		}
+	}
+	s.play("www1# ip addr del $VIP/32 dev eth0")
+	s.play("n2# quorate events -o json\nsays address-conflict")
+	s.play("all on n1")
+}
+
+// TestE2EAfterARepairTheClientReachesTheAddressAtOnce is the black hole that
+// returning owners leave behind elsewhere: the cut separates the old owner and
+// some clients from the rest, so that after the repair these still take the old
+// owner for the new one, though no node's carrier was ever lost.
+func TestE2EAfterARepairTheClientReachesTheAddressAtOnce(t *testing.T) {
+	s := newScene(t, "n1", "n2", "n3")
+	s.form()
+	s.play("all on n1")
+	for range 3 {
+		owner := s.owner()
+		s.play("www1# timeout 1 bash -c ': </dev/tcp/$VIP/7480'")
+		s.play("cut " + owner + "\ncut www1")
+		s.leaves(owner)
+		heir := s.owner()
+		mac, err := s.Output(t.Context(), heir, "cat", "/sys/class/net/eth0/address")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.play("www1# ip neigh show $VIP")
+		if strings.Contains(s.said, strings.TrimSpace(mac)) {
+			t.Errorf("behind the cut www1 has learned the new owner: %q", s.said)
+		}
+		s.play("heal www1 --network lan") // nobody tells it: the nodes were not cut off from each other
+		s.strike(Trouble{Fault: Heal, Host: owner, Network: Networks[0]})
+		began := time.Now()
+		err = await(t.Context(), "www1 to know the new owner", func() error {
+			said, err := s.Output(t.Context(), "www1", "ip", "neigh", "show", VIP.String())
+			if err == nil && !strings.Contains(said, strings.TrimSpace(mac)) {
+				err = fmt.Errorf("it knows %q", said)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(began)
+		t.Logf("www1 knows the new owner %v after the repair", took)
+		if took > 500*time.Millisecond {
+			t.Errorf("www1 knows the new owner %v after the repair, want at once", took)
+		}
+		s.play("www1# timeout 1 bash -c ': </dev/tcp/$VIP/7480'")
+		if _, err := s.cluster.Settled(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestE2EWithoutNFTablesAddressesGoByTheirLifetimes kills the owner's agent where
+// the kernel is not to filter: the address goes by itself. And what a cluster that
+// is destroyed leaves in the packet filter is what others had there.
+func TestE2EWithoutNFTablesAddressesGoByTheirLifetimes(t *testing.T) {
+	s := newScene(t, "n1", "n2", "n3")
+	s.form()
+	s.play(`
+		all on n1
+		n1# nft add table inet mine; nft list tables
+		says table inet quorate
+		n1# mkdir -p /etc/quorate && echo 'guard: lifetime' >> /etc/quorate/agent.yaml
+		restart n1
+		all on n1
+		n1# quorate status --full
+		says guard: address lifetime
+		says silenced by: address lifetime
+		n1# nft list tables
+		never says quorate
+	`)
+	c := s.client("")
+	s.play("kill n1")
+	began := time.Now()
+	err := await(t.Context(), "the address of the dead agent to go", func() error {
+		said, err := s.Output(t.Context(), "n1", "ip", "-o", "addr", "show", "to", VIP.String())
+		if err == nil && said != "" {
+			err = fmt.Errorf("%s", said)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	t.Logf("the address of the dead agent is gone after %v", took)
+	if took > 3500*time.Millisecond {
+		t.Errorf("the address of the dead agent is gone after %v, want 2 s and a bit", took)
+	}
+	seen, err := c.watch.stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("two served it for %v, which is why this is the lesser guard", seen.meter.Shared)
+	s.play("heal n1\nall on n1")
+	s.play(`
+		n1# pcs cluster destroy --all
+		n2# nft list tables
+		never says quorate
+		n1# nft list tables
+		says table inet mine
+		never says quorate
+	`)
+}
