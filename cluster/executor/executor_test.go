@@ -556,6 +556,34 @@ func TestAFailureAfterAReportThatALapseCutShortIsReported(t *testing.T) {
 	})
 }
 
+// S7: nothing but this report brings the resource back.
+func TestWhatCannotResumeIsReportedThoughALapseCutAReportShort(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Operations = []*pb.OperationSpec{{Name: "monitor", Interval: durationpb.New(10 * time.Second)}}
+		m.want(m.do(r), done)
+		m.mu.Lock()
+		delete(m.running, "vip")
+		m.mute, m.fail["vip"] = true, errors.New("no such interface")
+		m.mu.Unlock()
+		time.Sleep(11 * time.Second)
+		m.hold(false)
+		m.exec.Lapsed()
+		m.mu.Lock()
+		m.mute = false
+		m.mu.Unlock()
+		m.hold(true)
+		m.exec.Regained()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.reports) != 1 {
+			t.Errorf("got %d reports, want 1: %v", len(m.reports), m.reports)
+		}
+	})
+}
+
 func TestARecurringMonitorFindsWhatTheWatchMissed(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		r := request(start, "vip", 1)

@@ -93,6 +93,7 @@ func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent res
 
 // report commits a failure that nobody asked for, once until the leader
 // answers it with an order. It ends with the right: then the report is stale.
+// One that a halt cuts short was not given: what cannot resume is reported anew.
 func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result) {
 	if !e.first(u, rt) {
 		return
@@ -109,6 +110,11 @@ func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result
 		case <-ctx.Done():
 		case <-time.After(reportRetry):
 		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if u.right == rt {
+		u.reported = false
 	}
 }
 
