@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +20,13 @@ import (
 type counter struct {
 	mu      sync.Mutex
 	applied int
+	stuck   atomic.Pointer[chan struct{}] // an apply waits for it to be closed
 }
 
 func (c *counter) Apply(*raft.Log) any {
+	if stuck := c.stuck.Load(); stuck != nil {
+		<-*stuck
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applied++

@@ -146,6 +146,31 @@ func TestALeaderWhoseDiskHangsIsReplacedAndComesBackAsAFollower(t *testing.T) {
 	}
 }
 
+func TestALeaderThatDoesNotGetAnEntryAppliedIsReplaced(t *testing.T) {
+	onTrio(t, idle, func(c *trio) {
+		old := c.waitLeader()
+		stuck := make(chan struct{})
+		c.fsms[old.id].stuck.Store(&stuck)
+		began := time.Now()
+		waiting, cancel := context.WithTimeout(c.t.Context(), time.Second)
+		defer cancel()
+		_, _ = old.Propose(waiting, &pb.Command{})
+		next := c.waitOther(old)
+		if took := time.Since(began); took > time.Second+LAN.Heartbeat {
+			c.t.Errorf("replaced after %v", took)
+		}
+		if old.Hang() == nil {
+			c.t.Error("the old leader does not know what hangs")
+		}
+		time.Sleep(5 * time.Second)
+		close(stuck)
+		time.Sleep(time.Second)
+		if got, want := c.fsms[old.id].count(), c.fsms[next.id].count(); got != want || old.Hang() != nil {
+			c.t.Errorf("it has applied %d commands, want %d; hang %v", got, want, old.Hang())
+		}
+	})
+}
+
 func TestAFollowerWhoseDiskHangsNeitherLeadsNorDisturbs(t *testing.T) {
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
