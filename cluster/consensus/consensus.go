@@ -6,7 +6,7 @@
 // finds the network addresses, so an address may change without a change of
 // configuration.
 //
-// A node whose disk hangs falls silent, so that another leads (see [Hang]).
+// A node whose disk hangs falls silent, so that another leads (see [HangError]).
 //
 // Leadership decides only who plans. It is never a right to run a resource:
 // that is the lease (package lease).

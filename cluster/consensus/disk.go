@@ -11,16 +11,16 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A Hang is a write to the disk, or the applying of an entry, that has been
+// A HangError is a write to the disk, or the applying of an entry, that has been
 // under way for too long.
-type Hang struct {
+type HangError struct {
 	What  string // such as "a write of the log"
 	Since time.Time
 	Err   error // of the newest try of a write; nil: it has not come back at all
 }
 
 // Error says what hangs and why.
-func (h *Hang) Error() string {
+func (h *HangError) Error() string {
 	text := fmt.Sprintf("%s is under way since %s", h.What, h.Since.Local().Format(time.TimeOnly))
 	if h.Err != nil {
 		text += ": " + h.Err.Error()
@@ -49,11 +49,11 @@ type disk struct {
 
 	mu    sync.Mutex
 	last  uint64
-	under map[uint64]*Hang // way, by number
+	under map[uint64]*HangError // way, by number
 }
 
 func newDisk(patience time.Duration) *disk {
-	return &disk{patience: patience, news: make(chan struct{}, 1), under: make(map[uint64]*Hang)}
+	return &disk{patience: patience, news: make(chan struct{}, 1), under: make(map[uint64]*HangError)}
 }
 
 // begin notes that something is under way until end is called. failed notes why
@@ -62,7 +62,7 @@ func (d *disk) begin(what string) (end func(), failed func(error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last++
-	number, w := d.last, &Hang{What: what, Since: time.Now()}
+	number, w := d.last, &HangError{What: what, Since: time.Now()}
 	if len(d.under) == 0 {
 		d.poke()
 	}
@@ -90,14 +90,14 @@ func (d *disk) poke() {
 	}
 }
 
-func (d *disk) tooLong(w *Hang) bool { return d.patience > 0 && time.Since(w.Since) >= d.patience }
+func (d *disk) tooLong(w *HangError) bool { return d.patience > 0 && time.Since(w.Since) >= d.patience }
 
 // hang returns what has been under way for longest, if that is too long; else
 // nil, and when something may be: zero when nothing is under way.
-func (d *disk) hang() (h *Hang, next time.Duration) {
+func (d *disk) hang() (h *HangError, next time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var oldest *Hang
+	var oldest *HangError
 	for _, w := range d.under {
 		if oldest == nil || w.Since.Before(oldest.Since) {
 			oldest = w

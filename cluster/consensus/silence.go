@@ -23,7 +23,7 @@ var errDiskHangs = errors.New("this node is silent while its disk hangs")
 // A leader besides tells a successor to stand for election now, past its own main
 // loop, which hangs. The order can do no harm: any node may stand at any time.
 func (n *Node) attend(ctx context.Context) {
-	var told *Hang
+	var told *HangError
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -73,7 +73,7 @@ func (n *Node) succeed() {
 }
 
 // Hang returns what the disk has not done for too long; nil while all is well.
-func (n *Node) Hang() *Hang {
+func (n *Node) Hang() *HangError {
 	hang, _ := n.disk.hang()
 	return hang
 }

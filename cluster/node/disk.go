@@ -42,7 +42,7 @@ func (k *Core) reportDisk(ctx context.Context) error {
 }
 
 // diskReport is what the cluster has yet to be told; nil: nothing.
-func diskReport(id string, hang *consensus.Hang, known bool, now time.Time) *pb.ReportDisk {
+func diskReport(id string, hang *consensus.HangError, known bool, now time.Time) *pb.ReportDisk {
 	switch {
 	case hang != nil && !known && now.Sub(hang.Since) >= diskNotice:
 		return &pb.ReportDisk{Node: id, HangsSince: timestamppb.New(hang.Since), Text: hang.Error()}

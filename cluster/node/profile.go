@@ -57,13 +57,10 @@ func profileOf(length time.Duration) string {
 	return ""
 }
 
+// What a failover takes beside the waiting, measured with power-offs in the lab.
 const (
-	// afterGone is what passes between a silence that is long enough and the first
-	// answer of the new owner: questions and answers, three commits, an address.
-	afterGone = 45 * time.Millisecond
-	// afterLeader is what passes between the end of the old leader's time and the
-	// first command of the new one.
-	afterLeader = 30 * time.Millisecond
+	afterGone   = 10 * time.Millisecond // questions and answers, commits, the address
+	afterLeader = 45 * time.Millisecond // the election's end, and the new leader's beginning
 )
 
 // failover is how long a client of an address waits, as a rule, from the power-off

@@ -78,6 +78,7 @@ func (p *process) write(what string, to func(d *disk) error) error {
 	c := &change{to}
 	p.disk.begin(c)
 	p.machine.world.sleep(p.machine.syncTime())
+	p.awaitDisk()
 	p.machine.gate(p, what+" done")
 	return p.disk.finish(c)
 }
@@ -111,6 +112,34 @@ func (m *machine) setSlowDisk(slow bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.slowDisk = slow
+}
+
+// awaitDisk waits for as long as the disk hangs, or until the process is killed.
+func (p *process) awaitDisk() {
+	m := p.machine
+	m.mu.Lock()
+	back := m.diskBack
+	m.mu.Unlock()
+	if back == nil {
+		return
+	}
+	select {
+	case <-back:
+	case <-p.ended:
+	}
+}
+
+// setDiskHangs lets all writes wait, or go on.
+func (m *machine) setDiskHangs(hangs bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case hangs && m.diskBack == nil:
+		m.diskBack = make(chan struct{})
+	case !hangs && m.diskBack != nil:
+		close(m.diskBack)
+		m.diskBack = nil
+	}
 }
 
 // diskLog is Raft's log on the disk.

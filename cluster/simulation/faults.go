@@ -188,10 +188,18 @@ func (w *world) lossy(m *machine) {
 	w.network.disturb(l, condition{loss: 0.5})
 }
 
+// slowDisk makes a disk slow for a while. One that would be so for long hangs.
 func (w *world) slowDisk(m *machine) {
+	d := w.fate.between(500*time.Millisecond, 3*time.Second)
+	if d > 2*time.Second {
+		w.note("the disk of %s hangs", m.id)
+		m.setDiskHangs(true)
+		w.later(d, func() { m.setDiskHangs(false) })
+		return
+	}
 	w.note("%s has a slow disk", m.id)
 	m.setSlowDisk(true)
-	w.later(w.fate.between(500*time.Millisecond, 3*time.Second), func() { m.setSlowDisk(false) })
+	w.later(d, func() { m.setSlowDisk(false) })
 }
 
 // makeTrouble makes one kind of operation fail, or hang, for a while.

@@ -31,6 +31,7 @@ type machine struct {
 	frozen   chan struct{} // closed at the thaw; nil: not frozen
 	ambush   ambush
 	slowDisk bool
+	diskBack chan struct{} // closed when the disk does not hang any more; nil: it does not
 	stale    time.Duration // clock before which it may serve what it served before a pause
 }
 

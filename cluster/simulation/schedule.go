@@ -211,6 +211,7 @@ func (w *world) repair() {
 func (m *machine) mend() {
 	m.lay(ambush{})
 	m.setSlowDisk(false)
+	m.setDiskHangs(false)
 	m.kernel.calm()
 }
 
