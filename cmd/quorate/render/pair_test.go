@@ -43,6 +43,12 @@ func TestQuorumSaysInPlainWordsWhatMayStillFail(t *testing.T) {
 			r.State.Nodes = append(r.State.Nodes, &pb.Node{Id: "3", Name: "web1", Role: pb.Role_ROLE_VOTER, Admission: pb.Admission_ADMISSION_ADMITTED})
 			r.State.Electorate.Voters = []string{"1", "2", "3"}
 		}},
+		{"one stopped, and one gone for long", nil, func(r *pb.GetResponse) {
+			r.State.Properties = nil
+			r.State.Nodes = append(r.State.Nodes,
+				&pb.Node{Id: "3", Name: "web1", Role: pb.Role_ROLE_VOTER, Admission: pb.Admission_ADMISSION_GONE},
+				&pb.Node{Id: "4", Name: "web2", Role: pb.Role_ROLE_VOTER, Admission: pb.Admission_ADMISSION_ADMITTED, Stopped: true})
+		}},
 	}
 	var b strings.Builder
 	for _, tt := range tests {

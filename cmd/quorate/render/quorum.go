@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,9 +104,30 @@ func (v *View) ballot(b *strings.Builder, o Options) {
 		}
 		t.Row(Cell{Text: n.GetName()}, heard, v.nodeState(n), Cell{v.nodeMarks(n, o), Faint})
 	}
+	for _, n := range v.resp.GetState().GetNodes() {
+		if why, without := v.withoutVote(n); without {
+			t.Row(Cell{Text: n.GetName()}, why, v.nodeState(n), Cell{v.nodeMarks(n, o), Faint})
+		}
+	}
 	_ = t.Write(b, o.Palette) // a strings.Builder takes everything
 	if policy := v.resp.GetState().GetProperties()["no-quorum-policy"]; policy != "" {
 		fmt.Fprintf(b, "\nWithout quorum: no-quorum-policy=%s\n", policy)
+	}
+}
+
+// withoutVote says why a node has no vote whose role gives it one.
+func (v *View) withoutVote(n *pb.Node) (Cell, bool) {
+	votes := slices.Contains(v.resp.GetState().GetElectorate().GetVoters(), n.GetId())
+	role := n.GetRole() == pb.Role_ROLE_VOTER || n.GetRole() == pb.Role_ROLE_WITNESS
+	switch {
+	case votes || !role:
+		return Cell{}, false
+	case n.GetStopped():
+		return Cell{"gave its vote back", Faint}, true
+	case n.GetAdmission() == pb.Admission_ADMISSION_GONE:
+		return Cell{"lost its vote", Warn}, true
+	default:
+		return Cell{"does not vote yet", Warn}, true
 	}
 }
 
