@@ -69,6 +69,7 @@ func (j joinService) Redeem(ctx context.Context, r *pb.RedeemRequest) (*pb.Enrol
 	if err != nil {
 		return nil, invalid("certificate request", err.Error(), "")
 	}
+	r.Node.Stopped = rests(j.state.Get().State)
 	ctx = context.WithValue(ctx, callerKey{}, caller{actor: "join token " + r.TokenId})
 	_, err = j.propose(ctx, &pb.Command{Body: &pb.Command_RedeemToken{RedeemToken: &pb.RedeemToken{
 		Id: r.TokenId, SecretSha256: identity.HashSecret(r.Secret), Node: r.Node,

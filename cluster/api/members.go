@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -31,7 +32,7 @@ func (c clusterService) AddNode(r *pb.AddNodeRequest, stream grpc.ServerStreamin
 	}
 	defer closeAll(machines)
 	m := machines[0]
-	m.node.Role = c.roleFor(r.Role)
+	m.node.Role, m.node.Stopped = c.roleFor(r.Role), rests(c.state.Get().State)
 	ctx, cancel := c.carryOn(stream.Context())
 	defer cancel()
 	p := progress{stream}
@@ -42,6 +43,13 @@ func (c clusterService) AddNode(r *pb.AddNodeRequest, stream grpc.ServerStreamin
 		return err
 	}
 	return p.end(c.state.Get().Index, "%s is a member", m.node.Name)
+}
+
+// rests reports whether all nodes are stopped, as between a setup and the start.
+// One that joined them and were not stopped would be the only one at work, and the
+// others would give it their votes.
+func rests(st *pb.State) bool {
+	return !slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool { return !n.Stopped })
 }
 
 // roleFor is the role of a new member that was not given one: a voter, while

@@ -64,6 +64,11 @@ func (s *Server) checkSetup(ctx context.Context, r *pb.SetupRequest) ([]*machine
 	if len(r.Hosts) == 0 {
 		return nil, invalid("host", "none is given", "name the hosts of the cluster, this one among them")
 	}
+	for _, name := range r.Witnesses {
+		if !slices.ContainsFunc(r.Hosts, func(h *pb.HostSpec) bool { return h.Name == name }) {
+			return nil, invalid("witness", name+" is not among the hosts", "name it there too")
+		}
+	}
 	machines, err := s.survey(ctx, r.Hosts)
 	if err != nil {
 		return nil, err
@@ -75,7 +80,10 @@ func (s *Server) checkSetup(ctx context.Context, r *pb.SetupRequest) ([]*machine
 	for i, m := range machines {
 		m.node.Stopped = !r.Start
 		m.node.Role = pb.Role_ROLE_VOTER
-		if i >= maxVoters {
+		switch {
+		case slices.Contains(r.Witnesses, m.node.Name):
+			m.node.Role = pb.Role_ROLE_WITNESS
+		case i >= maxVoters:
 			m.node.Role = pb.Role_ROLE_REPLICA
 		}
 	}

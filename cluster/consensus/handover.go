@@ -25,6 +25,8 @@ type handover struct {
 // after it.
 const handoverRest = 12 * time.Second
 
+const handoverAttempts = 3
+
 var errHandoverHangs = errors.New("the last attempt is not over")
 
 // TransferLeadership hands leadership to the most current voter, if this node
@@ -33,16 +35,28 @@ var errHandoverHangs = errors.New("the last attempt is not over")
 func (n *Node) TransferLeadership() error {
 	n.handover.turn <- struct{}{}
 	defer func() { <-n.handover.turn }()
-	return n.handOver()
+	return n.handOver(handoverAttempts, n.toAnybody)
 }
+
+// TransferLeadershipTo hands leadership to one voter, if this node leads. It tries
+// once.
+func (n *Node) TransferLeadershipTo(id string) error {
+	n.handover.turn <- struct{}{}
+	defer func() { <-n.handover.turn }()
+	return n.handOver(1, func() raft.Future {
+		return n.raft().LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(id))
+	})
+}
+
+func (n *Node) toAnybody() raft.Future { return n.raft().LeadershipTransfer() }
 
 // handOver does not begin a transfer while another may hang: if the term ended
 // before raft got to it, the node would refuse all changes the next time it
 // leads, and could not hand that over either (hashicorp/raft 1.7.3; see
 // docs/bugs.md).
-func (n *Node) handOver() error {
+func (n *Node) handOver(attempts int, transfer func() raft.Future) error {
 	var err error
-	for range 3 {
+	for range attempts {
 		term, began, slow := n.Term(), time.Now(), &n.handover.slow
 		switch {
 		case n.raft().State() != raft.Leader:
@@ -52,7 +66,7 @@ func (n *Node) handOver() error {
 		case slow.term == term && began.Sub(slow.at) < handoverRest:
 			return fmt.Errorf("hand over leadership: %w", errors.Join(errHandoverHangs, err))
 		}
-		if err = n.raft().LeadershipTransfer().Error(); err == nil {
+		if err = transfer().Error(); err == nil {
 			return nil
 		}
 		if time.Since(began) >= n.handover.timeout {
@@ -79,7 +93,7 @@ func (n *Node) Shutdown() error {
 		return fmt.Errorf("shut raft down: %w", errDiskHangs)
 	}
 	n.over = true
-	if err := n.handOver(); err != nil {
+	if err := n.handOver(handoverAttempts, n.toAnybody); err != nil {
 		n.log.Info("leadership not handed over", "err", err)
 	}
 	down := n.raft().Shutdown()

@@ -38,3 +38,20 @@ func transferToNobody(c *trio) {
 		c.t.Errorf("led for %v more", took)
 	}
 }
+
+func TestLeadershipIsHandedToWhomItIsSaid(t *testing.T) {
+	onTrio(t, idle, func(c *trio) {
+		for range 3 {
+			for _, to := range []string{"a", "b", "c"} {
+				leader := c.waitLeader()
+				if err := leader.TransferLeadershipTo(to); leader.id != to && err != nil {
+					t.Errorf("%s to %s: %v", leader.id, to, err)
+				}
+				time.Sleep(time.Second)
+				if got := c.waitLeader().id; got != to {
+					t.Errorf("%s leads after %s, want %s", got, leader.id, to)
+				}
+			}
+		}
+	})
+}

@@ -177,6 +177,7 @@ func (k *Core) term(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.lease.Lead(ctx) })
 	g.Go(func() error { return k.controller.Lead(ctx) })
+	g.Go(func() error { return k.relinquish(ctx) })
 	if err := g.Wait(); !controller.Deposed(err) {
 		return err
 	}

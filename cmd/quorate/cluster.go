@@ -29,13 +29,14 @@ func newClusterCommand(a *app) *cobra.Command {
 
 func newSetupCommand(a *app) *cobra.Command {
 	var name, transport, profile string
+	var witnesses []string
 	var start, enable, force bool
 	c := &cobra.Command{
 		Use:   "setup NAME NODE [addr=ADDRESS]...",
 		Short: "Make a cluster of nodes, this one among them",
 		Long: "Make a cluster of nodes, this one among them. They must trust each other first:\n" +
 			"see \"cluster auth\". The old spelling, with --name, works too.",
-		Example: "cluster setup web lvsm lvss web1\ncluster setup web lvsm addr=10.0.0.1 addr=10.1.0.1 lvss addr=10.0.0.2 --start --wait\ncluster setup --name web lvsm lvss",
+		Example: "cluster setup web lvsm lvss web1\ncluster setup web lvsm addr=10.0.0.1 addr=10.1.0.1 lvss addr=10.0.0.2 --start --wait\ncluster setup web lvsm lvss tiny --witness tiny --start\ncluster setup --name web lvsm lvss",
 		RunE: func(c *cobra.Command, words []string) error {
 			if force {
 				return grammar.Errorf("--force: a node that is in a cluster is never taken out of it by another's setup").
@@ -54,7 +55,7 @@ func newSetupCommand(a *app) *cobra.Command {
 			if profile != "" {
 				r.Properties = map[string]string{"profile": profile}
 			}
-			r.Start = start
+			r.Start, r.Witnesses = start, witnesses
 			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Setup(ctx, r)
 			})
@@ -62,6 +63,7 @@ func newSetupCommand(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&name, "name", "", "`NAME` of the cluster, if it is not the first word")
+	f.StringSliceVar(&witnesses, "witness", nil, "`NODE` of those named that votes and hosts nothing")
 	f.BoolVar(&start, "start", false, "start all nodes afterwards")
 	f.StringVar(&profile, "profile", "", "how fast the cluster is: `fast|lan|wan` (default lan)")
 	f.BoolVar(&enable, "enable", false, "take work after a boot; this is the default")
@@ -166,15 +168,15 @@ func newDestroyCommand(a *app) *cobra.Command {
 }
 
 func newTokenCommand(a *app) *cobra.Command {
-	var role string
+	var role roleFlags
 	lifetime := waitFlag{time.Hour}
 	c := &cobra.Command{
 		Use:     "token",
 		Short:   "Make a one-time token with which a node joins",
-		Example: "cluster token\ncluster token --role witness --lifetime 10m",
+		Example: "cluster token\ncluster token --witness --lifetime 10m",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := grammar.ParseRole(role)
+			r, err := role.parse()
 			if err != nil {
 				return err
 			}
@@ -195,6 +197,6 @@ func newTokenCommand(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().Var(&lifetime, "lifetime", "for which `TIME` it works")
-	c.Flags().StringVar(&role, "role", "voter", "`ROLE` of the node: voter, witness or replica")
+	role.add(c)
 	return c
 }

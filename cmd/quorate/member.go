@@ -15,12 +15,12 @@ func newClusterNodeCommand(a *app) *cobra.Command {
 }
 
 func newNodeAddCommand(a *app) *cobra.Command {
-	var role string
+	var role roleFlags
 	var start, enable bool
 	c := &cobra.Command{
 		Use:     "add NODE [addr=ADDRESS]...",
 		Short:   "Add a node; see \"cluster auth\"",
-		Example: "cluster node add web2\ncluster node add tiny addr=10.0.0.9 --role witness --start",
+		Example: "cluster node add web2\ncluster node add tiny addr=10.0.0.9 --witness --start",
 		Args:    words(1, -1),
 		RunE: func(c *cobra.Command, words []string) error {
 			hosts, err := grammar.Hosts(words)
@@ -30,7 +30,7 @@ func newNodeAddCommand(a *app) *cobra.Command {
 			if len(hosts) != 1 {
 				return grammar.Errorf("%d nodes are named", len(hosts)).With("add one at a time")
 			}
-			r, err := grammar.ParseRole(role)
+			r, err := role.parse()
 			if err != nil {
 				return err
 			}
@@ -45,11 +45,33 @@ func newNodeAddCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&role, "role", "voter", "`ROLE`: voter, witness (votes, hosts nothing) or replica (hosts, does not vote)")
+	role.add(c)
 	c.Flags().BoolVar(&start, "start", false, "start the node afterwards")
 	c.Flags().BoolVar(&enable, "enable", false, "take work after a boot; this is the default")
-	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"voter", "witness", "replica"}, cobra.ShellCompDirectiveNoFileComp))
 	return a.waits(c)
+}
+
+// roleFlags say what a new node is: --role, and --witness as its short form.
+type roleFlags struct {
+	role    string
+	witness bool
+}
+
+func (r *roleFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&r.role, "role", "", "`ROLE`: voter (the default), witness (votes, hosts nothing) or replica (hosts, does not vote)")
+	c.Flags().BoolVar(&r.witness, "witness", false, "the same as --role witness")
+	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"voter", "witness", "replica"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (r *roleFlags) parse() (pb.Role, error) {
+	role, err := grammar.ParseRole(r.role)
+	if err != nil || !r.witness {
+		return role, err
+	}
+	if r.role != "" && role != pb.Role_ROLE_WITNESS {
+		return 0, grammar.Errorf("--witness and --role %s exclude each other", r.role)
+	}
+	return pb.Role_ROLE_WITNESS, nil
 }
 
 func newNodeRemoveCommand(a *app) *cobra.Command {

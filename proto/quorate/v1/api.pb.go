@@ -422,7 +422,8 @@ type SetupRequest struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Hosts         []*HostSpec            `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	Properties    map[string]string      `protobuf:"bytes,3,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Start         bool                   `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"` // as `cluster start --all` afterwards
+	Start         bool                   `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"`         // as `cluster start --all` afterwards
+	Witnesses     []string               `protobuf:"bytes,10,rep,name=witnesses,proto3" json:"witnesses,omitempty"` // names of hosts that vote and host nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +484,13 @@ func (x *SetupRequest) GetStart() bool {
 		return x.Start
 	}
 	return false
+}
+
+func (x *SetupRequest) GetWitnesses() []string {
+	if x != nil {
+		return x.Witnesses
+	}
+	return nil
 }
 
 // Progress is one line of a long work.
@@ -2335,14 +2343,16 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"HostResult\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xed\x01\n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\x8b\x02\n" +
 	"\fSetupRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x05hosts\x18\x02 \x03(\v2\x14.quorate.v1.HostSpecR\x05hosts\x12H\n" +
 	"\n" +
 	"properties\x18\x03 \x03(\v2(.quorate.v1.SetupRequest.PropertiesEntryR\n" +
 	"properties\x12\x14\n" +
-	"\x05start\x18\x04 \x01(\bR\x05start\x1a=\n" +
+	"\x05start\x18\x04 \x01(\bR\x05start\x12\x1c\n" +
+	"\twitnesses\x18\n" +
+	" \x03(\tR\twitnesses\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +

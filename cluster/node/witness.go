@@ -1,0 +1,67 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// A witness votes and hosts nothing. It may be a small machine far from the
+// others, so it had better not lead: it gives leadership away as soon as another
+// can take it. It stands for election like all: one that held back would keep its
+// vote from the others for as long, for raft has a node refuse its vote while it
+// believes in a leader, be that dead.
+
+func isWitness(st *pb.State, id string) bool {
+	return state.NodeByID(st, id).GetRole() == pb.Role_ROLE_WITNESS
+}
+
+const (
+	// fresh is the age of the newest beat of a node that is there: they come every 65 ms.
+	fresh = 150 * time.Millisecond
+	// lookout is how often a witness that leads looks for a successor that has come back.
+	lookout = 100 * time.Millisecond
+)
+
+// relinquish has a witness that leads hand leadership to a voter that is heard.
+// While none is it leads, and does what a leader does. A transfer to a node that is
+// not there would take a second in which nothing can be decided.
+func (k *Core) relinquish(ctx context.Context) error {
+	tick := time.NewTicker(lookout)
+	defer tick.Stop()
+	for {
+		changed := k.store.Changed()
+		if to := k.successor(); to != "" {
+			if err := k.raft.TransferLeadershipTo(to); err != nil {
+				k.logger.Info("witness goes on leading", "to", state.NodeName(k.store.Get().State, to), "err", err)
+			}
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// successor is who should lead in place of this node, if it is a witness: a voter
+// that is heard, better one that was not stopped. Empty: nobody.
+func (k *Core) successor() string {
+	st := k.store.Get().State
+	if !isWitness(st, k.id) {
+		return ""
+	}
+	best := ""
+	for _, n := range st.Nodes {
+		if n.Role != pb.Role_ROLE_VOTER || !state.Votes(st, n.Id) || k.lease.Peer(n.Id).Silence > fresh {
+			continue
+		}
+		if best == "" || !n.Stopped && state.NodeByID(st, best).Stopped {
+			best = n.Id
+		}
+	}
+	return best
+}
