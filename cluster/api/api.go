@@ -115,6 +115,7 @@ type Sight interface {
 	Lease() *pb.LeaseStatus // nil while in no cluster
 	Guard() string          // what silences addresses when the lease ends
 	Pair() *pb.PairStatus   // nil while this is not one of two that may go on alone
+	Known() *pb.State       // what this node knew before it started, while it has heard nothing newer; else nil
 	Timing() *pb.TimingStatus
 	Trouble() string // what keeps this node out of the consensus; empty: nothing
 }

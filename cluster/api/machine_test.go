@@ -68,6 +68,8 @@ func (a *agent) Unblock() error {
 
 func (a *agent) Pair() *pb.PairStatus { return a.pair }
 
+func (a *agent) Known() *pb.State { return a.known }
+
 func (a *agent) Forget(context.Context) error {
 	a.with(func() { a.member = false })
 	return a.identity.Forget()

@@ -84,6 +84,9 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 		State: snapshot.State, Index: snapshot.Index,
 		Node: info.ID, NodeName: info.Name, Version: info.Version,
 	}
+	if known := s.sight.Known(); known.GetClusterId() != "" {
+		return s.remembered(r, known)
+	}
 	if snapshot.State.GetClusterId() == "" {
 		return r
 	}
@@ -96,6 +99,17 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 		})
 	}
 	r.Problems = append(s.nodeProblems(snapshot.State, r), plan.Problems...)
+	return r
+}
+
+// remembered is the status of a node that has heard nobody since it started: what
+// it knew before, and no plan, which is for a leader to make.
+func (s *Server) remembered(r *pb.GetResponse, known *pb.State) *pb.GetResponse {
+	r.State = known
+	s.observe(r)
+	r.Timing = s.sight.Timing()
+	r.Problems = append([]string{fmt.Sprintf("%s has heard no leader since it started: this is what it knew before", r.NodeName)},
+		s.nodeProblems(known, r)...)
 	return r
 }
 

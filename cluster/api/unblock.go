@@ -11,9 +11,6 @@ import (
 // Unblock lets this node of a pair go on without a peer that it has not heard
 // since it started.
 func (c clusterService) Unblock(ctx context.Context, _ *pb.UnblockRequest) (*pb.UnblockResponse, error) {
-	if err := c.enrolled(); err != nil {
-		return nil, err
-	}
 	if err := c.self.Unblock(); err != nil {
 		return nil, fail(codes.FailedPrecondition, ReasonPrecondition, err.Error())
 	}

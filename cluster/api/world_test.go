@@ -63,6 +63,7 @@ type agent struct {
 	kinds    *resources.Registry
 	still    bool           // without identity and network, for a bubble
 	pair     *pb.PairStatus // as it sees its peer
+	known    *pb.State      // from before its start
 }
 
 // boot starts an agent on 127.0.0.1.

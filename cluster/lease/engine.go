@@ -190,6 +190,16 @@ func (e *Engine) Apply(st *pb.State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.Clock.Now()
+	next := e.read(st, now)
+	changed := next.version != e.applied.version
+	e.applied = next
+	e.holder.follow(e, changed, now)
+	poke(e.wake)
+	poke(e.news)
+}
+
+// read returns what the lease goes by of a state. e.mu is held.
+func (e *Engine) read(st *pb.State, now time.Duration) applied {
 	next := applied{
 		version: st.Electorate.GetVersion(), voters: st.Electorate.GetVoters(),
 		nodes: make(map[string]member, len(st.Nodes)), checked: checked(st, e.Self),
@@ -213,11 +223,7 @@ func (e *Engine) Apply(st *pb.State) {
 			next.nodes[f.Node] = m
 		}
 	}
-	changed := next.version != e.applied.version
-	e.applied = next
-	e.holder.follow(e, changed, now)
-	poke(e.wake)
-	poke(e.news)
+	return next
 }
 
 // poke wakes the loop that waits for a channel of one place.

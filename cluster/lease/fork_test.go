@@ -13,7 +13,7 @@ import (
 func (r *room) bind(id, peer string) (epoch uint64, silence time.Duration) {
 	r.t.Helper()
 	e := r.engines[id]
-	epoch, silence, err := e.Bind(r.ctx, peer, e.Peer(peer).Last)
+	epoch, silence, err := e.Bind(r.ctx, nil, peer, e.Peer(peer).Last)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -24,7 +24,6 @@ var (
 
 // A Peer is the other half of a pair, in this node's sight.
 type Peer struct {
-	Epoch   uint64        // as applied
 	Last    time.Duration // clock at its last datagram of any kind; zero: none since this start
 	Silence time.Duration // since then or since this process listens, whichever is shorter (rule 12)
 }
@@ -33,7 +32,7 @@ type Peer struct {
 func (e *Engine) Peer(id string) Peer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Peer{Epoch: e.applied.nodes[id].epoch, Last: e.voter.seen[id], Silence: e.quiet(id)}
+	return Peer{Last: e.voter.seen[id], Silence: e.quiet(id)}
 }
 
 // quiet is how long no datagram came from a node. A beat under an epoch that is
@@ -81,8 +80,11 @@ func (a *applied) pair(self, peer string) bool {
 // time at which it was last seen: nothing came while this node asked around.
 // From the check on, in one step, this node acks that epoch of the peer's never
 // again (rule 13); it returns once that is on disk.
-func (e *Engine) Bind(ctx context.Context, peer string, last time.Duration) (epoch uint64, silence time.Duration, err error) {
-	t, err := e.bind(peer, last)
+//
+// A node that has applied nothing since it started goes by what it knew before:
+// the testimony alone gives no right to anybody.
+func (e *Engine) Bind(ctx context.Context, known *pb.State, peer string, last time.Duration) (epoch uint64, silence time.Duration, err error) {
+	t, err := e.bind(known, peer, last)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -102,17 +104,21 @@ func (e *Engine) Bind(ctx context.Context, peer string, last time.Duration) (epo
 	return t.epoch, t.silence, nil
 }
 
-func (e *Engine) bind(peer string, last time.Duration) (testimony, error) {
+func (e *Engine) bind(known *pb.State, peer string, last time.Duration) (testimony, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n, silence := e.applied.nodes[peer], e.quiet(peer)
+	as := e.applied
+	if len(as.voters) == 0 {
+		as = e.read(known, e.Clock.Now())
+	}
+	n, silence := as.nodes[peer], e.quiet(peer)
 	switch {
-	case !e.voter.ready || !e.applied.pair(e.Self, peer):
+	case !e.voter.ready || !as.pair(e.Self, peer):
 		return testimony{}, ErrNoPair
 	case e.voter.seen[peer] != last || silence < Threshold(n.length):
 		return testimony{}, ErrHeard
 	}
-	about := e.about(peer)
+	about := as.about(peer)
 	e.voter.marks[about] = max(e.voter.marks[about], n.epoch)
 	return testimony{node: peer, about: about, epoch: n.epoch, silence: silence, stored: make(chan error, 1)}, nil
 }

@@ -159,7 +159,7 @@ func TestRule13ABoundNodeAcksItsPeerOnlyUnderANewEpoch(t *testing.T) {
 		bound := make(chan struct{})
 		r.tasks.Go(func() {
 			defer close(bound)
-			epoch, silence, err = a.Bind(r.ctx, "b", peer.Last)
+			epoch, silence, err = a.Bind(r.ctx, nil, "b", peer.Last)
 		})
 		time.Sleep(10 * time.Millisecond)
 		r.isolate("b", false) // while the disk works
@@ -193,14 +193,36 @@ func TestNobodyIsBoundAgainstAPeerThatWasHeardMeanwhile(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		r.isolate("b", true)
 		time.Sleep(Threshold(length))
-		if _, _, err := a.Bind(r.ctx, "b", before); !errors.Is(err, ErrHeard) {
+		if _, _, err := a.Bind(r.ctx, nil, "b", before); !errors.Is(err, ErrHeard) {
 			t.Errorf("Bind: %v, want %v", err, ErrHeard)
 		}
-		if _, _, err := a.Bind(r.ctx, "b", a.Peer("b").Last+1); !errors.Is(err, ErrHeard) {
+		if _, _, err := a.Bind(r.ctx, nil, "b", a.Peer("b").Last+1); !errors.Is(err, ErrHeard) {
 			t.Errorf("Bind by a time that never was: %v, want %v", err, ErrHeard)
 		}
-		if _, _, err := a.Bind(r.ctx, "b", a.Peer("b").Last); err != nil {
+		if _, _, err := a.Bind(r.ctx, nil, "b", a.Peer("b").Last); err != nil {
 			t.Errorf("Bind after a new silence: %v", err)
+		}
+	})
+}
+
+// A node that boots without its peer has applied nothing, and may testify to
+// what it knew before.
+func TestABlankNodeIsBoundByWhatItKnewBefore(t *testing.T) {
+	inRoom(t, duo, func(r *room) {
+		r.engines["a"].end()
+		r.isolate("b", true)
+		known := r.store.Get().State
+		r.isolate("a", true) // and applies nothing
+		a := r.sit("a", 2, map[string]uint64{})
+		a.Engine.mu.Lock()
+		a.applied = applied{nodes: map[string]member{}}
+		a.Engine.mu.Unlock()
+		time.Sleep(Threshold(length))
+		if _, _, err := a.Bind(r.ctx, &pb.State{}, "b", 0); !errors.Is(err, ErrNoPair) {
+			t.Errorf("Bind by nothing: %v, want %v", err, ErrNoPair)
+		}
+		if epoch, _, err := a.Bind(r.ctx, known, "b", 0); err != nil || epoch != 1 || a.stored("b") != 1 {
+			t.Errorf("Bind: epoch %d, %v; stored %d", epoch, err, a.stored("b"))
 		}
 	})
 }
@@ -210,7 +232,7 @@ func TestNobodyIsBoundBeforeTheThreshold(t *testing.T) {
 		a := r.engines["a"]
 		r.isolate("b", true)
 		time.Sleep(Threshold(length) - 100*time.Millisecond)
-		if _, _, err := a.Bind(r.ctx, "b", a.Peer("b").Last); !errors.Is(err, ErrHeard) {
+		if _, _, err := a.Bind(r.ctx, nil, "b", a.Peer("b").Last); !errors.Is(err, ErrHeard) {
 			t.Errorf("Bind: %v, want %v", err, ErrHeard)
 		}
 	})

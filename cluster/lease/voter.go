@@ -85,8 +85,10 @@ func (e *Engine) receiveBeat(from string, b *pb.Beat) {
 // is none any more, follows its log now. Refusing that epoch still would cost the
 // node its lease as soon as the other one votes again. Marks about others are
 // kept: the one who forked relies on its own. e.mu is held.
-func (e *Engine) about(node string) string {
-	if id := e.applied.nodes[node].fork; id != "" {
+func (e *Engine) about(node string) string { return e.applied.about(node) }
+
+func (a *applied) about(node string) string {
+	if id := a.nodes[node].fork; id != "" {
 		return node + "@" + id
 	}
 	return node

@@ -62,6 +62,7 @@ type Core struct {
 	store      *state.Store
 	raft       *consensus.Node
 	lease      *lease.Engine
+	foresight  *foresight
 	pair       *pair.Driver
 	executor   *executor.Executor
 	controller *controller.Controller
@@ -91,6 +92,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 		return nil, err
 	}
 	k.log = &log{self: c.ID, raft: k.raft, peers: c.Peers}
+	k.foresight = foresee(k.store, k.raft, c.Log)
 	k.pair = k.newPair(c)
 	k.executor = executor.New(executor.Config{
 		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Logger: c.Log,

@@ -30,7 +30,7 @@ func (k *Core) Fork(ctx context.Context, a Alone) error {
 	if err != nil {
 		return fmt.Errorf("draw the fork's id: %w", err)
 	}
-	now := k.store.Get()
+	now := foresee(k.store, k.raft, k.logger).stored
 	command := stamp(&pb.Command{Body: &pb.Command_Fork{Fork: &pb.ForkAlone{
 		Number: uint64(len(now.State.Forks)) + 1, Id: id.String(), Node: k.id,
 		Peer: a.Peer, PeerEpoch: a.PeerEpoch, Silence: durationpb.New(a.Silence),

@@ -284,6 +284,13 @@ func (s sight) Trouble() string {
 	return ""
 }
 
+func (s sight) Known() *pb.State {
+	if core := s.current(); core != nil {
+		return core.Known()
+	}
+	return nil
+}
+
 // peers asks other members over gRPC.
 type peers struct{ *transport.Transport }
 

@@ -27,7 +27,8 @@ import (
 
 // State is the replicated state.
 type State interface {
-	Get() state.Snapshot
+	Get() state.Snapshot      // as far as this node knows, be it from before its start
+	Current() bool            // what it knows is committed
 	Changed() <-chan struct{} // closed at the next change
 }
 
@@ -37,7 +38,7 @@ type Lease interface {
 	Peer(id string) lease.Peer
 	Prolong(peer string, start time.Duration) error
 	Vouch(start time.Duration)
-	Bind(ctx context.Context, peer string, last time.Duration) (epoch uint64, silence time.Duration, err error)
+	Bind(ctx context.Context, known *pb.State, peer string, last time.Duration) (epoch uint64, silence time.Duration, err error)
 }
 
 // Reach pings targets.
@@ -183,7 +184,7 @@ func (d *Driver) carry(ctx context.Context, peer string, s Sight, o Orders) {
 // fork binds this node, durably, and makes it the only voter. If the peer was
 // heard at the last moment there is no fork, and that is no failure.
 func (d *Driver) fork(ctx context.Context, peer string, last time.Duration) {
-	epoch, silence, err := d.Lease.Bind(ctx, peer, last)
+	epoch, silence, err := d.Lease.Bind(ctx, d.State.Get().State, peer, last)
 	if err == nil {
 		err = d.Config.Fork(ctx, peer, epoch, silence)
 	}

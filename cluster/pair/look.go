@@ -27,12 +27,12 @@ func (d *Driver) look(st *pb.State) Sight {
 	}
 	if peer != "" {
 		p := d.Lease.Peer(peer)
-		s.Last, s.Silence, s.Met = p.Last, p.Silence, p.Last > 0 || d.excused
+		s.Last, s.Silence, s.Met = p.Last, p.Silence, p.Last > 0 && d.State.Current() || d.excused
 		if n := state.NodeByID(st, peer); n.GetLease() != nil {
 			d.machine.Threshold = lease.Threshold(n.Lease.AsDuration())
 		}
 		if d.Fencer != nil {
-			s.Fencing = d.fencing(peer, p.Epoch)
+			s.Fencing = d.fencing(peer, state.NodeByID(st, peer).GetEpoch())
 		}
 	}
 	epoch, _, held := d.Lease.Held()

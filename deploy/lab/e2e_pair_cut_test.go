@@ -1,0 +1,113 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestE2EPairWhoseCableIsCutServesOnce has the two meet on a cable of their own
+// only, and cuts it. The clients' network works, so the owner answers there for
+// what the other would take. When the owner dies, the other finds out.
+func TestE2EPairWhoseCableIsCutServesOnce(t *testing.T) {
+	s := newWiredScene(t, 2, "lvsm", "lvss")
+	s.play(`
+		lvsm# pcs cluster auth lvsm addr=10.78.0.11 lvss addr=10.78.0.12 -u hacluster -p secret
+		lvsm# pcs cluster setup --name auth_cluster lvsm addr=10.78.0.11 lvss addr=10.78.0.12
+		lvsm# pcs cluster start --all
+		lvsm# pcs property set stonith-enabled=false no-quorum-policy=ignore
+		lvsm# pcs resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP cidr_netmask=32 op monitor interval=30s
+		all on lvsm
+	`)
+	c := s.client("")
+	s.play(`
+		cut lvsm --network cable
+		all on lvsm
+		lvss# pcs quorum status
+		says held back: another host
+		says answers for $VIP
+		lvsm# pcs quorum status
+		says lvsm has gone on alone
+		lvsm# pcs resource defaults resource-stickiness=7
+		heal lvsm --network cable
+	`)
+	s.together("lvsm", "lvss")
+	s.play(`
+		all on lvsm
+		lvss# pcs resource defaults
+		says resource-stickiness=7
+	`)
+	seen := c.ends("lvsm")
+	if gaps := unanswered(seen.tallies[0], 0); len(gaps) > 0 {
+		t.Errorf("the client noticed: %v", gaps)
+	}
+}
+
+// TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget cuts the owner off from all. It
+// stops by itself, as no ping target answers it, and the other serves.
+func TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget(t *testing.T) {
+	s := newScene(t, "lvsm", "lvss")
+	s.formAs(Pair)
+	s.play(`
+		lvsm# pcs property set quorum.ping=10.77.0.10
+		all on lvsm
+	`)
+	c := s.client("")
+	s.play(`
+		cut lvsm
+		all on lvss
+		lvsm# pcs quorum status
+		says lvsm is cut off: no ping target answers
+		heal lvsm --network lan
+	`)
+	s.together("lvsm", "lvss")
+	s.play(`
+		all on lvss
+	`)
+	c.ends("lvss")
+}
+
+// TestE2EPairThatBootsApartServesNothingTwice has both lose power, and one boot
+// without the other. It waits, until a person says that the other is off.
+func TestE2EPairThatBootsApartServesNothingTwice(t *testing.T) {
+	s := newScene(t, "lvsm", "lvss")
+	s.formAs(Pair)
+	s.play(`
+		power-off lvsm
+		power-off lvss
+	`)
+	if _, err := s.Strike(t.Context(), Trouble{Fault: Heal, Host: "lvss"}); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("lvss", "pcs quorum status", "has not heard lvsm since its agent started")
+	s.play(`
+		lvss# echo no | pcs quorum unblock 2>&1 || echo refused
+		says refused
+		lvss# echo lvsm | pcs quorum unblock
+		all on lvss
+		heal lvsm
+		all on lvss
+	`)
+}
+
+// together waits until two nodes hear each other, by the word of both.
+func (s *scene) together(a, b string) {
+	s.Helper()
+	s.eventually(a, "pcs quorum status", a+" and "+b+" hear each other")
+	s.eventually(b, "pcs quorum status", b+" and "+a+" hear each other")
+}
+
+// eventually types a command until it says a text.
+func (s *scene) eventually(host, command, text string) {
+	s.Helper()
+	err := await(s.Context(), host+" says "+text, func() error {
+		said, err := s.Output(s.Context(), host, "sh", "-c", command)
+		if err == nil && !strings.Contains(said, text) {
+			err = fmt.Errorf("it said:\n%s", said)
+		}
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
