@@ -85,13 +85,20 @@ func (d *draft) readdress(ctx context.Context, u *pb.UpdateNode) error {
 		if slices.Contains(n.Addresses, a) {
 			continue
 		}
-		l, err := d.dial(ctx, u.Name, []string{a}, d.verifyMember(n.Id))
-		if err != nil {
+		if err := d.knock(ctx, u.Name, a, d.verifyMember(n.Id)); err != nil {
 			return err
 		}
-		l.close()
 	}
 	return nil
+}
+
+// knock finds out whether a machine that verify accepts answers at an address.
+func (s *Server) knock(ctx context.Context, host, address string, verify func(tls.ConnectionState) error) error {
+	conn, err := s.dialer.DialHost(ctx, address, transport.ALPNJoin, verify)
+	if err != nil {
+		return unreachable(host, checkOf(err), err)
+	}
+	return conn.Close()
 }
 
 // verifyMember accepts one member.
@@ -99,7 +106,7 @@ func (s *Server) verifyMember(id string) func(tls.ConnectionState) error {
 	return func(cs tls.ConnectionState) error {
 		p, err := s.identity.PeerID(cs)
 		if err == nil && p.Node != id {
-			err = errors.New("another machine answers there")
+			err = errOtherMachine
 		}
 		return err
 	}

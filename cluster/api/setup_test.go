@@ -130,6 +130,9 @@ func TestBadSetupChangesNothing(t *testing.T) { // S8
 		{"unknown name", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "nobody"}}}, codes.Unavailable, "host nobody", "host nobody: resolve: "},
 		{"wrong address", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"127.0.0.1:http:1"}}}}, codes.InvalidArgument, "host lvss addr", "not an address"},
 		{"one address twice", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"10.0.0.2", "10.0.0.2:7480"}}}}, codes.InvalidArgument, "host lvss addr", "given twice"},
+		{"a further address where nobody answers", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "lvss", Addresses: []string{b.host().Addresses[0], "127.0.0.1:1"}}}}, codes.Unavailable, "host lvss", "connect: dial 127.0.0.1:1"},
+		{"a further address of another machine", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{a.host(), {Name: "lvss", Addresses: []string{b.host().Addresses[0], c.host().Addresses[0]}}}}, codes.Unavailable, "host lvss", "another machine answers there"},
+		{"a further address of this machine that is another's", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvsm", Addresses: []string{a.host().Addresses[0], b.host().Addresses[0]}}}}, codes.Unavailable, "host lvsm", "another machine answers there"},
 		{"five links", &pb.SetupRequest{Name: "x", Hosts: []*pb.HostSpec{{Name: "lvss", Addresses: []string{"10.0.0.2", "10.1.0.2", "10.2.0.2", "10.3.0.2", "10.4.0.2"}}}}, codes.InvalidArgument, "host lvss addr", "at most 4"},
 	}
 	for _, tt := range tests {

@@ -114,7 +114,7 @@ func (s *Server) look(ctx context.Context, h *pb.HostSpec) (*machine, error) {
 	}
 	self := s.self.Info()
 	if h.Name == self.Name {
-		return s.lookAtSelf(h.Name, addresses)
+		return s.lookAtSelf(ctx, h.Name, addresses)
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -128,9 +128,11 @@ func (s *Server) look(ctx context.Context, h *pb.HostSpec) (*machine, error) {
 		err = describeError(h.Name, err)
 	case d.Id == self.ID:
 		l.close()
-		return s.lookAtSelf(h.Name, addresses)
+		return s.lookAtSelf(ctx, h.Name, addresses)
 	case d.ClusterName != "":
 		err = inCluster(h.Name, d.ClusterName)
+	default:
+		err = s.lookEverywhere(ctx, h.Name, addresses, l.state)
 	}
 	if err != nil {
 		l.close()
@@ -140,11 +142,52 @@ func (s *Server) look(ctx context.Context, h *pb.HostSpec) (*machine, error) {
 	return &machine{node: node, request: d.CertificateRequest, line: l}, nil
 }
 
+// lookEverywhere checks that the machine at the other end of a connection answers
+// at all the addresses that it was given.
+func (s *Server) lookEverywhere(ctx context.Context, name string, addresses []string, cs tls.ConnectionState) error {
+	p, err := s.identity.PeerID(cs)
+	if err != nil {
+		return err
+	}
+	return s.answersAtAll(ctx, name, addresses, p.Fingerprint)
+}
+
+// answersAtAll checks that the machine with a key answers at each of several
+// addresses: a link that is wrong from the start would be missed only when the
+// other one fails.
+func (s *Server) answersAtAll(ctx context.Context, name string, addresses []string, key identity.Fingerprint) error {
+	if len(addresses) < 2 {
+		return nil
+	}
+	for _, a := range addresses {
+		if err := s.knock(ctx, name, a, s.verifyKey(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) verifyKey(key identity.Fingerprint) func(tls.ConnectionState) error {
+	return func(cs tls.ConnectionState) error {
+		p, err := s.identity.PeerID(cs)
+		if err == nil && p.Fingerprint != key {
+			err = errOtherMachine
+		}
+		return err
+	}
+}
+
+// errOtherMachine is why an address is not a machine's further one.
+var errOtherMachine = errors.New("another machine answers there")
+
 // lookAtSelf describes this machine. Where its own name leads to itself alone,
 // the address by which it reaches others is left to be found (see outwardly).
-func (s *Server) lookAtSelf(name string, addresses []string) (*machine, error) {
+func (s *Server) lookAtSelf(ctx context.Context, name string, addresses []string) (*machine, error) {
 	if e, member := s.identity.Cluster(); member {
 		return nil, inCluster(name, e.ClusterName)
+	}
+	if err := s.answersAtAll(ctx, name, addresses, s.identity.Fingerprint()); err != nil {
+		return nil, err
 	}
 	self := s.self.Info()
 	return &machine{node: &pb.Node{Id: self.ID, Name: name, Addresses: addresses, Version: self.Version}}, nil

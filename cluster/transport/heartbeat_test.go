@@ -11,11 +11,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A follower answers heartbeats of term 7, and counts those that came over streams.
+// A follower answers heartbeats of term 7, and counts them.
 type follower struct {
 	*RaftTransport
 	handled atomic.Int64
-	streams atomic.Int64 // requests that are no heartbeats
 }
 
 func (p *wiredPair) follow(t testing.TB) (leader *RaftTransport, f *follower) {
