@@ -25,12 +25,9 @@ type Servers interface {
 // keepVoters makes the electorate follow the nodes' roles and what becomes of
 // them, one voter at a time, and Raft's configuration follow the electorate.
 func (c *Controller) keepVoters(ctx context.Context) error {
-	met := make(acquaintances)
 	for {
 		changed := c.state.Changed()
-		st := c.state.Get().State
-		met.meet(st, time.Now())
-		next, err := c.stepVoters(ctx, st, met)
+		next, err := c.stepVoters(ctx, c.state.Get().State)
 		next = earliest(next, time.Now().Add(time.Hour))
 		var refused *state.Refusal
 		switch {
@@ -50,7 +47,7 @@ func (c *Controller) keepVoters(ctx context.Context) error {
 }
 
 // stepVoters goes one step, and returns when time alone may bring the next.
-func (c *Controller) stepVoters(ctx context.Context, st *pb.State, met acquaintances) (due time.Time, err error) {
+func (c *Controller) stepVoters(ctx context.Context, st *pb.State) (due time.Time, err error) {
 	servers, err := c.servers.Servers()
 	if err != nil {
 		return due, err
@@ -58,7 +55,7 @@ func (c *Controller) stepVoters(ctx context.Context, st *pb.State, met acquainta
 	if err := c.followMembers(st, servers); err != nil {
 		return due, err
 	}
-	wanted, change, due := nextElectorate(st, time.Now(), met)
+	wanted, change, due := nextElectorate(st, time.Now())
 	if !change {
 		return due, nil
 	}
@@ -71,48 +68,16 @@ func (c *Controller) stepVoters(ctx context.Context, st *pb.State, met acquainta
 	return due, nil
 }
 
-// settling is how long a node must have been admitted before leases may need its
-// acks: longer than it takes for a beat of everybody's to have been acked by it.
-const settling = 200 * time.Millisecond
-
-// acquaintances tell since when this leader has seen nodes admitted, by id, under
-// which epochs. The nodes' own clocks say nothing.
-type acquaintances map[string]struct {
-	epoch uint64
-	since time.Time
-}
-
-func (a acquaintances) meet(st *pb.State, now time.Time) {
-	for _, n := range st.Nodes {
-		known, ok := a[n.Id]
-		switch {
-		case n.Admission != pb.Admission_ADMISSION_ADMITTED:
-			delete(a, n.Id)
-		case !ok || known.epoch != n.Epoch:
-			known.epoch, known.since = n.Epoch, now
-			a[n.Id] = known
-		}
-	}
-}
-
 // nextElectorate returns the electorate one step nearer to what it is to be:
 // first an admitted voter is added, then one is removed that shall not vote, or
 // was dead for too long, unless the others could then decide nothing. It also
 // returns when time alone may change that; zero: never.
-//
-// Where one more voter makes the majority larger, as from one to two, the new one
-// must have settled: else a lease would hang on acks that cannot be there yet.
-func nextElectorate(st *pb.State, now time.Time, met acquaintances) (voters []string, change bool, due time.Time) {
+func nextElectorate(st *pb.State, now time.Time) (voters []string, change bool, due time.Time) {
 	voters = st.Electorate.GetVoters()
 	for _, n := range st.Nodes {
-		if !state.ShallVote(st, n) || n.Admission != pb.Admission_ADMISSION_ADMITTED || slices.Contains(voters, n.Id) {
-			continue
+		if state.ShallVote(st, n) && n.Admission == pb.Admission_ADMISSION_ADMITTED && !slices.Contains(voters, n.Id) {
+			return slices.Sorted(slices.Values(append(slices.Clone(voters), n.Id))), true, due
 		}
-		if settled := met[n.Id].since.Add(settling); len(voters)%2 == 1 && now.Before(settled) {
-			due = earliest(due, settled)
-			continue
-		}
-		return slices.Sorted(slices.Values(append(slices.Clone(voters), n.Id))), true, due
 	}
 	for i, id := range voters {
 		n := state.NodeByID(st, id)

@@ -100,7 +100,7 @@ func TestTheNextElectorate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			voters, change, due := nextElectorate(parseVoters(t, tt.state), noon, nil)
+			voters, change, due := nextElectorate(parseVoters(t, tt.state), noon)
 			got := ""
 			if change {
 				got = strings.Join(voters, " ")
@@ -111,31 +111,6 @@ func TestTheNextElectorate(t *testing.T) {
 				t.Errorf("nextElectorate(%s) = %q, want %q", tt.state, got, tt.want)
 			}
 		})
-	}
-}
-
-func TestAVoterThatMakesTheMajorityLargerMustHaveSettled(t *testing.T) {
-	tests := []struct {
-		name, state string
-		admitted    time.Duration // ago
-		want        string
-	}{
-		{"the second", "a, b out", settling - time.Millisecond, "in 1ms"},
-		{"the second, settled", "a, b out", settling, "a b"},
-		{"the third", "a, b, c out", 0, "a b c"},
-		{"the fourth", "a, b, c, d out", 0, "in 200ms"},
-	}
-	for _, tt := range tests {
-		st, met := parseVoters(t, tt.state), acquaintances{}
-		met.meet(st, noon.Add(-tt.admitted))
-		voters, change, due := nextElectorate(st, noon, met)
-		got := "in " + due.Sub(noon).String()
-		if change {
-			got = strings.Join(voters, " ")
-		}
-		if got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
-		}
 	}
 }
 
