@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"quorate/cluster/fork"
 	pb "quorate/proto/quorate/v1"
@@ -30,6 +31,7 @@ const keptBases = 4
 // has acked each of its own beats, so by the new electorate, which is itself, no
 // lease of its is shorter than it was by the old one: there is no guard to cut.
 func (d *draft) forkAlone(f *pb.ForkAlone) error {
+	silence := f.Silence.AsDuration().Round(time.Millisecond)
 	node, peer := NodeByID(d.State, f.Node), NodeByID(d.State, f.Peer)
 	if err := d.checkFork(f, node, peer); err != nil {
 		return err
@@ -45,10 +47,10 @@ func (d *draft) forkAlone(f *pb.ForkAlone) error {
 	d.record(&pb.Event{
 		Kind: "fork", Node: node.Name, Severity: pb.Severity_SEVERITY_WARNING,
 		Text: fmt.Sprintf("%s goes on alone: %s was silent for %v (fork %d). Until %s is back this node decides by itself",
-			node.Name, peer.Name, f.Silence.AsDuration(), f.Number, peer.Name),
+			node.Name, peer.Name, silence, f.Number, peer.Name),
 	})
 	if peer.Admission == pb.Admission_ADMISSION_ADMITTED {
-		d.end(peer, fmt.Sprintf("%s goes on without it after %v of silence", node.Name, f.Silence.AsDuration()))
+		d.end(peer, fmt.Sprintf("%s goes on without it after %v of silence", node.Name, silence))
 	}
 	return nil
 }

@@ -70,3 +70,41 @@ func TestE2EPairOfTwoNeverServesTwice(t *testing.T) {
 		t.Logf("%s: gaps of %v ms, %v at most: %+v", tt.Event, r.Median, r.Max, r.Runs)
 	}
 }
+
+// TestE2EPairHealsASplit cuts all that is between two nodes that have no ping
+// target, so that both go on alone, and has the configuration changed on either
+// side. One state survives, by itself; what the other had is told and archived.
+func TestE2EPairHealsASplit(t *testing.T) {
+	s := newScene(t, "lvsm", "lvss")
+	s.play(`
+		lvsm# pcs cluster auth lvsm lvss -u hacluster -p secret
+		lvsm# pcs cluster setup --name auth_cluster lvsm lvss
+		lvsm# pcs cluster start --all
+		lvsm# pcs property set no-quorum-policy=ignore
+		lvsm# pcs node attribute lvsm priority=10
+		lvsm# pcs resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP cidr_netmask=32 op monitor interval=30s
+		all on lvsm
+
+		cut lvss
+		lvss# until pcs quorum status | grep -q "lvss has gone on alone"; do sleep 0.1; done
+		lvsm# until pcs quorum status | grep -q "lvsm has gone on alone"; do sleep 0.1; done
+		lvsm# pcs resource defaults resource-stickiness=100
+		lvss# pcs resource defaults resource-stickiness=7
+		lvss# pcs node attribute lvss rack=b12
+
+		heal lvss
+		all on lvsm
+		lvss# until pcs resource defaults | grep -q "resource-stickiness=100"; do sleep 0.1; done
+		lvss# pcs quorum status
+		says lvss and lvsm hear each other
+		lvss# quorate events
+		says lvss gives way. Configured there alone
+		says node lvss attribute rack=b12; resource default resource-stickiness=7
+		lvss# cat /var/lib/quorate/data-*/diverged-*/verdict.txt
+		says node lvss attribute rack=b12
+		lvss# ls /var/lib/quorate/data-*/diverged-*/raft
+		says raft.db
+		lvsm# ls /var/lib/quorate/data-*
+		never says diverged
+	`)
+}
