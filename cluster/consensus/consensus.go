@@ -125,6 +125,7 @@ func Start(c Config) (*Node, error) {
 		handover: handover{turn: make(chan struct{}, 1), timeout: c.Timing.Election},
 	}
 	n.config.Stores, n.config.FSM = n.disk.over(c.Stores, c.FSM)
+	n.config.Stores.Log = boundary{n.config.Stores.Log, n.config.Stores.Snapshots}
 	if err := n.launch(); err != nil {
 		return nil, err
 	}

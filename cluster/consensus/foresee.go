@@ -16,15 +16,15 @@ import (
 // may yet be replaced.
 func (n *Node) Foresee(fsm raft.FSM) error {
 	logs := n.config.Stores.Log
-	first, err := logs.FirstIndex()
+	first, err := n.afterSnapshot()
 	if err != nil {
-		return fmt.Errorf("read the log's first index: %w", err)
+		return err
 	}
 	last, err := logs.LastIndex()
 	if err != nil {
 		return fmt.Errorf("read the log's last index: %w", err)
 	}
-	for i := max(first, 1); i <= last; i++ {
+	for i := first; i <= last; i++ {
 		var entry raft.Log
 		if err := logs.GetLog(i, &entry); err != nil {
 			return fmt.Errorf("read entry %d of the log: %w", i, err)
@@ -34,4 +34,21 @@ func (n *Node) Foresee(fsm raft.FSM) error {
 		}
 	}
 	return nil
+}
+
+// afterSnapshot is the first index that raft did not restore at its start. What
+// is in the log before that is old, and may have gaps.
+func (n *Node) afterSnapshot() (uint64, error) {
+	first, err := n.config.Stores.Log.FirstIndex()
+	if err != nil {
+		return 0, fmt.Errorf("read the log's first index: %w", err)
+	}
+	list, err := n.config.Stores.Snapshots.List()
+	if err != nil {
+		return 0, fmt.Errorf("list snapshots: %w", err)
+	}
+	if len(list) > 0 {
+		first = max(first, list[0].Index+1)
+	}
+	return max(first, 1), nil
 }
