@@ -105,7 +105,7 @@ func (a *agent) Links() []*pb.Link {
 
 func (a *agent) Lease() *pb.LeaseStatus   { return &pb.LeaseStatus{Epoch: 1, Held: true} }
 func (a *agent) Timing() *pb.TimingStatus { return nil }
-func (a *agent) Trouble() string          { return "" }
+func (a *agent) Trouble() string          { return a.trouble }
 func (a *agent) Guard() string            { return "kernel" }
 
 func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {

@@ -39,6 +39,7 @@ type world struct {
 	agents   []*agent
 	stuck    map[string]string // resources whose stop fails, and why
 	headless bool              // no leader is known
+	trouble  string            // what Trouble says
 	lost     bool              // nothing can be committed
 	unsure   int               // how many entries are committed without an answer
 	idle     bool              // the cluster does not answer entries
