@@ -52,3 +52,10 @@ func (n *Node) afterSnapshot() (uint64, error) {
 	}
 	return max(first, 1), nil
 }
+
+// Progress is how far this node knows the log to be committed since its start, and
+// how far fsm has gone through it.
+func (n *Node) Progress() (committed, applied uint64) {
+	r := n.raft()
+	return r.CommitIndex(), r.AppliedIndex()
+}

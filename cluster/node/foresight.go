@@ -2,6 +2,7 @@ package node
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"quorate/cluster/consensus"
 	"quorate/cluster/state"
@@ -11,8 +12,11 @@ import (
 // this node had stored when it started: all that one of two knows that has not
 // heard the other yet.
 type foresight struct {
-	store  *state.Store
-	stored state.Snapshot
+	store   *state.Store
+	stored  state.Snapshot
+	raft    *consensus.Node
+	start   uint64      // how far the log was known to be committed
+	current atomic.Bool // for good
 }
 
 // foresee reads what is stored. What cannot be read is not foreseen: raft will
@@ -22,13 +26,15 @@ func foresee(store *state.Store, raft *consensus.Node, logger *slog.Logger) *for
 	if err := raft.Foresee(b); err != nil {
 		logger.Info("stored log not read to its end", "err", err)
 	}
-	return &foresight{store, b.Get()}
+	f := &foresight{store: store, stored: b.Get(), raft: raft}
+	f.start, _ = raft.Progress()
+	return f
 }
 
-// Get returns the newer of the two.
+// Get returns the committed state once it is current.
 func (f *foresight) Get() state.Snapshot {
-	if now := f.store.Get(); now.Index >= f.stored.Index {
-		return now
+	if f.Current() {
+		return f.store.Get()
 	}
 	return f.stored
 }
@@ -36,6 +42,16 @@ func (f *foresight) Get() state.Snapshot {
 // Changed is closed at the next change of the committed state.
 func (f *foresight) Changed() <-chan struct{} { return f.store.Changed() }
 
-// Current reports whether all that was stored at the start is known to be
-// committed, or replaced, by now.
-func (f *foresight) Current() bool { return f.store.Get().Index >= f.stored.Index }
+// Current reports whether the committed state holds all that was stored at the
+// start, or all that a leader has said since to be committed: the end of what was
+// stored may have been replaced by less.
+func (f *foresight) Current() bool {
+	if f.current.Load() {
+		return true
+	}
+	committed, applied := f.raft.Progress()
+	if f.store.Get().Index >= f.stored.Index || committed > f.start && applied >= committed {
+		f.current.Store(true)
+	}
+	return f.current.Load()
+}

@@ -246,6 +246,22 @@ func TestTheSurvivorAsksForWhatThePeerMayServeAndForks(t *testing.T) {
 	})
 }
 
+// What may not run here anyway holds nobody back.
+func TestAnAddressThatIsKeptOffTheNodeIsNotAskedFor(t *testing.T) {
+	at(t, func(h *home) {
+		h.with(func() {
+			h.silent, h.deaf = true, errors.New("there is no interface eth7")
+			h.st.Constraints = []*pb.Constraint{{Id: "ban", Kind: &pb.Constraint_Location{
+				Location: &pb.Location{Resource: "vip", Node: "a", Score: -state.Infinity},
+			}}}
+		})
+		time.Sleep(time.Second)
+		if got := h.phase(); got != Forked || len(h.asked) > 0 {
+			t.Errorf("it is %v, asked for %v", got, h.asked)
+		}
+	})
+}
+
 // S1: the owner answers, so only the path between the two is cut.
 func TestAnOwnerThatAnswersHoldsItsPeerBack(t *testing.T) {
 	at(t, func(h *home) {

@@ -54,11 +54,11 @@ func (d *Driver) fencing(peer string, epoch uint64) Fencing {
 
 // open lists the addresses that the peer may be serving: those that this node
 // does not own under its present lease, unless they are known to be stopped
-// everywhere.
+// everywhere, or will not be taken over anyway.
 func (d *Driver) open(st *pb.State, epoch uint64, held bool) []string {
 	var ids []string
 	for _, r := range st.Resources {
-		if d.asker(r) == nil || held && d.owns(st, r.Id, epoch) || idle(st, r.Id) {
+		if d.asker(r) == nil || held && d.owns(st, r.Id, epoch) || idle(st, r.Id) || d.barred(st, r.Id) {
 			continue
 		}
 		ids = append(ids, r.Id)
@@ -80,6 +80,16 @@ func idle(st *pb.State, resource string) bool {
 	return !slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
 		return n.Role != pb.Role_ROLE_WITNESS &&
 			state.InstanceOf(st, resource, n.Id).GetState() != pb.InstanceState_INSTANCE_STATE_STOPPED
+	})
+}
+
+// barred reports whether a constraint keeps a resource off this node, which may
+// not even have the interface to ask on.
+func (d *Driver) barred(st *pb.State, resource string) bool {
+	self, group := state.NodeName(st, d.Self), state.GroupOf(st, resource).GetId()
+	return slices.ContainsFunc(st.Constraints, func(c *pb.Constraint) bool {
+		l := c.GetLocation()
+		return l != nil && l.Node == self && l.Score <= -state.Infinity && (l.Resource == resource || l.Resource == group)
 	})
 }
 
