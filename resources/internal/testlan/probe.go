@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/ndp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -156,6 +157,25 @@ func (t *Tap) ARP(tb testing.TB, from, addr netip.Addr, timeout time.Duration) b
 	return t.Next(tb, timeout, func(f []byte) bool {
 		return len(f) >= 42 && binary.BigEndian.Uint16(f[12:]) == unix.ETH_P_ARP &&
 			f[21] == 2 && bytes.Equal(f[28:32], addr.AsSlice())
+	}) != nil
+}
+
+// DAD asks for an IPv6 address as a host does that is about to take it, and
+// reports whether anybody answered in time.
+func (t *Tap) DAD(tb testing.TB, addr netip.Addr, timeout time.Duration) bool {
+	tb.Helper()
+	t.drain()
+	a := addr.As16()
+	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: a[13], 14: a[14], 15: a[15]}) // RFC 4291, section 2.7.1
+	body, err := ndp.MarshalMessageChecksum(&ndp.NeighborSolicitation{TargetAddress: addr}, netip.IPv6Unspecified(), group)
+	must(tb, err)
+	t.Send(tb, slices.Concat(
+		[]byte{0x33, 0x33, 0xff, a[13], a[14], a[15]}, t.mac, []byte{0x86, 0xdd},
+		[]byte{0x60, 0, 0, 0, 0, byte(len(body)), unix.IPPROTO_ICMPV6, 255},
+		netip.IPv6Unspecified().AsSlice(), group.AsSlice(), body,
+	))
+	return t.Next(tb, timeout, func(f []byte) bool {
+		return len(f) >= 78 && binary.BigEndian.Uint16(f[12:]) == unix.ETH_P_IPV6 && f[54] == 136 && bytes.Equal(f[62:78], a[:])
 	}) != nil
 }
 

@@ -43,6 +43,8 @@ func (l *lan) probes() []probe {
 	return []probe{
 		{"ping IPv4", vip4, func(t *testing.T, d time.Duration) bool { return l.client.Ping(t, vip4, d) }},
 		{"ARP", vip4, func(t *testing.T, d time.Duration) bool { return l.tap.ARP(t, client, vip4, d) }},
+		{"ARP probe", vip4, func(t *testing.T, d time.Duration) bool { return l.tap.ARP(t, netip.IPv4Unspecified(), vip4, d) }},
+		{"DAD", vip6, func(t *testing.T, d time.Duration) bool { return l.tap.DAD(t, vip6, d) }},
 		{"ping IPv6", vip6, func(t *testing.T, d time.Duration) bool { return l.client.Ping(t, vip6, d) }},
 		{"NDP", vip6, func(t *testing.T, d time.Duration) bool { return l.client.NDP(t, "eth0", vip6, d) }},
 	}
