@@ -15,7 +15,7 @@ import (
 type contacts struct {
 	mu          sync.Mutex
 	acked       map[string]time.Duration // by voter: the machine's clock at its newest ack
-	refused     map[string]bool          // voters that have refused since the clock stood still
+	refused     map[string]bool          // voters that refuse the present epoch since their newest ack
 	electorate  *pb.Electorate           // as applied
 	predecessor *pb.Electorate           // until the guard is cut to a new electorate, the old one counts (rule 20)
 	length      time.Duration            // of the lease, as applied
@@ -47,10 +47,15 @@ func (c *contacts) received(p *process, d *pb.LeaseDatagram) {
 	if a == nil || a.Node != p.machine.id || a.Nonce != p.nonce {
 		return
 	}
+	epoch, _, _ := p.core.Held()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !a.Refused {
 		c.acked[a.Voter] = p.machine.clock.Now()
+		delete(c.refused, a.Voter)
+		return
+	}
+	if a.Epoch != epoch {
 		return
 	}
 	c.refused[a.Voter] = true

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -25,6 +26,7 @@ var faults = []fault{
 	{name: "trouble", play: (*world).makeTrouble},
 	{name: "resource dies", play: (*world).killResource},
 	{name: "isolation", play: (*world).isolate, many: true},
+	{name: "partition", play: (*world).partition, many: true},
 	{name: "one way cut", play: (*world).cutOneWay, many: true},
 	{name: "network cut", play: (*world).cutNetwork, many: true},
 	{name: "delay", play: (*world).slow, many: true},
@@ -33,6 +35,7 @@ var faults = []fault{
 	{name: "heal", play: (*world).heal, many: true},
 	{name: "leader steps down", play: (*world).stepDown, many: true},
 	{name: "change of voters", play: (*world).changeRole, many: true},
+	{name: "exchange of voters", play: (*world).exchangeRoles, many: true},
 	{name: "agent killed", play: (*world).killAgent, rude: true},
 	{name: "freeze", play: (*world).freeze, rude: true},
 	{name: "pause", play: (*world).pause, rude: true},
@@ -104,7 +107,8 @@ func (w *world) pause(m *machine) {
 
 // steps are the places before which an ambush may stop a machine or a thread.
 var steps = []string{
-	"call", "answer", "log", "log done", "testimony", "testimony done", "send", "sent", "receive",
+	"call", "serve", "log", "log done", "testimony", "testimony done",
+	"beat", "beat sent", "ack", "ack sent", "inquiry", "inquiry sent", "answer", "answer sent", "receive",
 	start, "start-write", halt, "guard-write", "guard-clear",
 }
 
@@ -113,11 +117,13 @@ func (w *world) ambush(m *machine) {
 	if w.fate.chance(0.7) {
 		a.d = w.fate.between(100*time.Millisecond, 1500*time.Millisecond)
 	}
+	if a.alone && w.fate.chance(0.5) {
+		a.until = time.Now().Add(w.fate.between(50*time.Millisecond, time.Second))
+	}
 	m.lay(a)
 }
 
-// isolate cuts a machine off, often for just about a lease, and checks that it
-// falls silent (S3).
+// isolate cuts a machine off and checks that it falls silent (S3).
 func (w *world) isolate(m *machine) {
 	w.note("%s is cut off", m.id)
 	for _, other := range w.names {
@@ -130,6 +136,23 @@ func (w *world) isolate(m *machine) {
 			w.judgeSilence(m)
 		}
 	})
+	w.rejoinLater(m)
+}
+
+// partition cuts a machine off from some of the others, who reach each other.
+func (w *world) partition(m *machine) {
+	for _, other := range w.names {
+		if w.fate.chance(0.5) {
+			w.note("%s and %s are cut off from each other", m.id, other)
+			w.network.setCut(m.id, other, w.network.all()...)
+			w.network.setCut(other, m.id, w.network.all()...)
+		}
+	}
+	w.rejoinLater(m)
+}
+
+// rejoinLater mends what cuts a machine off, often after just about a lease.
+func (w *world) rejoinLater(m *machine) {
 	d := w.fate.between(200*time.Millisecond, 3*time.Second)
 	if w.fate.chance(0.5) {
 		d = w.fate.between(leaseLength*9/10, leaseLength*3/2)
@@ -182,10 +205,14 @@ func (w *world) disorder(m *machine) {
 	w.network.disturb(l, condition{spread: spread, twice: 0.3})
 }
 
+// lossy loses datagrams, or all of them, as a firewall might: streams pass.
 func (w *world) lossy(m *machine) {
-	l := w.lane(m)
-	w.note("%s to %s loses datagrams", l.from, l.to)
-	w.network.disturb(l, condition{loss: 0.5})
+	l, p := w.lane(m), 0.5
+	if w.fate.chance(0.5) {
+		p = 1
+	}
+	w.note("%s to %s loses %v of the datagrams", l.from, l.to, p)
+	w.network.disturb(l, condition{loss: p})
 }
 
 // slowDisk makes a disk slow for a while. One that would be so for long hangs.
@@ -254,12 +281,28 @@ func (w *world) changeRole(m *machine) {
 	w.command(m, putRole(id, role))
 }
 
+// exchangeRoles makes two nodes swap their roles, in either order.
+func (w *world) exchangeRoles(m *machine) {
+	a, b := w.fate.pick(w.names[:w.voters]...), w.fate.pick(w.names[:w.voters]...)
+	p := m.running()
+	if p == nil {
+		return
+	}
+	s := p.store.Get().State
+	one, other := state.NodeByID(s, a), state.NodeByID(s, b)
+	if one == nil || other == nil || one.Role == other.Role {
+		return
+	}
+	w.note("%s (%v) and %s (%v) are to swap their roles", a, one.Role, b, other.Role)
+	w.command(m, putRole(a, other.Role), putRole(b, one.Role))
+}
+
 func putRole(id string, role pb.Role) *pb.Command {
 	return &pb.Command{Body: &pb.Command_PutNode{PutNode: &pb.PutNode{Node: &pb.Node{Id: id, Name: id, Role: role}}}}
 }
 
 // command has a machine commit something, whether that succeeds or not.
-func (w *world) command(m *machine, c *pb.Command) {
+func (w *world) command(m *machine, commands ...*pb.Command) {
 	p := m.running()
 	if p == nil {
 		return
@@ -267,7 +310,9 @@ func (w *world) command(m *machine, c *pb.Command) {
 	w.people.Go(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
 		defer cancel()
-		_, _ = p.core.Propose(ctx, c)
+		for _, c := range commands {
+			_, _ = p.core.Propose(ctx, c)
+		}
 	})
 }
 

@@ -123,10 +123,10 @@ func (w *world) judgeDeadline(p *process, deadline time.Duration) {
 const refusedAfter = 20 * time.Millisecond
 
 // judgeRefused checks that a machine whose clock stood still stops at its first
-// refused beat.
+// refused beat, unless nothing can be stopped there.
 func (w *world) judgeRefused(p *process) {
 	m := p.machine
-	if m.running() != p || m.stopped() || !m.excused() {
+	if m.running() != p || m.stopped() || !m.excused() || m.kernel.troubleWith(halt) != none {
 		return
 	}
 	for _, r := range addresses {

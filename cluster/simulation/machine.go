@@ -46,7 +46,8 @@ func newMachine(w *world, id string, role pb.Role) *machine {
 type ambush struct {
 	step  string // empty: none is laid
 	d     time.Duration
-	alone bool // the thread that takes the step stops, and the others go on
+	alone bool      // the thread that takes the step stops, and the others go on
+	until time.Time // so long every thread that takes it stops; zero: only the first
 }
 
 // A process is one run of the agent.
@@ -110,7 +111,9 @@ func (m *machine) spring(step string) time.Duration {
 	if a.step != step || m.frozen != nil {
 		return 0
 	}
-	m.ambush = ambush{}
+	if !time.Now().Before(a.until) {
+		m.ambush = ambush{}
+	}
 	if !a.alone {
 		m.freezeFor(a.d, "before "+step)
 		return 0
@@ -258,16 +261,30 @@ type beats struct{ process *process }
 // Send implements lease.Network.
 func (b beats) Send(to string, d *pb.LeaseDatagram) error {
 	from := b.process.machine
-	w := from.world
-	from.gate(b.process, "send")
+	w, what := from.world, datagram(d)
+	from.gate(b.process, what)
 	if b.process.dead() {
 		return errDead
 	}
 	for _, h := range w.network.datagram(from.id, to) {
 		w.after(h.took, func() { w.machines[to].receive(h, d) })
 	}
-	from.gate(b.process, "sent")
+	from.gate(b.process, what+" sent")
 	return nil
+}
+
+// datagram names what a datagram of the lease protocol is.
+func datagram(d *pb.LeaseDatagram) string {
+	switch d.Body.(type) {
+	case *pb.LeaseDatagram_Beat:
+		return "beat"
+	case *pb.LeaseDatagram_Ack:
+		return "ack"
+	case *pb.LeaseDatagram_Inquiry:
+		return "inquiry"
+	default:
+		return "answer"
+	}
 }
 
 // receive hands a datagram that has arrived to the agent, if one runs.

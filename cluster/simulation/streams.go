@@ -163,9 +163,9 @@ func (w *world) roundTrip(from, to string, f func(target *process) (any, error),
 			lost()
 			return
 		}
-		w.machines[to].gate(target, "answer")
+		w.machines[to].gate(target, "serve")
 		value, err := f(target)
-		w.machines[to].gate(target, "answer")
+		w.machines[to].gate(target, "serve")
 		if target.dead() { // its connections died with it, whatever runs there now
 			value, err = nil, errUnreachable
 		}
