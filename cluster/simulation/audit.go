@@ -24,7 +24,7 @@ func (a *audit) apply(m *machine, s state.Snapshot) {
 		a.compare(m, s)
 	}
 	if s.Index%agreeEvery == 0 && s.State != a.last.State {
-		m.world.agree(m, s.Index, digest(s))
+		m.world.agree(m, s)
 	}
 	a.last = s
 }
@@ -54,13 +54,23 @@ func digest(s state.Snapshot) [sha256.Size]byte {
 // that few schedules do it.
 func (w *world) audited() bool { return w.seed%16 == 0 }
 
-// agree compares what machines hold at an index.
-func (w *world) agree(m *machine, index uint64, is [sha256.Size]byte) {
+// A place is an index in one of the logs into which forks divide a pair's.
+type place struct {
+	index uint64
+	fork  string // the newest
+}
+
+// agree compares what machines hold at the same place.
+func (w *world) agree(m *machine, s state.Snapshot) {
+	at, is := place{index: s.Index}, digest(s)
+	if forks := s.State.Forks; len(forks) > 0 {
+		at.fork = forks[len(forks)-1].Id
+	}
 	w.mu.Lock()
-	was, known := w.digests[index]
-	w.digests[index] = is
+	was, known := w.digests[at]
+	w.digests[at] = is
 	w.mu.Unlock()
 	if known && was != is {
-		w.violate("S2: %s holds another state at index %d than the machine before it", m.id, index)
+		w.violate("S2: %s holds another state at index %d than the machine before it", m.id, s.Index)
 	}
 }

@@ -12,9 +12,8 @@ import (
 // A disk is what a machine keeps without power. Every write is synced, and
 // takes a while.
 type disk struct {
-	snapshots *raft.InmemSnapshotStore
-
 	mu      sync.Mutex
+	image   *image // Raft's newest snapshot
 	log     *raft.InmemStore
 	marks   map[string]uint64
 	writing []*change // under way, in their order
@@ -25,7 +24,7 @@ type disk struct {
 type change struct{ to func(d *disk) error }
 
 func newDisk() *disk {
-	return &disk{log: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(), marks: map[string]uint64{}}
+	return &disk{log: raft.NewInmemStore(), marks: map[string]uint64{}}
 }
 
 // left is the disk as a process finds it that starts after another was killed.
@@ -50,7 +49,7 @@ func (d *disk) left(powerOff, written bool) *disk {
 func (d *disk) clone() *disk {
 	c := newDisk()
 	c.marks = maps.Clone(d.marks)
-	c.snapshots = d.snapshots
+	c.image = d.image
 	first, _ := d.log.FirstIndex()
 	last, _ := d.log.LastIndex()
 	entries := make([]*raft.Log, 0, last-first+1)

@@ -16,6 +16,8 @@ type fault struct {
 	play func(*world, *machine)
 	rude bool // it ends or stops an agent without its machine
 	many bool // it needs a second machine
+
+	pinged bool // without ping targets both nodes of a pair would go on
 }
 
 var faults = []fault{
@@ -29,6 +31,8 @@ var faults = []fault{
 	{name: "partition", play: (*world).partition, many: true},
 	{name: "one way cut", play: (*world).cutOneWay, many: true},
 	{name: "network cut", play: (*world).cutNetwork, many: true},
+	{name: "LAN cut", play: (*world).cutLAN, pinged: true},
+	{name: "both alone", play: (*world).forkTwice, pinged: true},
 	{name: "delay", play: (*world).slow, many: true},
 	{name: "disorder", play: (*world).disorder, many: true},
 	{name: "loss", play: (*world).lossy, many: true},
@@ -186,6 +190,56 @@ func (w *world) cutNetwork(*machine) {
 		w.note("network %d is back", lane)
 		w.network.mend(func(l link) bool { return l.lane == lane })
 	})
+}
+
+// cutLAN ends a machine's way to the clients and to the ping targets, unless the
+// other one has none either. A port that is down for less than a lease would be
+// three lost questions.
+func (w *world) cutLAN(m *machine) {
+	for _, name := range w.names {
+		if !w.lan.up(name) {
+			return
+		}
+	}
+	w.note("%s is cut off from the LAN", m.id)
+	w.lan.set(m.id, false)
+	w.later(w.fate.between(time.Second, 4*time.Second), func() { w.healLAN(m) })
+}
+
+// forkTwice brings both of a pair to go on alone: first the one that is not cut off
+// from the LAN; then that one loses its power, and the first is back on the LAN.
+func (w *world) forkTwice(m *machine) {
+	other := w.machines[w.names[0]]
+	if other == m {
+		other = w.machines[w.names[1]]
+	}
+	w.note("%s and %s are cut off from each other for a long time", m.id, other.id)
+	w.network.setCut(m.id, other.id, w.network.all()...)
+	w.network.setCut(other.id, m.id, w.network.all()...)
+	w.cutLAN(m)
+	dies := w.fate.between(1500*time.Millisecond, 3*time.Second)
+	w.later(dies, func() {
+		if !w.repaired.Load() {
+			other.kill(true)
+		}
+	})
+	w.later(dies+w.fate.between(0, time.Second), func() { w.healLAN(m) })
+	w.later(dies+w.fate.between(time.Second, 3*time.Second), other.start)
+	w.later(dies+w.fate.between(time.Second, 4*time.Second), func() {
+		w.note("%s and %s reach each other again", m.id, other.id)
+		w.network.mend(func(link) bool { return true })
+	})
+}
+
+func (w *world) healLAN(m *machine) {
+	if w.lan.up(m.id) {
+		return
+	}
+	w.note("%s is back on the LAN", m.id)
+	w.lan.set(m.id, true)
+	for _, id := range addresses {
+		w.judge(id)
+	}
 }
 
 // lane draws one direction of one lane.

@@ -12,8 +12,8 @@ import (
 // judge checks S1 for a resource, at the only instants at which it can begin to
 // be violated: when a machine begins to serve, or goes on longer.
 func (w *world) judge(resource string) {
-	if resource == service && !w.gentle {
-		return // nothing but its agent stops it
+	if resource == service && (!w.gentle || w.pair) {
+		return // nothing but its agent stops it, and nobody answers for it
 	}
 	on := w.serving(resource)
 	if len(on) < 2 || w.violated() {
@@ -31,7 +31,7 @@ func (w *world) judge(resource string) {
 func (w *world) serving(resource string) []string {
 	var list []string
 	for _, name := range w.names {
-		if w.machines[name].kernel.serves(resource) {
+		if w.visible(name, resource) {
 			list = append(list, name)
 		}
 	}
@@ -95,7 +95,7 @@ func (w *world) learn(n *pb.Node) (ended ending, news bool) {
 
 func (w *world) judgeEnd(id string, ended ending) {
 	m := w.machines[id]
-	if m.clock.stands() || m.excused() {
+	if m.clock.stands() || m.excused() || w.pair {
 		return
 	}
 	if p := m.running(); p != nil {
@@ -113,6 +113,9 @@ func (w *world) judgeEnd(id string, ended ending) {
 // judgeDeadline checks S3 whenever a machine's guard is extended: no majority of
 // the voters has answered late enough for a later end.
 func (w *world) judgeDeadline(p *process, deadline time.Duration) {
+	if w.pair {
+		return // it may keep its lease by itself
+	}
 	if latest := p.contacts.latest(p); deadline > latest {
 		w.violate("S3: the guard of %s ends %v after the longest lease that its voters' acks can give", p.machine.id, deadline-latest)
 	}
@@ -155,8 +158,8 @@ func (w *world) leaseOf(id string) time.Duration {
 
 // judgeSilence checks S3 on a machine that has reached nobody for silentAfter.
 func (w *world) judgeSilence(m *machine) {
-	if w.leaseOf(m.id) > leaseLength {
-		return // for the restart of its agent
+	if w.leaseOf(m.id) > leaseLength || w.pair {
+		return // for the restart of its agent, or kept by itself
 	}
 	for _, id := range addresses {
 		if m.needsOthers() && m.kernel.serves(id) && !m.excused() {

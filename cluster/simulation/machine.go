@@ -2,9 +2,13 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"quorate/cluster/consensus"
 	"quorate/cluster/node"
@@ -56,7 +60,7 @@ type process struct {
 	disk     *disk
 	core     *node.Core
 	store    *state.Store
-	streams  *streams
+	streams  atomic.Pointer[streams]
 	guard    *guard
 	contacts *contacts
 	audit    audit
@@ -204,7 +208,6 @@ func (m *machine) start() {
 	m.boots++
 	p := &process{machine: m, disk: m.disk, store: state.New(), contacts: newContacts(), nonce: uint64(m.boots), ended: make(chan struct{})}
 	p.store.Observe(p.attend)
-	p.streams = newStreams(m, p)
 	p.guard = newGuard(p)
 	core, err := node.StartCore(m.coreConfig(p))
 	if err != nil {
@@ -219,8 +222,14 @@ func (m *machine) start() {
 	m.mu.Unlock()
 	m.world.network.setDown(m.id, false)
 	p.run.Go(func() {
-		if err := core.Run(ctx); err != nil && ctx.Err() == nil && !p.dead() {
-			m.world.violate("%s: the core ended: %v", m.id, err)
+		err := core.Run(ctx)
+		var lost *node.DivergedError
+		switch {
+		case err == nil, ctx.Err() != nil, p.dead():
+		case errors.As(err, &lost):
+			m.world.tasks.Go(func() { m.giveWay(lost) })
+		default:
+			m.world.violate("S7: the core of %s ended: %v", m.id, err)
 		}
 	})
 }
@@ -228,10 +237,10 @@ func (m *machine) start() {
 func (m *machine) coreConfig(p *process) node.CoreConfig {
 	return node.CoreConfig{
 		ID: m.id, Nonce: p.nonce, BootID: m.kernel.bootID(), Version: "simulated", Store: p.store,
-		Transport: func(<-chan struct{}) consensus.Transport { return p.streams }, Timing: consensus.LAN,
-		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: p.disk.snapshots},
+		Transport: func(ready <-chan struct{}) consensus.Transport { return newStreams(p, ready) }, Timing: consensus.LAN,
+		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: diskSnapshots{p}},
 		Network: beats{p}, Clock: m.clock, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
-		Peers: calls{p}, Agents: p, Log: slog.New(journal{machine: m}),
+		Reach: m.world.reach(p), Peers: calls{p}, Agents: p, Log: slog.New(journal{machine: m}),
 	}
 }
 
@@ -299,6 +308,16 @@ func (m *machine) receive(h hop, d *pb.LeaseDatagram) {
 	}
 	p.contacts.received(p, d)
 	p.core.Receive(h.from, d)
+}
+
+// giveWay ends a process whose log gave way to another's, and starts one without
+// a log. Its testimonies stay.
+func (m *machine) giveWay(lost *node.DivergedError) {
+	m.world.note("%s: %v", m.id, lost)
+	m.world.split.Store(true)
+	m.kill(false)
+	m.disk = &disk{log: raft.NewInmemStore(), marks: m.disk.marks}
+	m.start()
 }
 
 // calls reaches other members' agents.

@@ -7,6 +7,7 @@ const (
 	engine     = "cluster/lease/engine.go"
 	executions = "cluster/executor/operations.go"
 	holder     = "cluster/lease/holder.go"
+	forks      = "cluster/fork/fork.go"
 	leader     = "cluster/lease/leader.go"
 	lapses     = "cluster/executor/lapse.go"
 	nodeState  = "cluster/state/lease.go"
@@ -105,7 +106,7 @@ var plantedBugs = []planted{
 	}
 }
 `},
-		{simMachine, "\tp.streams = newStreams(m, p)\n", "\tbugs.Nonce[m.id] = p.nonce\n\tp.streams = newStreams(m, p)\n"},
+		{simMachine, "\tp.guard = newGuard(p)\n", "\tbugs.Nonce[m.id] = p.nonce\n\tp.guard = newGuard(p)\n"},
 	}},
 	{name: "epoch used again after a resignation", want: "S1 S3", edits: []edit{
 		{holder, "\th.spent = max(h.spent, h.epoch)\n", "\th.spent = If(BUG, h.spent, max(h.spent, h.epoch))\n"},
@@ -149,6 +150,9 @@ var plantedBugs = []planted{
 	}},
 	{name: "failure of a stop ignored", seed: 370, want: "S1 S3", edits: []edit{
 		{results, "func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {\n\tif r.Outcome == pb.Outcome_OUTCOME_DONE {", "func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {\n\tif BUG || r.Outcome == pb.Outcome_OUTCOME_DONE {"},
+	}},
+	{name: "pair recovery without the history of forks", size: "pair", faults: "both alone,move,heal", want: "S1 S2 S7", edits: []edit{
+		{forks, "func Check(asks, asked []string) error {\n", "func Check(asks, asked []string) error {\n\tif BUG {\n\t\treturn nil\n\t}\n"},
 	}},
 	{name: "clock rates too far apart", seed: 150, want: "S1 S3", edits: []edit{
 		{simWorld, "* maxDrift\n", "* If(BUG, 0.09, maxDrift)\n"},

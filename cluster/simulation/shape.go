@@ -12,6 +12,8 @@ type shape struct {
 	name     string
 	voters   int // that host resources
 	witness  bool
+	pair     bool          // no-quorum-policy=ignore
+	pinged   bool          // it has ping targets
 	lanes    int           // networks that connect all machines
 	gentle   bool          // no agent dies or freezes without its machine
 	duration time.Duration // of the disturbance
@@ -27,6 +29,7 @@ var sizes = []struct {
 }{
 	{shape{name: "one node", voters: 1}, 1},
 	{shape{name: "two nodes", voters: 2}, 4},
+	{shape{name: "pair", voters: 2, pair: true}, 5},
 	{shape{name: "two nodes and a witness", voters: 2, witness: true}, 5},
 	{shape{name: "three nodes", voters: 3}, 12},
 	{shape{name: "five nodes", voters: 5}, 3},
@@ -47,14 +50,18 @@ func (w wish) draw(d *dice) shape {
 	s := w.drawSize(d)
 	s.gentle = d.chance(0.5)
 	s.lanes = 1 + d.draw(2)
+	s.pinged = s.pair && d.chance(0.7)
 	s.pace = []time.Duration{150 * time.Millisecond, 400 * time.Millisecond, 900 * time.Millisecond}[d.draw(3)]
 	s.duration = d.between(3*time.Second, 7*time.Second)
+	if s.pair {
+		s.duration *= 2
+	}
 	for _, f := range faults {
 		weight := []int{0, 0, 1, 1, 4}[d.draw(5)]
 		switch {
 		case len(w.faults) > 0:
 			weight = count(w.faults, f.name)
-		case f.rude && s.gentle, f.many && s.machines() == 1:
+		case f.rude && s.gentle, f.many && s.machines() == 1, f.pinged && !s.pinged:
 			weight = 0
 		}
 		s.faults, s.weights = append(s.faults, f), append(s.weights, weight)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"quorate/cluster/fork"
 )
 
 // errUnreachable is what a call over a cut link ends with.
@@ -21,15 +23,60 @@ type streams struct {
 	machine  *machine
 	process  *process
 	consumer chan raft.RPC
+	ready    <-chan struct{} // closed once raft takes calls
+	closed   chan struct{}
+	closing  sync.Once
 
 	mu        sync.Mutex
 	heartbeat func(raft.RPC)
 }
 
-var _ raft.WithPreVote = (*streams)(nil)
+var (
+	_ raft.WithPreVote = (*streams)(nil)
+	_ raft.WithClose   = (*streams)(nil)
+)
 
-func newStreams(m *machine, p *process) *streams {
-	return &streams{machine: m, process: p, consumer: make(chan raft.RPC, 16)}
+// newStreams makes the process's streams, which take the place of earlier ones
+// when raft is started again.
+func newStreams(p *process, ready <-chan struct{}) *streams {
+	s := &streams{machine: p.machine, process: p, consumer: make(chan raft.RPC, 16), ready: ready, closed: make(chan struct{})}
+	p.streams.Store(s)
+	return s
+}
+
+// Close implements raft.WithClose.
+func (s *streams) Close() error {
+	s.closing.Do(func() { close(s.closed) })
+	return nil
+}
+
+// takes reports whether raft takes calls over these streams.
+func (s *streams) takes() bool {
+	select {
+	case <-s.closed:
+		return false
+	default:
+	}
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// history is that of the process's log (package fork).
+func (p *process) history() []string { return fork.History(p.store.Get().State.Forks) }
+
+// handshake ends a call between logs that must not meet, as each stream's first
+// words do.
+func handshake(caller, target *process, asks []string) error {
+	err := fork.Check(asks, target.history())
+	if errors.Is(err, fork.ErrSplit) {
+		caller.core.Split(target.machine.id)
+		target.core.Split(caller.machine.id)
+	}
+	return err
 }
 
 // Consumer implements raft.Transport.
@@ -85,8 +132,16 @@ func (s *streams) SetHeartbeatHandler(f func(raft.RPC)) {
 func call[A, R any](s *streams, to string, args A, data io.Reader, into *R) error {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	answer, err := ask(s.process, to, timer.C, nil, func(target *process) (any, error) {
-		return target.streams.answer(args, data)
+	history := s.process.history()
+	answer, err := ask(s.process, to, timer.C, s.closed, func(target *process) (any, error) {
+		ends := target.streams.Load()
+		if !s.takes() || !ends.takes() {
+			return nil, errUnreachable
+		}
+		if err := handshake(s.process, target, history); err != nil {
+			return nil, err
+		}
+		return ends.answer(args, data)
 	})
 	if err != nil {
 		return err
@@ -104,6 +159,8 @@ func (s *streams) answer(args any, data io.Reader) (any, error) {
 	} else {
 		select {
 		case s.consumer <- rpc:
+		case <-s.closed:
+			return nil, errUnreachable
 		case <-s.process.ended:
 			return nil, errUnreachable
 		}
@@ -111,6 +168,8 @@ func (s *streams) answer(args any, data io.Reader) (any, error) {
 	select {
 	case r := <-responses:
 		return r.Response, r.Error
+	case <-s.closed:
+		return nil, errUnreachable
 	case <-s.process.ended:
 		return nil, errUnreachable
 	}

@@ -30,6 +30,7 @@ type world struct {
 	tasks    sync.WaitGroup // messages under way, thaws, processes that end
 	people   sync.WaitGroup // what operators have under way
 	network  *network
+	lan      *lan
 	machines map[string]*machine
 	names    []string
 	level    slog.Level // of what the machines log into the timeline
@@ -38,6 +39,7 @@ type world struct {
 	noise *dice // how long things take
 
 	repaired atomic.Bool
+	split    atomic.Bool // two machines of a pair went on alone, and one gave way
 
 	history history // of what clients read and wrote
 	owners  owners
@@ -45,9 +47,9 @@ type world struct {
 	mu         sync.Mutex
 	timeline   []string
 	violations []string
-	played     map[string]int               // by fault: how often
-	standing   map[string]standing          // by node: the newest that anybody has applied
-	digests    map[uint64][sha256.Size]byte // by index: of the state there
+	played     map[string]int              // by fault: how often
+	standing   map[string]standing         // by node: the newest that anybody has applied
+	digests    map[place][sha256.Size]byte // of the state there
 }
 
 func newWorld(seed uint64, wanted wish) *world {
@@ -55,9 +57,9 @@ func newWorld(seed uint64, wanted wish) *world {
 		shape: wanted.draw(newDice(seed, 4)),
 		seed:  seed, epoch: time.Now(), machines: map[string]*machine{}, level: slog.LevelInfo,
 		fate: newDice(seed, 1), noise: newDice(seed, 2),
-		played: map[string]int{}, standing: map[string]standing{}, digests: map[uint64][sha256.Size]byte{},
+		played: map[string]int{}, standing: map[string]standing{}, digests: map[place][sha256.Size]byte{},
 	}
-	w.network = newNetwork(newDice(seed, 3), w.lanes)
+	w.network, w.lan = newNetwork(newDice(seed, 3), w.lanes), newLAN()
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for i := range w.shape.machines() {
 		m := newMachine(w, fmt.Sprintf("n%d", i+1), w.role(i))
