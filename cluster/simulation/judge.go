@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/cluster/node"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -212,4 +213,17 @@ func (w *world) judgeExplained() {
 		w.sleep(50 * time.Millisecond)
 	}
 	w.violate("S6: no event tells why %s went from %s to %s at index %d", c.resource, c.from, c.to, c.index)
+}
+
+// judgeHealing checks that of two logs that went apart one goes on (S2).
+func (w *world) judgeHealing(id string, lost *node.DivergedError) {
+	newest := func(s *pb.Side) string { return s.Forks[len(s.Forks)-1].Id }
+	own, winner := newest(lost.Own), newest(lost.Winner)
+	w.mu.Lock()
+	both := w.gaveWay[winner] == own
+	w.gaveWay[own] = winner
+	w.mu.Unlock()
+	if both {
+		w.violate("S2: %s gives way to %s, whose log gave way to it", id, lost.Winner.Node)
+	}
 }

@@ -314,7 +314,7 @@ func (m *machine) receive(h hop, d *pb.LeaseDatagram) {
 // a log. Its testimonies stay.
 func (m *machine) giveWay(lost *node.DivergedError) {
 	m.world.note("%s: %v", m.id, lost)
-	m.world.split.Store(true)
+	m.world.judgeHealing(m.id, lost)
 	m.kill(false)
 	m.disk = &disk{log: raft.NewInmemStore(), marks: m.disk.marks}
 	m.start()
@@ -338,7 +338,12 @@ func (c calls) Propose(ctx context.Context, to string, r *pb.ProposeRequest) (*p
 }
 
 func (c calls) Meet(ctx context.Context, to string, r *pb.MeetRequest) (*pb.MeetResponse, error) {
-	return reach(ctx, c.process, to, func(target *process) (*pb.MeetResponse, error) { return target.core.Meet(r) })
+	c.process.machine.world.note("%s asks %s to meet", c.process.machine.id, to)
+	return reach(ctx, c.process, to, func(target *process) (*pb.MeetResponse, error) {
+		answer, err := target.core.Meet(r)
+		target.machine.world.note("%s meets %s: %s goes on (%v)", to, c.process.machine.id, answer.GetWinner(), err)
+		return answer, err
+	})
 }
 
 // reach asks another machine's agent until ctx ends.

@@ -46,7 +46,7 @@ func run(seed uint64, wanted wish) (r report, h *history) {
 	if wanted.timeline {
 		r.Timeline = w.story()
 	}
-	if w.split.Load() {
+	if len(w.gaveWay) > 0 {
 		return r, &history{} // what was written where the log gave way is lost, and archived
 	}
 	return r, &w.history
@@ -266,12 +266,24 @@ func (w *world) restoreRoles() {
 func (w *world) insist(c *pb.Command) {
 	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 	defer cancel()
-	core := w.machines[w.names[0]].running().core
-	_, err := core.Propose(ctx, c)
+	err := w.propose(ctx, c)
 	for ; err != nil && ctx.Err() == nil; w.sleep(50 * time.Millisecond) {
-		_, err = core.Propose(ctx, c)
+		err = w.propose(ctx, c)
 	}
 	if err != nil {
 		w.violate("S7: a repaired cluster takes no change: %v", err)
 	}
+}
+
+// propose commits a command by way of the first machine, which may just be
+// starting anew.
+func (w *world) propose(ctx context.Context, c *pb.Command) error {
+	p := w.machines[w.names[0]].running()
+	if p == nil {
+		return errUnreachable
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := p.core.Propose(ctx, c)
+	return err
 }

@@ -39,7 +39,6 @@ type world struct {
 	noise *dice // how long things take
 
 	repaired atomic.Bool
-	split    atomic.Bool // two machines of a pair went on alone, and one gave way
 
 	history history // of what clients read and wrote
 	owners  owners
@@ -49,6 +48,7 @@ type world struct {
 	violations []string
 	played     map[string]int              // by fault: how often
 	standing   map[string]standing         // by node: the newest that anybody has applied
+	gaveWay    map[string]string           // newest fork of a log that gave way: that of the log that goes on
 	digests    map[place][sha256.Size]byte // of the state there
 }
 
@@ -57,7 +57,7 @@ func newWorld(seed uint64, wanted wish) *world {
 		shape: wanted.draw(newDice(seed, 4)),
 		seed:  seed, epoch: time.Now(), machines: map[string]*machine{}, level: slog.LevelInfo,
 		fate: newDice(seed, 1), noise: newDice(seed, 2),
-		played: map[string]int{}, standing: map[string]standing{}, digests: map[place][sha256.Size]byte{},
+		played: map[string]int{}, standing: map[string]standing{}, gaveWay: map[string]string{}, digests: map[place][sha256.Size]byte{},
 	}
 	w.network, w.lan = newNetwork(newDice(seed, 3), w.lanes), newLAN()
 	w.ctx, w.cancel = context.WithCancel(context.Background())
