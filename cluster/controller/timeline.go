@@ -137,7 +137,8 @@ func (t *timeline) left(st *pb.State, id string, was, is *pb.Assignment, now tim
 	case p != nil && is == nil:
 		p.reach("stopped", now)
 	case p == nil && node != nil && node.Epoch > was.Epoch: // it did not wait to be found gone
-		t.passages[id] = &passage{from: node.Id, kind: "failover", cause: "the agent of " + node.Name + " began anew", began: now}
+		cause := fmt.Sprintf("%s began anew, with epoch %d", node.Name, node.Epoch)
+		t.passages[id] = &passage{from: node.Id, kind: "failover", cause: cause, began: now}
 	}
 }
 

@@ -67,6 +67,7 @@ type Core struct {
 	executor   *executor.Executor
 	controller *controller.Controller
 	reporter   *reporter
+	lapses     *lapses
 	log        *log
 	peers      Peers
 	healing    *healing
@@ -76,7 +77,7 @@ type Core struct {
 // StartCore restores the stored state and joins the elections. The lease and
 // the executor begin with Run.
 func StartCore(c CoreConfig) (*Core, error) {
-	k := &Core{id: c.ID, store: c.Store, peers: c.Peers, healing: newHealing(), logger: c.Log}
+	k := &Core{id: c.ID, store: c.Store, peers: c.Peers, healing: newHealing(), lapses: newLapses(), logger: c.Log}
 	k.lease = lease.New(lease.Config{
 		Self: c.ID, Nonce: c.Nonce, BootID: c.BootID, Version: c.Version, Length: c.Lease, Interval: c.Beat,
 		Clock: c.Clock, Network: c.Network, Marks: c.Marks, Guard: c.Guard,
@@ -136,6 +137,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g.Go(func() error { return k.reportDisk(working) })
 	g.Go(func() error { return k.heal(working) })
 	g.Go(func() error { return k.reporter.Run(working) })
+	g.Go(func() error { return k.tellLapses(working) })
 	g.Go(func() error {
 		select {
 		case <-working.Done():
@@ -251,6 +253,17 @@ func (v verdicts) Testified(node string, epoch uint64, at time.Time) {
 // rights lets the lease drive the executor.
 type rights struct{ *Core }
 
-func (r rights) Drop(reason string) { r.executor.Drop(reason) }
-func (r rights) Lapsed()            { r.executor.Lapsed() }
-func (r rights) Regained()          { r.executor.Regained() }
+func (r rights) Drop(reason string) {
+	r.lapses.drop()
+	r.executor.Drop(reason)
+}
+
+func (r rights) Lapsed() {
+	r.lapses.begin(r.executor.Owns())
+	r.executor.Lapsed()
+}
+
+func (r rights) Regained() {
+	r.executor.Regained()
+	r.lapses.end()
+}
