@@ -24,6 +24,7 @@ type labFlags struct {
 	names []string
 	nets  int
 	disk  int
+	noRT  bool
 	agent []string
 }
 
@@ -54,6 +55,7 @@ func (f *labFlags) addNodes(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.names, "names", nil, "`NAME,…` of the nodes instead")
 	c.Flags().IntVar(&f.nets, "networks", 1, "`N` that every node is on: "+strings.Join(lab.Networks, ", "))
 	c.Flags().IntVar(&f.disk, "disk", 0, "`MIB` of every node's own disk, in memory; 0: a part of the machine's")
+	c.Flags().BoolVar(&f.noRT, "no-realtime", false, "keep the agents from real-time scheduling, which root's may have")
 	c.Flags().StringSliceVar(&f.agent, "agent", lab.AgentCommand, "`COMMAND,…` that every node runs")
 }
 
@@ -74,8 +76,20 @@ func (f *labFlags) nodeNames() ([]string, error) {
 
 // spec describes the lab to make.
 func (f *labFlags) spec(names []string) lab.Spec {
-	return lab.NewSpec(f.name, names, f.agent).Wired(f.nets).OnDisks(f.disk)
+	return lab.NewSpec(f.name, names, f.command()).Wired(f.nets).OnDisks(f.disk)
 }
+
+// command is what every node runs.
+func (f *labFlags) command() []string {
+	if f.noRT {
+		return append(slices.Clone(withoutRealTime), f.agent...)
+	}
+	return f.agent
+}
+
+// withoutRealTime runs a command without the right to schedule itself in real
+// time, which an ordinary user's lab has never.
+var withoutRealTime = []string{"setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"}
 
 func (f *labFlags) up(ctx context.Context) (*lab.Lab, error) {
 	names, err := f.nodeNames()

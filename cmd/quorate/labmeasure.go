@@ -68,10 +68,11 @@ func newLabBenchCommand(a *app) *cobra.Command {
 		ValidArgs: kinds,
 		RunE: func(c *cobra.Command, words []string) error {
 			b.Name, b.JSON = f.name, a.output == "json"
-			var err error
-			if b.Nodes, err = f.nodeNames(); err != nil {
+			names, err := f.nodeNames()
+			if err != nil {
 				return err
 			}
+			b.Spec = f.spec(names)
 			if b.Owner, err = lab.ParseRole(owner); err != nil {
 				return grammar.Errorf("--owner: %v", err)
 			}
@@ -193,7 +194,7 @@ func (f *labFlags) tortured(pair, witness bool) (lab.Spec, lab.Shape, error) {
 		shape.Witness = "witness"
 		names = append(names, shape.Witness)
 	}
-	return lab.NewSpec(f.name, names, f.agent).Wired(f.nets, members...), shape, nil
+	return lab.NewSpec(f.name, names, f.command()).Wired(f.nets, members...), shape, nil
 }
 
 // progress is where a long measurement tells how it goes on: not into a script.

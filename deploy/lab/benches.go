@@ -16,8 +16,8 @@ import (
 
 // A Bench says what to measure.
 type Bench struct {
-	Name       string   // of a running lab to use; if there is none, one is made and taken down again
-	Nodes      []string // of a lab that is made
+	Name       string // of a running lab to use; if there is none, one is made and taken down again
+	Spec       Spec   // of a lab that is made
 	Events     []Event
 	Runs       int           // of each event
 	Owner      Role          // of the address's owner in every run
@@ -66,7 +66,7 @@ func installed(program string) bool {
 }
 
 func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
-	l, end, err := openOrUp(ctx, b.Name, NewSpec("", b.Nodes, AgentCommand))
+	l, end, err := openOrUp(ctx, b.Name, b.Spec)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (b Bench) quorate(ctx context.Context, report *reporter) (err error) {
 }
 
 func (b Bench) keepalived(ctx context.Context, interval string, report *reporter) (err error) {
-	spec := keepalivedSpec(fmt.Sprintf("keepalived-%d", os.Getpid()), b.Nodes, interval)
+	spec := keepalivedSpec(fmt.Sprintf("keepalived-%d", os.Getpid()), b.Spec.Nodes(), interval)
 	spec.Tied = true
 	l, err := Up(ctx, spec)
 	if err != nil {

@@ -46,9 +46,10 @@ type CalmReport struct {
 
 // CalmNode is what one node counted.
 type CalmNode struct {
-	Node   string  `json:"node"`
-	Lapses uint64  `json:"lapses"`
-	Worst  float64 `json:"worst_beat_delay_ms"` // since its agent started
+	Node    string  `json:"node"`
+	Lapses  uint64  `json:"lapses"`
+	Worst   float64 `json:"worst_beat_delay_ms"` // since its agent started
+	Threads string  `json:"threads"`             // how those that beat are scheduled
 }
 
 // Run watches, and prints what it saw. The error says that it was not calm.
@@ -113,7 +114,7 @@ func (c Calm) watch(ctx context.Context, q *quorate) (CalmReport, error) {
 	}
 	for _, n := range tale.tales() {
 		r.Lapses += n.Lapses
-		r.Nodes = append(r.Nodes, CalmNode{n.Node, n.Lapses, ms(n.Worst)})
+		r.Nodes = append(r.Nodes, CalmNode{n.Node, n.Lapses, ms(n.Worst), n.Threads})
 	}
 	for _, e := range events {
 		r.Events = append(r.Events, fmt.Sprintf("%.1f s: %s", (e.At-began).Seconds(), e.Text))
@@ -162,7 +163,7 @@ func (r CalmReport) print(out io.Writer, asJSON bool) error {
 	fmt.Fprintf(out, "client: %d probes, %d lost, %d late, longest gap %.1f ms\n", r.Probes, r.Lost, r.Late, r.Gap)
 	fmt.Fprintf(out, "two nodes answered %.1f ms, two served %.1f ms\n", r.Double, r.Shared)
 	for _, n := range r.Nodes {
-		fmt.Fprintf(out, "  %s: worst beat delay %.1f ms, lost its lease %d times\n", n.Node, n.Worst, n.Lapses)
+		fmt.Fprintf(out, "  %s: worst beat delay %.1f ms, %s; lost its lease %d times\n", n.Node, n.Worst, n.Threads, n.Lapses)
 	}
 	for _, e := range r.Events {
 		fmt.Fprintf(out, "  %s\n", e)

@@ -48,9 +48,10 @@ type Told struct {
 
 // NodeTale is what one agent counted, over all its lives.
 type NodeTale struct {
-	Node   string        `json:"node"`
-	Lapses uint64        `json:"lapses"`           // times that it lost its lease
-	Worst  time.Duration `json:"worst_beat_delay"` // that a beat was sent late, by
+	Node    string        `json:"node"`
+	Lapses  uint64        `json:"lapses"`           // times that it lost its lease
+	Worst   time.Duration `json:"worst_beat_delay"` // that a beat was sent late, by
+	Threads string        `json:"threads"`          // how those that beat are scheduled
 
 	last uint64 // lapses at the last look, of this life
 	seen bool
@@ -101,7 +102,7 @@ func (k *chronicle) look(ctx context.Context, node string) {
 }
 
 func (t *NodeTale) add(l *pb.LeaseStatus) {
-	t.Worst = max(t.Worst, l.GetWorstBeatDelay().AsDuration())
+	t.Worst, t.Threads = max(t.Worst, l.GetWorstBeatDelay().AsDuration()), l.GetScheduling()
 	lapses := l.GetLapses()
 	switch {
 	case !t.seen:

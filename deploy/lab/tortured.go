@@ -24,6 +24,7 @@ type TortureReport struct {
 	NetworkGaps   Sum            `json:"network_gaps"`
 	LateGaps      Sum            `json:"late_gaps"`
 	Unexplained   int            `json:"unexplained"` // of the gaps
+	Served        []TortureSpan  `json:"served"`
 	Double        float64        `json:"double_ms"`
 	Shared        float64        `json:"shared_ms"`
 	Missed        int            `json:"missed_messages"` // of the kernels: shared_ms may be wrong
@@ -40,6 +41,13 @@ type TortureFault struct {
 	Seconds float64 `json:"seconds"`
 	What    string  `json:"what"`
 	Node    string  `json:"node"`
+}
+
+// TortureSpan is a time in which a node had the address, and its kernel let it speak.
+type TortureSpan struct {
+	Node string  `json:"node"`
+	From float64 `json:"from_s"`
+	To   float64 `json:"to_s"`
 }
 
 // TortureGap is a time in which a client had no answer.
@@ -71,6 +79,9 @@ func (c *chamber) report(seen observed) TortureReport {
 	}
 	for _, s := range c.struck {
 		r.Faults = append(r.Faults, c.fault(s))
+	}
+	for _, s := range seen.meter.Served {
+		r.Served = append(r.Served, TortureSpan{s.Node, round3((s.From - c.began).Seconds()), round3((s.To - c.began).Seconds())})
 	}
 	for _, n := range c.tale.tales() {
 		r.Lapses += n.Lapses
