@@ -181,9 +181,15 @@ func (d *Driver) carry(ctx context.Context, peer string, s Sight, o Orders) {
 	}
 }
 
+// forkTimeout bounds one attempt to go on alone. It takes 25 ms where the disk
+// does; a disk that hangs must not keep this node from saying so.
+const forkTimeout = 10 * time.Second
+
 // fork binds this node, durably, and makes it the only voter. If the peer was
 // heard at the last moment there is no fork, and that is no failure.
 func (d *Driver) fork(ctx context.Context, peer string, last time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, forkTimeout)
+	defer cancel()
 	epoch, silence, err := d.Lease.Bind(ctx, d.State.Get().State, peer, last)
 	if err == nil {
 		err = d.Config.Fork(ctx, peer, epoch, silence)

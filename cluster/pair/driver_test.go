@@ -288,6 +288,30 @@ func TestAnOwnerThatAnswersHoldsItsPeerBack(t *testing.T) {
 	})
 }
 
+// S6: a node that was held back while the other went on alone says so once it
+// follows that one's log.
+func TestANodeThatWasHeldBackSaysSoWhenItFollowsAgain(t *testing.T) {
+	at(t, func(h *home) {
+		h.with(func() {
+			h.silent = true
+			h.claims["vip"] = &resources.Claim{By: "02:00:00:00:00:01"}
+		})
+		time.Sleep(2 * time.Second)
+		h.with(func() {
+			h.st = &pb.State{
+				ClusterId: "c", Nodes: h.st.Nodes, Electorate: &pb.Electorate{Version: 3, Voters: []string{"2"}},
+				Forks: []*pb.Fork{{Number: 1, Id: "x", Node: "2", Peer: "1"}},
+			}
+			close(h.changed)
+			h.changed = make(chan struct{})
+		})
+		time.Sleep(time.Second)
+		if len(h.events) != 1 || !strings.Contains(h.events[0], "before, it was held back: another host") {
+			t.Errorf("the events are %q", h.events)
+		}
+	})
+}
+
 func TestWhoAsksTooCountsOnlyIfItGoesFirst(t *testing.T) {
 	for priority, want := range map[string]Phase{"": Forked, "1": HeldBack} {
 		at(t, func(h *home) {

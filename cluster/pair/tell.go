@@ -35,12 +35,23 @@ func (d *Driver) tell(st *pb.State, before, now Machine) {
 			Kind: "cut-off-ended", Node: self, Severity: pb.Severity_SEVERITY_INFO,
 			Text: fmt.Sprintf("%s reaches a ping target again after %v, and runs resources again", self, took),
 		})
-	case now.Phase == Together && before.Phase >= Deciding:
+	case now.Phase == Together && before.undecided():
 		d.note(&pb.Event{
 			Kind: "pair-together", Node: self, Severity: pb.Severity_SEVERITY_INFO,
 			Text: fmt.Sprintf("%s hears %s again; meanwhile it was %v%s", self, peer, before.Phase, because(before.Why)),
 		})
+	case now.Phase == Apart && before.undecided():
+		d.note(&pb.Event{
+			Kind: "pair-together", Node: self, Severity: pb.Severity_SEVERITY_INFO,
+			Text: fmt.Sprintf("%s follows again what the other has decided; before, it was %v%s", self, before.Phase, because(before.Why)),
+		})
 	}
+}
+
+// undecided reports whether the peer was silent for long, and this node did not
+// go on alone.
+func (m Machine) undecided() bool {
+	return m.Phase == Deciding || m.Phase == HeldBack || m.Phase == CutOff
 }
 
 func because(why string) string {
