@@ -43,6 +43,39 @@ func TestE2EPairWhoseCableIsCutServesOnce(t *testing.T) {
 	}
 }
 
+// TestE2EPairWhereEachServesKeepsWhatItHas cuts the cable between two of which
+// each has an address. Neither takes the other's, neither forks, and after the
+// repair nothing has happened.
+func TestE2EPairWhereEachServesKeepsWhatItHas(t *testing.T) {
+	s := newWiredScene(t, 2, "lvsm", "lvss")
+	s.play(`
+		lvsm# pcs cluster auth lvsm addr=10.78.0.11 lvss addr=10.78.0.12 -u hacluster -p secret
+		lvsm# pcs cluster setup --name auth_cluster lvsm addr=10.78.0.11 lvss addr=10.78.0.12
+		lvsm# pcs cluster start --all
+		lvsm# pcs property set stonith-enabled=false no-quorum-policy=ignore
+		lvsm# pcs resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP cidr_netmask=32
+		lvsm# pcs resource create Second ocf:heartbeat:IPaddr2 ip=10.77.0.101 cidr_netmask=32
+		lvsm# pcs constraint location VirtualIP prefers lvsm=INFINITY
+		lvsm# pcs constraint location Second prefers lvss=INFINITY --wait
+	`)
+	c := s.client("")
+	s.play(`cut lvsm --network cable`)
+	s.eventually("lvsm", "pcs quorum status", "held back: another host")
+	s.eventually("lvss", "pcs quorum status", "held back: another host")
+	s.play(`heal lvsm --network cable`)
+	s.together("lvsm", "lvss")
+	s.eventually("lvsm", "quorate events", "lvss hears lvsm again; meanwhile it was held back")
+	s.play(`
+		lvsm# quorate events
+		never says goes on alone
+		never says is gone
+	`)
+	seen := c.ends("lvsm")
+	if gaps := unanswered(seen.tallies[0], 0); len(gaps) > 0 {
+		t.Errorf("the client noticed: %v", gaps)
+	}
+}
+
 // TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget cuts the owner off from all. It
 // stops by itself, as no ping target answers it, and the other serves.
 func TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget(t *testing.T) {
