@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -48,15 +50,22 @@ func (k *Core) relinquish(ctx context.Context) error {
 }
 
 // successor is who should lead in place of this node, if it is a witness: a voter
-// that is heard, better one that was not stopped. Empty: nobody.
+// that is heard, better one that was not stopped. Raft must know it as a voter too:
+// one that does not vote yet would stand for election all the same, and end this
+// node's leadership each time before it could get its vote. Empty: nobody.
 func (k *Core) successor() string {
 	st := k.store.Get().State
 	if !isWitness(st, k.id) {
 		return ""
 	}
+	servers, err := k.raft.Servers()
+	if err != nil {
+		return ""
+	}
 	best := ""
 	for _, n := range st.Nodes {
-		if n.Role != pb.Role_ROLE_VOTER || !state.Votes(st, n.Id) || k.lease.Peer(n.Id).Silence > fresh {
+		elected := state.Votes(st, n.Id) && slices.Contains(servers, consensus.Server{ID: n.Id, Voter: true})
+		if n.Role != pb.Role_ROLE_VOTER || !elected || k.lease.Peer(n.Id).Silence > fresh {
 			continue
 		}
 		if best == "" || !n.Stopped && state.NodeByID(st, best).Stopped {
