@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 const (
 	realTimePriority = 10 // of SCHED_RR; the kernel's own threads are at 50
 	threadRound      = 100 * time.Millisecond
+	spareThreads     = 24
 )
 
 // A realTime keeps all threads of this process at SCHED_RR, so that a busy machine
@@ -26,8 +29,10 @@ const (
 // needs while the kernel lets others run. Measured in docs/timing.md.
 //
 // What this process starts does not inherit the priority, and neither do its own
-// new threads, which Linux cannot tell apart (SCHED_RESET_ON_FORK). So it looks for
-// new ones all the time; there are few, and early.
+// new threads, which Linux cannot tell apart (SCHED_RESET_ON_FORK). A new one that
+// the kernel puts aside before it is raised holds all others up. So threads are
+// made before they are needed, which the runtime keeps, and new ones are looked for
+// all the time.
 type realTime struct {
 	logger *slog.Logger
 	raised map[int]bool // threads
@@ -48,6 +53,7 @@ func (r *realTime) String() string { return *r.state.Load() }
 // Run raises the threads until ctx is canceled. If that is not permitted it says
 // so once and ends.
 func (r *realTime) Run(ctx context.Context) error {
+	makeThreads(spareThreads)
 	round := time.NewTicker(threadRound)
 	defer round.Stop()
 	for {
@@ -62,6 +68,24 @@ func (r *realTime) Run(ctx context.Context) error {
 		case <-round.C:
 		}
 	}
+}
+
+// makeThreads makes the runtime have so many more threads.
+func makeThreads(n int) {
+	var made, ended sync.WaitGroup
+	all := make(chan struct{})
+	made.Add(n)
+	for range n {
+		ended.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			made.Done()
+			<-all
+		})
+	}
+	made.Wait()
+	close(all)
+	ended.Wait()
 }
 
 // raise raises the threads that are new.

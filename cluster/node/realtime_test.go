@@ -4,10 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -31,24 +29,20 @@ func TestAllThreadsAreRaisedAndWhatTheyStartIsNot(t *testing.T) {
 	if err := r.raise(); err != nil {
 		t.Skipf("real time is not permitted here: %v", err)
 	}
-	locked, release := make(chan struct{}), make(chan struct{})
-	var threads sync.WaitGroup
-	defer threads.Wait()
-	defer close(release)
-	for range 10 {
-		threads.Go(func() {
-			runtime.LockOSThread()
-			locked <- struct{}{}
-			<-release
-		})
-		<-locked
+	before, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
 	}
+	makeThreads(len(before) + 10)
 	if err := r.raise(); err != nil {
 		t.Fatal(err)
 	}
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(tasks) < len(before)+10 {
+		t.Errorf("%d threads, want at least %d", len(tasks), len(before)+10)
 	}
 	for _, task := range tasks {
 		id, _ := strconv.Atoi(task.Name())
