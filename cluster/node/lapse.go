@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -13,11 +15,11 @@ import (
 // before anybody found the node gone. Nobody else notices them, but clients of
 // what it serves do.
 type lapses struct {
-	under bool          // one is under way, over something served; rights are told one call after the other
-	over  chan struct{} // has a token when one has ended and the cluster is to be told
+	under bool           // one is under way, over something served; rights are told one call after the other
+	over  chan time.Time // when one ended that the cluster is to be told of
 }
 
-func newLapses() *lapses { return &lapses{over: make(chan struct{}, 1)} }
+func newLapses() *lapses { return &lapses{over: make(chan time.Time, 1)} }
 
 func (l *lapses) begin(owns bool) { l.under = l.under || owns }
 
@@ -25,7 +27,7 @@ func (l *lapses) begin(owns bool) { l.under = l.under || owns }
 func (l *lapses) end() {
 	if l.under {
 		select {
-		case l.over <- struct{}{}:
+		case l.over <- time.Now():
 		default: // one will be told of, which came at about the same time
 		}
 	}
@@ -45,18 +47,20 @@ func (k *Core) tellLapses(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-k.lapses.over:
+		case at := <-k.lapses.over:
+			k.tellLapse(ctx, at)
 		}
-		k.tellLapse(ctx)
 	}
 }
 
-func (k *Core) tellLapse(ctx context.Context) {
+// tellLapse tells of a lapse when it can: a node that had one may not reach a
+// leader yet. The event bears the time at which the lapse ended.
+func (k *Core) tellLapse(ctx context.Context, at time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	name := cmp.Or(state.NodeName(k.store.Get().State, k.id), k.id)
 	e := &pb.Event{
-		Kind: "lease-regained", Node: name, Severity: pb.Severity_SEVERITY_WARNING,
+		Kind: "lease-regained", Node: name, At: timestamppb.New(at), Severity: pb.Severity_SEVERITY_WARNING,
 		Text: "the lease of " + name + " had lapsed and was won back: what it serves was silent for a moment",
 	}
 	if _, err := k.log.Propose(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{e}}}}); err != nil {
