@@ -20,14 +20,11 @@ func TestE2EPairWhoseCableIsCutServesOnce(t *testing.T) {
 		all on lvsm
 	`)
 	c := s.client("")
+	s.play(`cut lvsm --network cable`)
+	s.eventually("lvss", "pcs quorum status", "held back: another host")
+	s.eventually("lvsm", "pcs quorum status", "lvsm has gone on alone")
 	s.play(`
-		cut lvsm --network cable
 		all on lvsm
-		lvss# pcs quorum status
-		says held back: another host
-		says answers for $VIP
-		lvsm# pcs quorum status
-		says lvsm has gone on alone
 		lvsm# pcs resource defaults resource-stickiness=7
 		heal lvsm --network cable
 	`)
@@ -89,10 +86,9 @@ func TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget(t *testing.T) {
 	s.play(`
 		cut lvsm
 		all on lvss
-		lvsm# pcs quorum status
-		says lvsm is cut off: no ping target answers
-		heal lvsm --network lan
 	`)
+	s.eventually("lvsm", "pcs quorum status", "lvsm is cut off: no ping target answers")
+	s.play(`heal lvsm --network lan`)
 	s.together("lvsm", "lvss")
 	s.play(`
 		all on lvss
