@@ -68,6 +68,7 @@ func (e *Engine) Prolong(peer string, start time.Duration) error {
 		h.deadline = end
 		poke(e.guard)
 	}
+	e.vouch(start) // which the lease is recounted by once the peer is no voter
 	return nil
 }
 
@@ -129,6 +130,11 @@ func (e *Engine) bind(known *pb.State, peer string, last time.Duration) (testimo
 func (e *Engine) Vouch(start time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.vouch(start)
+}
+
+// vouch notes a check that succeeded. e.mu is held.
+func (e *Engine) vouch(start time.Duration) {
 	e.voter.vouched = max(e.voter.vouched, min(start, e.Clock.Now()))
 }
 

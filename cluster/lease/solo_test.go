@@ -279,6 +279,24 @@ func TestASurvivorWithChecksHoldsItsLeaseByThem(t *testing.T) {
 	})
 }
 
+// Going on alone changes what the lease counts by, from its extensions to checks
+// of the same kind. Nothing that is served may fall silent for that.
+func TestAForkCostsItsNodeNoLease(t *testing.T) {
+	inRoom(t, duo, func(r *room) {
+		stop := r.alone()
+		r.isolate("b", true)
+		time.Sleep(5 * time.Second)
+		stop()
+		a, alone := r.engines["a"], forked(r.store.Get().State)
+		state.NodeByID(alone, "b").Admission = pb.Admission_ADMISSION_GONE
+		alone.Electorate = &pb.Electorate{Version: alone.Electorate.Version + 1, Voters: []string{"a"}}
+		a.Apply(alone)
+		if got := a.told(); !r.held("a") || got != "[regained]" {
+			t.Errorf("after the fork: held %v, told %s; want the lease it had", r.held("a"), got)
+		}
+	})
+}
+
 // stored is the epoch of a node that is testified to on disk.
 func (s *seat) stored(node string) uint64 {
 	s.mu.Lock()
