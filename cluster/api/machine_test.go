@@ -108,6 +108,10 @@ func (a *agent) Timing() *pb.TimingStatus { return nil }
 func (a *agent) Trouble() string          { return a.trouble }
 func (a *agent) Guard() string            { return "kernel" }
 
+func (a *agent) Meet(r *pb.MeetRequest) (*pb.MeetResponse, error) {
+	return &pb.MeetResponse{Winner: r.Side.Node, Reason: "it asked"}, nil
+}
+
 func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	return &pb.ExecuteResponse{Result: &pb.Result{Operation: r.Operation.Id, Node: a.identity.ID(), Outcome: pb.Outcome_OUTCOME_DONE}}, nil
 }

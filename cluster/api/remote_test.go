@@ -151,6 +151,23 @@ func TestMembersForwardProposals(t *testing.T) {
 	}
 }
 
+func TestAMemberMeetsOnItsOwnBehalf(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.boot("lvsm"), w.boot("lvss")
+	a.setup(t, true, b)
+	conn, err := b.net.ClientConn(a.identity.ID())
+	must(t, err)
+	agent, self := pb.NewAgentClient(conn), b.identity.ID()
+	answer, err := agent.Meet(t.Context(), &pb.MeetRequest{Side: &pb.Side{Node: self}})
+	if err != nil || answer.Winner != self {
+		t.Errorf("Meet: %v, %v, want an answer", answer, err)
+	}
+	for _, side := range []*pb.Side{nil, {}, {Node: a.identity.ID()}} {
+		_, err = agent.Meet(t.Context(), &pb.MeetRequest{Side: side})
+		wantRefusal(t, err, codes.PermissionDenied, "", "not that of the node that asks")
+	}
+}
+
 func TestRemovedNodeIsDeniedOnItsOldConnection(t *testing.T) { // lease protocol, rule 3
 	w := newWorld(t)
 	a, b := w.boot("lvsm"), w.boot("lvss")

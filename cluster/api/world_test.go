@@ -78,7 +78,7 @@ func (w *world) boot(name string) *agent {
 	logger := slog.New(slog.DiscardHandler)
 	a.net = transport.New(transport.Config{Identity: id, Addresses: w.addresses, Listen: "127.0.0.1:0", Log: logger})
 	a.server, err = New(Config{
-		Self: a, Identity: id, State: a, Log: w, Own: w, Sight: a, Executor: a, Agents: a.kinds, Dialer: a.net,
+		Self: a, Identity: id, State: a, Log: w, Own: w, Sight: a, Executor: a, Meeting: a, Agents: a.kinds, Dialer: a.net,
 		Resolver: phoneBook{}, Socket: a.socket,
 		Members: a.net.Listener(transport.ALPNAPI), Strangers: a.net.Listener(transport.ALPNJoin), Logger: logger,
 	})
