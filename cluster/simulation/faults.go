@@ -18,6 +18,7 @@ type fault struct {
 	many bool // it needs a second machine
 
 	pinged bool // without ping targets both nodes of a pair would go on
+	fenced bool // only fencing would keep a pair's S1: not in pairs
 }
 
 var faults = []fault{
@@ -42,7 +43,7 @@ var faults = []fault{
 	{name: "exchange of voters", play: (*world).exchangeRoles, many: true},
 	{name: "agent killed", play: (*world).killAgent, rude: true},
 	{name: "freeze", play: (*world).freeze, rude: true},
-	{name: "pause", play: (*world).pause, rude: true},
+	{name: "pause", play: (*world).pause, rude: true, fenced: true},
 	{name: "ambush", play: (*world).ambush, rude: true},
 	{name: "crash loop", play: (*world).crashLoop, rude: true},
 }

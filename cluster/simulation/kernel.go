@@ -46,6 +46,7 @@ func (k *kernel) has(id string) bool {
 }
 
 func (k *kernel) set(id string, present bool) {
+	k.machine.world.note("%s: %s runs: %v", k.machine.id, id, present)
 	k.mu.Lock()
 	if present {
 		k.present[id] = true

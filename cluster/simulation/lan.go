@@ -74,6 +74,7 @@ func (a agent) Ask(ctx context.Context, r *pb.Resource, again bool) (*resources.
 	if again {
 		left = askBrief
 	}
+	w.note("%s asks for %s for %v", m.id, r.Id, left)
 	for ; left > 0; left -= askPause {
 		if !w.lan.up(m.id) {
 			return nil, errNoCarrier

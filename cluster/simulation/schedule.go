@@ -209,7 +209,7 @@ func (w *world) repair() {
 	w.people.Wait()
 	w.restoreRoles()
 	w.judgeStuck()
-	if !w.settles("after the repair", w.cleanUp) {
+	if !w.settles("after the repair", w.operate) {
 		return
 	}
 	for _, key := range keys {
@@ -230,15 +230,18 @@ func (m *machine) mend() {
 	m.kernel.calm()
 }
 
-// cleanUp is what an operator does whose resources have failed, or are blocked.
-func (w *world) cleanUp() {
+// operate is what an operator does who finds resources that have failed, or are
+// blocked, or roles that were given back to a log that gave way.
+func (w *world) operate() {
 	s := w.leaderState()
-	if !slices.ContainsFunc(s.GetInstances(), func(i *pb.Instance) bool { return i.FailCount > 0 }) {
-		return
+	if slices.ContainsFunc(s.GetInstances(), func(i *pb.Instance) bool { return i.FailCount > 0 }) {
+		w.insist(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+			Kind: &pb.Edit_Cleanup{Cleanup: &pb.Cleanup{}},
+		}}}}})
 	}
-	w.insist(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
-		Kind: &pb.Edit_Cleanup{Cleanup: &pb.Cleanup{}},
-	}}}}})
+	if slices.ContainsFunc(s.GetNodes(), func(n *pb.Node) bool { return n.Role != w.machines[n.Id].role }) {
+		w.restoreRoles()
+	}
 }
 
 // failovers counts what the cluster's own events tell.

@@ -192,6 +192,9 @@ func (s *streams) heartbeatFor(args any) func(raft.RPC) {
 func ask(caller *process, to string, late <-chan time.Time, done <-chan struct{}, f func(target *process) (any, error)) (any, error) {
 	from := caller.machine
 	from.gate(caller, "call")
+	if caller.dead() {
+		return nil, errUnreachable
+	}
 	replies := make(chan reply, 1)
 	from.world.roundTrip(from.id, to, f, replies)
 	select {
