@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type timeline struct {
 	led      time.Time           // when this node's newest term began
 	verdicts map[string]*verdict // by node id: how it was found gone
 	passages map[string]*passage // by resource: under way
+	told     map[string]uint64   // by resource: the assignment that an event of this term tells of
 	seen     *pb.State           // the last state looked at
 }
 
@@ -41,7 +43,7 @@ type passage struct {
 }
 
 func newTimeline() *timeline {
-	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage)}
+	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage), told: make(map[string]uint64)}
 }
 
 func (p *passage) reach(name string, now time.Time) {
@@ -59,6 +61,7 @@ func (t *timeline) elected(now time.Time) {
 	t.led = now
 	t.seen = nil
 	clear(t.passages)
+	clear(t.told)
 }
 
 // Silent tells that the leader found a node silent: when it last heard the
@@ -107,18 +110,69 @@ func (t *timeline) observe(st *pb.State, now time.Time) []*pb.Event {
 	defer t.mu.Unlock()
 	before := t.seen
 	t.seen = st
-	if before == nil {
-		return nil
-	}
 	var events []*pb.Event
 	for _, r := range st.Resources {
-		was, is := state.AssignmentOf(before, r.Id), state.AssignmentOf(st, r.Id)
-		t.left(st, r.Id, was, is, now)
-		if e := t.arrived(before, st, r.Id, was, is, now); e != nil {
+		if e := t.follow(before, st, r.Id, now); e != nil {
 			events = append(events, e)
 		}
 	}
 	return events
+}
+
+// follow looks at one resource. Before is nil for the first state of a term.
+func (t *timeline) follow(before, st *pb.State, id string, now time.Time) *pb.Event {
+	is := state.AssignmentOf(st, id)
+	if before != nil {
+		was := state.AssignmentOf(before, id)
+		t.left(st, id, was, is, now)
+		if e := t.arrived(before, st, id, was, is, now); e != nil {
+			t.told[id] = is.Number
+			return e
+		}
+	}
+	if is == nil || is.Revoking || !runs(st, is) || t.told[id] == is.Number {
+		return nil
+	}
+	t.told[id] = is.Number
+	return untold(before, st, is)
+}
+
+// untold returns the event of a start that no passage tells of: the first one of a
+// resource, or one whose beginning only an earlier leader saw; nil: there was none.
+func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
+	from, to := lastKnown(st, is), nodeName(st, is.Node)
+	if from == to {
+		return nil
+	}
+	cause := "the leader before this one did not come to tell why"
+	for _, op := range before.GetOperations() {
+		if op.Resource == is.Resource && op.Node == is.Node && op.Kind == pb.OperationKind_OPERATION_KIND_START && op.Reason != "" {
+			cause = op.Reason
+		}
+	}
+	e := &pb.Event{Kind: "move", Resource: is.Resource, Node: to, Severity: pb.Severity_SEVERITY_INFO}
+	if from == "" {
+		e.Kind, e.Text = "start", fmt.Sprintf("%s was started on %s: %s", is.Resource, to, cause)
+	} else {
+		e.Text = fmt.Sprintf("%s moved from %s to %s: %s", is.Resource, from, to, cause)
+	}
+	return e
+}
+
+// lastKnown is the name of the node to which the newest event brought a resource,
+// else of another one than its present one on which it is known to have run.
+func lastKnown(st *pb.State, is *pb.Assignment) string {
+	for _, e := range slices.Backward(st.Events) {
+		if e.Resource == is.Resource && slices.Contains([]string{"start", "failover", "move", "recovery"}, e.Kind) {
+			return e.Node
+		}
+	}
+	for _, i := range st.Instances {
+		if i.Resource == is.Resource && i.Node != is.Node && i.Revision != 0 {
+			return nodeName(st, i.Node)
+		}
+	}
+	return ""
 }
 
 // left follows a resource's way off its node.

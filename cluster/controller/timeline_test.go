@@ -13,6 +13,7 @@ import (
 func TestTimelineTellsOfAnAgentThatBeganAnew(t *testing.T) {
 	owned := func(epoch, assigned, number uint64) *pb.State {
 		st := &pb.State{
+			Events:    []*pb.Event{{Kind: "start", Resource: "vip", Node: "n1"}},
 			Nodes:     []*pb.Node{{Id: "1", Name: "n1", Epoch: epoch, Admission: pb.Admission_ADMISSION_ADMITTED}},
 			Resources: []*pb.Resource{{Id: "vip"}},
 		}
@@ -34,6 +35,42 @@ func TestTimelineTellsOfAnAgentThatBeganAnew(t *testing.T) {
 			}
 			if len(events) != 1 || events[0].Kind != "recovery" || events[0].Resource != "vip" || events[0].Node != "n1" {
 				t.Errorf("told %v, want one recovery of vip on n1", events)
+			}
+		})
+	}
+}
+
+// TestTimelineTellsOfAPassageThatItsLeaderTookAlong: the leader that saw why a
+// resource left its node lost its term before it could tell, so that the next one
+// tells at least that it moved, once.
+func TestTimelineTellsOfAPassageThatItsLeaderTookAlong(t *testing.T) {
+	state := func(known ...*pb.Event) *pb.State {
+		return &pb.State{
+			Events:      known,
+			Nodes:       []*pb.Node{{Id: "1", Name: "n1", Epoch: 1}, {Id: "2", Name: "n2", Epoch: 1}},
+			Resources:   []*pb.Resource{{Id: "vip"}},
+			Assignments: []*pb.Assignment{{Resource: "vip", Node: "2", Epoch: 1, Number: 2}},
+			Instances:   []*pb.Instance{{Resource: "vip", Node: "2", Epoch: 1, State: pb.InstanceState_INSTANCE_STATE_RUNNING}},
+		}
+	}
+	for name, tt := range map[string]struct {
+		known []*pb.Event
+		want  string
+	}{
+		"it was on another node": {[]*pb.Event{{Kind: "start", Resource: "vip", Node: "n1"}}, "move"},
+		"it was told":            {[]*pb.Event{{Kind: "failover", Resource: "vip", Node: "n2"}}, ""},
+		"nothing was ever told":  {nil, "start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl, now := newTimeline(), time.Now()
+			got := ""
+			for range 2 {
+				for _, e := range tl.observe(state(tt.known...), now) {
+					got += e.Kind
+				}
+			}
+			if got != tt.want {
+				t.Errorf("told %q, want %q", got, tt.want)
 			}
 		})
 	}
