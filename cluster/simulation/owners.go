@@ -46,12 +46,17 @@ func (o *owners) follow(s state.Snapshot) {
 	}
 }
 
-// unexplained returns the first change of an owner that no event tells of.
+// unexplained returns a resource's last change of its owner that no event tells
+// of. One that was followed by another before a leader came to tell may be missing.
 func (o *owners) unexplained(s *pb.State) (passage, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	last := map[string]passage{}
 	for _, c := range o.changes {
-		if !slices.ContainsFunc(s.Events, c.told) {
+		last[c.resource] = c
+	}
+	for _, id := range resourceIDs() {
+		if c, moved := last[id]; moved && !slices.ContainsFunc(s.Events, c.told) {
 			return c, true
 		}
 	}
@@ -61,7 +66,7 @@ func (o *owners) unexplained(s *pb.State) (passage, bool) {
 // told reports whether an event tells of the passage, and why it was.
 func (c passage) told(e *pb.Event) bool {
 	switch e.Kind {
-	case "failover", "move", "recovery":
+	case "start", "failover", "move", "recovery":
 	default:
 		return false
 	}

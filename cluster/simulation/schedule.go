@@ -212,6 +212,9 @@ func (w *world) repair() {
 	if !w.settles("after the repair", w.operate) {
 		return
 	}
+	if !w.pair {
+		w.judgeExplained()
+	}
 	for _, key := range keys {
 		for range 100 {
 			if p := w.leader(); p != nil && w.read(w.ctx, 2, p, key) {
