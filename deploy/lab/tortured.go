@@ -17,6 +17,7 @@ type TortureReport struct {
 	Faults        []TortureFault `json:"faults"`
 	Failovers     int            `json:"failovers"`
 	Moves         int            `json:"moves"`
+	OwnerChanges  int            `json:"owner_changes"` // by the kernels' word: also of pairs, which tell of forks instead
 	LeaderChanges int            `json:"leader_changes"`
 	Lapses        uint64         `json:"lapses"` // leases lost, of all nodes
 	Probes        int            `json:"probes"`
@@ -75,7 +76,7 @@ func (c *chamber) report(seen observed) TortureReport {
 	r := TortureReport{
 		Seed: c.Seed, Seconds: round((now() - c.began).Seconds()),
 		Failovers: count(events, "failover"), Moves: count(events, "move"), LeaderChanges: c.tale.leaderChanges(),
-		Double: ms(seen.meter.Double), Shared: ms(seen.meter.Shared), Missed: seen.meter.Missed, Gaps: []TortureGap{},
+		Double: ms(seen.meter.Double), Shared: ms(seen.meter.Shared), Missed: seen.meter.Missed, Gaps: []TortureGap{}, Violations: []string{},
 	}
 	for _, s := range c.struck {
 		r.Faults = append(r.Faults, c.fault(s))
@@ -83,6 +84,7 @@ func (c *chamber) report(seen observed) TortureReport {
 	for _, s := range seen.meter.Served {
 		r.Served = append(r.Served, TortureSpan{s.Node, round3((s.From - c.began).Seconds()), round3((s.To - c.began).Seconds())})
 	}
+	r.OwnerChanges = turns(r.Served)
 	for _, n := range c.tale.tales() {
 		r.Lapses += n.Lapses
 	}
@@ -100,6 +102,17 @@ func (c *chamber) report(seen observed) TortureReport {
 	}
 	r.judge(seen.meter)
 	return r
+}
+
+// turns counts how often another node began to serve than the one before.
+func turns(served []TortureSpan) int {
+	n := 0
+	for i := 1; i < len(served); i++ {
+		if served[i].Node != served[i-1].Node {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *chamber) fault(s struck) TortureFault {
@@ -235,7 +248,8 @@ func (r TortureReport) print(out io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(out, "  %d more, %.1f ms at most, of a network that was struck under the owner\n", r.NetworkGaps.Count, r.NetworkGaps.Longest)
 	fmt.Fprintf(out, "  %d more, %.1f ms at most, in which all answers came, but late\n\n", r.LateGaps.Count, r.LateGaps.Longest)
-	fmt.Fprintf(out, "faults %d, failovers %d, moves %d, lost leases %d, leader changes %d\n", len(r.Faults), r.Failovers, r.Moves, r.Lapses, r.LeaderChanges)
+	fmt.Fprintf(out, "faults %d, changes of owner %d (failovers told %d, moves %d), lost leases %d, leader changes %d\n",
+		len(r.Faults), r.OwnerChanges, r.Failovers, r.Moves, r.Lapses, r.LeaderChanges)
 	fmt.Fprintf(out, "two nodes answered: %.1f ms; two nodes served: %.1f ms; unexplained gaps: %d\n", r.Double, r.Shared, r.Unexplained)
 	fmt.Fprintf(out, "writes: %d acknowledged, %d without an answer\n", r.Acknowledged, r.Unanswered)
 	if len(r.Violations) == 0 {
