@@ -72,6 +72,7 @@ func settings(c *pb.Configuration) map[string]string {
 	add(s, "operation default ", c.GetOperationDefaults())
 	for _, n := range c.GetNodes() {
 		name := "node " + n.GetName()
+		s[name] = "member"
 		add(s, name+" attribute ", n.GetAttributes())
 		addFlag(s, name+" standby", n.GetStandby())
 		addFlag(s, name+" maintenance", n.GetMaintenance())

@@ -120,6 +120,9 @@ func TestChanges(t *testing.T) {
 		}},
 		{"a resource that both made", configured(addWeb), configured(addWeb), nil},
 		{"a property, over the winner's", configured(setProperty("fencing", "stop")), configured(setProperty("fencing", "power")), []string{"property fencing=stop"}},
+		{"a member", configured(func(c *pb.Configuration) {
+			c.Nodes = append(c.Nodes, &pb.NodeConfiguration{Name: "nc"})
+		}), configured(), []string{"node nc created (member)"}},
 		{"deletions", configured(func(c *pb.Configuration) {
 			c.Properties, c.Resources, c.Groups, c.Constraints = nil, c.Resources[1:], nil, nil
 		}), configured(), []string{"constraint l deleted", "group g deleted", "property fencing unset", "resource db deleted"}},
