@@ -12,6 +12,7 @@ func (d *draft) change(c *pb.Change) error {
 	if len(c.Edits) == 0 {
 		return refuse(Invalid, "change", "", "it has no edits")
 	}
+	inside := targetInside(d.State)
 	said := make([]string, 0, len(c.Edits))
 	for _, e := range c.Edits {
 		text, err := d.edit(e)
@@ -19,6 +20,9 @@ func (d *draft) change(c *pb.Change) error {
 			return err
 		}
 		said = append(said, text)
+	}
+	if now := targetInside(d.State); now != "" && now != inside {
+		return refuse(Precondition, "property quorum.ping", "name hosts outside of the cluster, such as the router", "%s", now)
 	}
 	d.ConfigurationIndex = d.index
 	d.record(&pb.Event{

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,6 +20,35 @@ func PingTargets(s *pb.State) []netip.Addr {
 		return nil // it was checked when it was set
 	}
 	return targets
+}
+
+// targetInside says which ping target the cluster has itself; empty: none. Who
+// has it does not reach it by the network, so that by an address that moves
+// another node would be the isolated one after every move.
+func targetInside(s *pb.State) string {
+	for _, t := range PingTargets(s) {
+		for _, r := range s.Resources {
+			if a, err := netip.ParseAddr(strings.TrimSpace(r.Parameters["ip"])); err == nil && a.Unmap() == t {
+				return fmt.Sprintf("%s is the address of resource %s", t, r.Id)
+			}
+		}
+		for _, n := range s.Nodes {
+			if slices.ContainsFunc(n.Addresses, func(address string) bool { return hostOf(address) == t }) {
+				return fmt.Sprintf("%s is an address of node %s", t, n.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// hostOf is the address in host:port; a name is none.
+func hostOf(address string) netip.Addr {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr.Unmap()
 }
 
 func checkPingTargets(s string) (string, error) {
