@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,18 +66,26 @@ func TestE2ELocalTroubleMovesTheAddressBeforeSilenceDoes(t *testing.T) {
 	}
 }
 
-// leaves waits until another node owns the address.
-func (s *scene) leaves(node string) {
+// leaves waits until another node owns the address, by the word of one that is
+// not cut off, and returns which.
+func (s *scene) leaves(node string) (heir string) {
 	s.Helper()
+	nodes := s.Spec.Nodes()
+	witness := nodes[slices.IndexFunc(nodes, func(n string) bool { return n != node })]
 	err := await(s.Context(), "the address to leave "+node, func() error {
-		if at := s.owner(); at == "" || at == node {
-			return fmt.Errorf("it is on %q", at)
+		v, err := s.cluster.View(s.Context(), witness)
+		if err != nil {
+			return err
+		}
+		if heir = v.Owners[vipResource]; heir == "" || heir == node {
+			return fmt.Errorf("it is on %q", heir)
 		}
 		return nil
 	})
 	if err != nil {
 		s.Fatal(err)
 	}
+	return heir
 }
 
 // TestE2EAConflictingHostIsToldOfAndMovesNothing lets another host of the LAN use
@@ -115,8 +124,7 @@ func TestE2EAfterARepairTheClientReachesTheAddressAtOnce(t *testing.T) {
 		owner := s.owner()
 		s.play("www1# timeout 1 bash -c ': </dev/tcp/$VIP/7480'")
 		s.play("cut " + owner + "\ncut www1")
-		s.leaves(owner)
-		heir := s.owner()
+		heir := s.leaves(owner)
 		mac, err := s.Output(t.Context(), heir, "cat", "/sys/class/net/eth0/address")
 		if err != nil {
 			t.Fatal(err)
@@ -192,8 +200,8 @@ func TestE2EWithoutNFTablesAddressesGoByTheirLifetimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("two served it for %v, which is why this is the lesser guard", seen.meter.Shared)
-	s.play("heal n1\nall on n1")
 	s.play(`
+		heal n1
 		n1# pcs cluster destroy --all
 		n2# nft list tables
 		never says quorate
@@ -201,4 +209,52 @@ func TestE2EWithoutNFTablesAddressesGoByTheirLifetimes(t *testing.T) {
 		says table inet mine
 		never says quorate
 	`)
+}
+
+// TestE2EPairServiceLANOfTheOwnerIsCut cuts the owner of two off its clients, while
+// the cable between the two is whole: the ping target decides, and nobody goes on
+// alone.
+func TestE2EPairServiceLANOfTheOwnerIsCut(t *testing.T) {
+	s := newWiredScene(t, 2, "lvsm", "lvss")
+	s.formAs(Pair)
+	s.linksUp(2)
+	s.play("lvsm# pcs property set quorum.ping=10.77.0.10\nall on lvsm")
+	for _, step := range []struct{ cut, heir string }{{"lvsm", "lvss"}, {"lvss", "lvsm"}} {
+		c := s.client("")
+		s.play("cut " + step.cut + " --network lan")
+		if err := s.await(step.heir); err != nil {
+			t.Fatal(err)
+		}
+		s.play("heal " + step.cut + " --network lan")
+		s.linksUp(2)
+		for _, tally := range c.ends(step.heir).tallies {
+			for _, g := range unanswered(tally, 0) {
+				if took := g.To - g.From; took > 1500*time.Millisecond {
+					t.Errorf("%s: a gap of %v, want at most 1.5 s", tally.Kind, took)
+				}
+			}
+		}
+		s.reaches()
+		s.play("lvss# pcs quorum status\nsays hear each other")
+	}
+}
+
+// reaches waits until no node is isolated any more.
+func (s *scene) reaches() {
+	s.Helper()
+	err := await(s.Context(), "all nodes to reach a ping target", func() error {
+		r, err := s.cluster.Get(s.Context(), s.Spec.Nodes()[0])
+		if err != nil {
+			return err
+		}
+		for _, n := range r.GetState().GetNodes() {
+			if n.GetReach().GetIsolated() > 0 {
+				return fmt.Errorf("%s is isolated", n.GetName())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
 }
