@@ -116,13 +116,6 @@ func (l *limiter) take(now time.Time) time.Duration {
 	return 0
 }
 
-// force notes an announcement that did not wait.
-func (l *limiter) force(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.note(now)
-}
-
 func (l *limiter) note(now time.Time) {
 	l.sent[l.next] = now
 	l.next = (l.next + 1) % burstLimit

@@ -16,7 +16,7 @@ func timeline(a *announcer, first int, length time.Duration, claims ...time.Dura
 	var at []string
 	a.limit = &limiter{}
 	if first > 0 {
-		a.limit.force(began) // Start's
+		a.limit.take(began) // Start's
 	}
 	a.send = func() { at = append(at, fmt.Sprintf("%g", time.Since(began).Seconds())) }
 	ctx, cancel := context.WithTimeout(context.Background(), length)

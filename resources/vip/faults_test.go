@@ -164,6 +164,36 @@ func TestAnnounceBeginsTheScheduleAnew(t *testing.T) {
 	}
 }
 
+func TestStartsWithoutEndAreNoStorm(t *testing.T) {
+	l, r, addr := newLAN(t), resource("ip=10.9.0.100"), netip.MustParseAddr("10.9.0.100")
+	a := newAgent(t, Config{})
+	watched(t, a, r)
+	began := time.Now()
+	for range 3 * burstLimit {
+		if err := a.Start(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Halt(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	frames := 0
+	for time.Since(began) < 900*time.Millisecond {
+		if l.tap.Next(t, 50*time.Millisecond, announced(addr)) != nil {
+			frames++
+		}
+	}
+	if frames > 2*burstLimit { // each is a request and a reply
+		t.Errorf("%d frames within a second, want at most %d", frames, 2*burstLimit)
+	}
+	if l.tap.Next(t, time.Second, announced(addr)) == nil {
+		t.Error("the last start is never announced")
+	}
+}
+
 func TestAConflictIsToldOnceAMinute(t *testing.T) {
 	l, r, addr := newLAN(t), resource("ip=10.9.0.100", "arp_count=1"), netip.MustParseAddr("10.9.0.100")
 	told := make(chan string, 10)

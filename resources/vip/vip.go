@@ -126,10 +126,15 @@ func (a *Agent) Announce() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, h := range a.holds {
-		select {
-		case h.again <- struct{}{}:
-		default: // about to begin anew already
-		}
+		h.anew()
+	}
+}
+
+// anew has the watch begin the announcements anew, as soon as their limit allows.
+func (h *hold) anew() {
+	select {
+	case h.again <- struct{}{}:
+	default: // about to already
 	}
 }
 
@@ -172,11 +177,13 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	if err := a.place(ctx, h, w, p); err != nil {
 		return err
 	}
-	h.limit.force(time.Now())
+	wait := h.limit.take(time.Now())
 	if !a.leased() {
 		return errors.Join(fmt.Errorf("start %s: the lease ended meanwhile", w.addr), a.remove(r))
 	}
-	if err := a.out.announce(p.link, w.addr); err != nil {
+	if wait > 0 { // it was started over and over within a second
+		h.anew()
+	} else if err := a.out.announce(p.link, w.addr); err != nil {
 		a.log.Warn("announcement not sent", "resource", r.GetId(), "err", err)
 	}
 	h.begin(p.link.Attrs().Name)
