@@ -120,8 +120,8 @@ func TestE2EAfterARepairTheClientReachesTheAddressAtOnce(t *testing.T) {
 	s := newScene(t, "n1", "n2", "n3")
 	s.form()
 	s.play("all on n1")
+	owner := "n1"
 	for range 3 {
-		owner := s.owner()
 		s.play("www1# timeout 1 bash -c ': </dev/tcp/$VIP/7480'")
 		s.play("cut " + owner + "\ncut www1")
 		heir := s.leaves(owner)
@@ -155,6 +155,7 @@ func TestE2EAfterARepairTheClientReachesTheAddressAtOnce(t *testing.T) {
 		if _, err := s.cluster.Settled(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		owner = heir
 	}
 }
 
