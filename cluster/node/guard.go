@@ -20,6 +20,15 @@ type addressGuard interface {
 	Close() error
 }
 
+// leaseFor is how long leases must be at least for a guard, if they would be
+// shorter.
+func leaseFor(g addressGuard, length time.Duration) time.Duration {
+	if _, ok := g.(*vip.Lifetimes); ok {
+		return max(length, vip.LifetimeLease)
+	}
+	return length
+}
+
 // openGuard opens the guard that the agent's file wants, or the best there is.
 // Addresses that an earlier agent left on an interface speak until the lease ends
 // that it left them under, and from then on are silent until they are started
@@ -34,7 +43,7 @@ func openGuard(want string, deadline func() (time.Duration, bool), logger *slog.
 	}
 	g, err := guard.Open(guard.Config{Now: now, Deadline: deadline}, present)
 	if err != nil {
-		logger.Warn("nftables does not guard addresses: after a kill or a freeze of the agent they go by their lifetimes, up to 3 s late", "err", err)
+		logger.Warn("nftables does not guard addresses: they have lifetimes instead, and the others wait longer for this node", "lease", vip.LifetimeLease, "err", err)
 		return vip.NewLifetimes(now, deadline)
 	}
 	return g

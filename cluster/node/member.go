@@ -41,10 +41,11 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	}
 	profile := a.profile.run()
 	pings := pinger(profile.Lease, a.logger)
+	guard := a.guardUp()
 	core, err := StartCore(CoreConfig{
 		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
 		Transport: a.raftTransport, Stores: stores, Timing: profile.Raft,
-		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: a.guardUp(), Lease: profile.Lease, Beat: profile.Beat,
+		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: guard, Lease: leaseFor(guard, profile.Lease), Beat: profile.Beat,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
 		Reach: pings, Pinger: pings, Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate/resources/vip"
 )
 
 // TestE2ELocalTroubleMovesTheAddressBeforeSilenceDoes breaks what the owner needs
@@ -193,14 +195,11 @@ func TestE2EWithoutNFTablesAddressesGoByTheirLifetimes(t *testing.T) {
 	}
 	took := time.Since(began)
 	t.Logf("the address of the dead agent is gone after %v", took)
-	if took > 3500*time.Millisecond {
-		t.Errorf("the address of the dead agent is gone after %v, want 2 s and a bit", took)
+	if took > vip.LifetimeLease {
+		t.Errorf("the address of the dead agent is gone after %v, want by the end of its lease", took)
 	}
-	seen, err := c.watch.stop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("two served it for %v, which is why this is the lesser guard", seen.meter.Shared)
+	s.leaves("n1")
+	c.ends("n2") // and no two nodes have served it
 	s.play(`
 		heal n1
 		n1# pcs cluster destroy --all

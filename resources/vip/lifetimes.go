@@ -17,23 +17,28 @@ import (
 
 var _ Guard = (*Lifetimes)(nil)
 
+// LifetimeLease is the length of a lease that lifetimes can keep: whole seconds are
+// their measure, and some of it passes before each renewal.
+const LifetimeLease = 3 * time.Second
+
 const (
-	// The kernel counts lifetimes in whole seconds, and looks at them about once a
-	// second.
-	shortestLifetime = 2 * time.Second
+	// The kernel looks at lifetimes up to a second late; a twelfth of the lease and
+	// more passes after its end before another node may serve.
+	latency = 750 * time.Millisecond
 	// Renewals are rarer than those of the lease, as each is told to everybody who
 	// listens to the kernel's messages.
-	renewal = 500 * time.Millisecond
+	renewal = 250 * time.Millisecond
 )
 
 // Lifetimes are the guard where the packet filter cannot be had: every address
-// has a lifetime in the kernel, which is renewed with the lease. An address of an
-// agent that was killed or frozen is gone two to three seconds after the lease.
-// Another node may serve it by then, so this is the lesser guard.
+// has a lifetime in the kernel, which is renewed with the lease and ends with it.
+// As the kernel counts it in seconds, the lease must be at least [LifetimeLease]
+// long: so long do the others wait for a node that uses this guard.
 //
-// The rules are those of the greater one (lease protocol, rules 23 and 24): every
+// The rules are those of the other guard (lease protocol, rules 23 and 24): every
 // write is made under a lock in which the lease is looked at, and an address that
-// was revoked is never written again.
+// was revoked is never written again. A write that is frozen in the kernel ends too
+// late: lifetimes are relative.
 type Lifetimes struct {
 	now     func() time.Duration
 	present func() (time.Duration, bool)
@@ -55,7 +60,7 @@ func (l *Lifetimes) String() string { return "address lifetime" }
 func (l *Lifetimes) Add(ctx context.Context, addr netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.lifetime(); err != nil {
+	if _, err := l.startable(); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // looked at after the lease was
@@ -109,22 +114,34 @@ func (l *Lifetimes) Close() error { return nil }
 func (l *Lifetimes) Lifetime() (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lifetime()
+	return l.startable()
 }
 
-// lifetime is how long an address may be valid from now on: for the present
-// lease, in the seconds of the kernel. l.mu is held.
+// startable is lifetime for an address that is not there yet. l.mu is held.
+func (l *Lifetimes) startable() (time.Duration, error) {
+	valid, err := l.lifetime()
+	if err == nil && valid < time.Second {
+		err = fmt.Errorf("%w that lasts for a second", resources.ErrNoLease)
+	}
+	return valid, err
+}
+
+// lifetime is how long an address may be valid from now on: whole seconds that,
+// with the kernel's delay, are over when the present lease is. l.mu is held.
 func (l *Lifetimes) lifetime() (time.Duration, error) {
 	until, held := l.present()
 	left := until - l.now()
 	if !held || left <= 0 {
 		return 0, resources.ErrNoLease
 	}
-	return max((left + 2*time.Second - 1).Truncate(time.Second), shortestLifetime), nil
+	return (left - latency).Truncate(time.Second), nil
 }
 
 // renew writes the lifetimes that are due. l.mu is held.
 func (l *Lifetimes) renew(valid time.Duration) error {
+	if valid < time.Second {
+		return nil // what was written last holds, until there is another ack
+	}
 	now := l.now()
 	due := make(map[netip.Addr]bool)
 	for addr, renewed := range l.leased {

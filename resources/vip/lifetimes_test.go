@@ -20,11 +20,11 @@ func (l *term) now() time.Duration { return time.Since(l.began) }
 
 func (l *term) deadline() (time.Duration, bool) { return l.until, l.until > 0 }
 
-// mortal starts an address that lives as long as a lease of 400 ms.
+// mortal starts an address that lives as long as the shortest lease for that.
 func mortal(t *testing.T, ip string) (*lan, *Agent, *Lifetimes, *term) {
 	t.Helper()
 	l, r := newLAN(t), resource("ip="+ip)
-	lease := &term{began: time.Now(), until: 400 * time.Millisecond}
+	lease := &term{began: time.Now(), until: LifetimeLease}
 	g := NewLifetimes(lease.now, lease.deadline)
 	return l, up(t, Config{Guard: g}, r), g, lease
 }
@@ -45,20 +45,19 @@ func validity(t *testing.T, ip string) int {
 func TestAnAddressOfADeadAgentEndsWithItsLifetime(t *testing.T) {
 	for _, ip := range []string{"10.9.0.100", "fd09::100"} {
 		t.Run(ip, func(t *testing.T) {
-			_, a, _, _ := mortal(t, ip)
+			_, a, _, lease := mortal(t, ip)
 			if got, want := a.Detail(resource("ip="+ip)), "guard: address lifetime"; got[len(got)-len(want):] != want {
 				t.Errorf("detail %q, want %q", got, want)
 			}
-			began := time.Now() // nobody renews it
-			for validity(t, ip) > 0 {
-				if time.Since(began) > 4*time.Second {
+			for validity(t, ip) > 0 { // nobody renews it
+				if lease.now() > 2*lease.until {
 					t.Fatal("the address stays")
 				}
 			}
-			if took := time.Since(began); took < time.Second {
-				t.Errorf("gone after %v", took)
+			if took := lease.now(); took < time.Second || took > lease.until {
+				t.Errorf("gone after %v of a lease of %v", took, lease.until)
 			} else {
-				t.Logf("gone after %v", took)
+				t.Logf("gone after %v of a lease of %v", took, lease.until)
 			}
 		})
 	}
@@ -71,7 +70,7 @@ func TestARenewalLosesNothingAndIsNoLoss(t *testing.T) {
 			words := watched(t, a, resource("ip="+ip))
 			addr := netip.MustParseAddr(ip)
 			for n := range 700 { // 3.5 s, with each renewal the only one
-				lease.until = lease.now() + 400*time.Millisecond
+				lease.until = lease.now() + LifetimeLease
 				g.mu.Lock()
 				g.leased[addr] -= renewal
 				g.mu.Unlock()
@@ -92,6 +91,23 @@ func TestARenewalLosesNothingAndIsNoLoss(t *testing.T) {
 			default:
 			}
 		})
+	}
+}
+
+func TestALifetimeIsOverWithTheLeaseS1(t *testing.T) {
+	tests := []struct{ left, want time.Duration }{
+		{-time.Second, 0}, {time.Second, 0}, {1749 * time.Millisecond, 0}, {1750 * time.Millisecond, time.Second},
+		{2740 * time.Millisecond, time.Second}, {2935 * time.Millisecond, 2 * time.Second}, {10 * time.Second, 9 * time.Second},
+	}
+	for _, tt := range tests {
+		at := time.Hour
+		g := NewLifetimes(func() time.Duration { return at }, func() (time.Duration, bool) { return at + tt.left, true })
+		if got, err := g.lifetime(); got != tt.want || (err != nil) != (tt.left <= 0) {
+			t.Errorf("with %v left: %v, %v; want %v", tt.left, got, err, tt.want)
+		}
+		if err := g.Add(t.Context(), netip.MustParseAddr("10.9.0.100")); (err == nil) != (tt.want > 0) {
+			t.Errorf("with %v left an address is added: %v", tt.left, err)
+		}
 	}
 }
 
