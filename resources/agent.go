@@ -97,7 +97,7 @@ type Surveyor interface {
 }
 
 // A Fault is an error of a Start or a Monitor whose kind is known.
-type Fault struct {
+type Fault struct { //nolint:errname // a Survey returns it as well, and there it is no error
 	Kind string // stable code of the event that tells of it: carrier-lost, address-removed, …
 	Text string // a sentence
 	// Obstacle: nothing was begun, or what runs cannot serve, for a cause outside

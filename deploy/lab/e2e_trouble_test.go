@@ -198,8 +198,7 @@ func TestE2EWithoutNFTablesAddressesGoByTheirLifetimes(t *testing.T) {
 	if took > vip.LifetimeLease {
 		t.Errorf("the address of the dead agent is gone after %v, want by the end of its lease", took)
 	}
-	s.leaves("n1")
-	c.ends("n2") // and no two nodes have served it
+	c.ends(s.leaves("n1")) // and no two nodes have served it
 	s.play(`
 		heal n1
 		n1# pcs cluster destroy --all
