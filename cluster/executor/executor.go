@@ -13,6 +13,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -118,11 +119,19 @@ func (e *Executor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.Execu
 }
 
 // accept starts the operation unless it is known already.
+//
+// An order to another start of the agent gets no answer (rule 21). To refuse it
+// would say that nothing was done, and the other start may have done it: what it
+// served may go on, by a lease that outlives it (rule 25). This start's own
+// epoch ends the order.
 func (e *Executor) accept(r *pb.ExecuteRequest) (*order, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ctx == nil {
-		return nil, fmt.Errorf("this agent takes no orders: it is starting or stopping")
+	switch {
+	case e.ctx == nil:
+		return nil, errors.New("this agent takes no orders: it is starting or stopping")
+	case r.Nonce != e.nonce:
+		return nil, errors.New("the order is for another start of this agent, which alone knows what became of it")
 	}
 	if known := e.orders[r.Operation.Id]; known != nil {
 		return known, nil

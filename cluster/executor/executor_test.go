@@ -216,7 +216,6 @@ func TestRule21StaleOrdersAreRefused(t *testing.T) {
 		name   string
 		change func(m *machine, r *pb.ExecuteRequest)
 	}{
-		{"of an earlier start of the agent", func(_ *machine, r *pb.ExecuteRequest) { r.Nonce = 6 }},
 		{"of another epoch", func(_ *machine, r *pb.ExecuteRequest) { r.Operation.Epoch = 2 }},
 		{"with an assignment already applied", func(_ *machine, r *pb.ExecuteRequest) { r.Operation.Assignment = 5 }},
 		{"with an assignment already revoked", func(m *machine, r *pb.ExecuteRequest) {
@@ -238,6 +237,20 @@ func TestRule21StaleOrdersAreRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// S1: what an earlier start of the agent served may go on by its longer lease.
+func TestRule25AnOrderToAnotherStartOfTheAgentGetsNoAnswer(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Nonce = 6
+		if answer, err := m.exec.Execute(t.Context(), r); err == nil {
+			t.Errorf("it was answered: %v", answer)
+		}
+		if h := m.took(); len(h) > 0 {
+			t.Errorf("it did %q", h)
+		}
+	})
 }
 
 func TestAStartWaitsForTheFirstLeaseOfItsEpoch(t *testing.T) {

@@ -46,9 +46,6 @@ type job func(ctx context.Context, into *pb.Result)
 // it. It returns the job, or why the order is refused. e.mu is held.
 func (u *unit) take(e *Executor, r *pb.ExecuteRequest) (job, string) {
 	op := r.Operation
-	if r.Nonce != e.nonce {
-		return nil, "the order is for an earlier start of this agent"
-	}
 	agent, err := e.agents.Find(r.Resource.Agent)
 	if err != nil {
 		return nil, err.Error()
