@@ -95,7 +95,6 @@ type chamber struct {
 
 	mu         sync.Mutex
 	violations []string
-	gaps       []Gap
 }
 
 // struck is what befell one node, and from when until when.
