@@ -196,6 +196,22 @@ func TestASplitHealsByItself(t *testing.T) {
 	}
 }
 
+// The answer was lost, and what runs where has changed when the loser asks again.
+func TestADecisionBetweenTwoLogsStands(t *testing.T) {
+	onTwoMachines(t, func(w *world, a, b *machine) {
+		w.setCut(true)
+		w.await("both are alone", func() bool { return w.voters(a) == "a" && w.voters(b) == "b" })
+		side := a.core.side()
+		for _, running := range []uint32{0, 99} {
+			side.Running = running
+			answer, err := b.core.Meet(&pb.MeetRequest{Side: side})
+			if err != nil || answer.Winner != "b" {
+				t.Errorf("with %d resources on a, b says that %q goes on (%v), want b", running, answer.GetWinner(), err)
+			}
+		}
+	})
+}
+
 // The network fails again in the middle of it; whatever was decided is obeyed once.
 func TestAnInterruptedHealingEndsWithOneLoser(t *testing.T) {
 	for after := time.Duration(0); after <= 8*time.Millisecond; after += 2 * time.Millisecond {

@@ -53,14 +53,16 @@ type healing struct {
 	won      chan *pb.Side // those that give way to this node
 	conceded chan struct{} // closed when lost is set
 
-	mu   sync.Mutex // also makes decisions one after the other
-	lost *DivergedError
-	told map[string]bool // by the loser's newest fork: the event is recorded
+	mu     sync.Mutex // also makes decisions one after the other
+	lost   *DivergedError
+	beaten map[string]string // by the loser's newest fork: why this node goes on
+	told   map[string]bool   // by the loser's newest fork: the event is recorded
 }
 
 func newHealing() *healing {
 	return &healing{
-		splits: make(chan string, 4), won: make(chan *pb.Side, 4), conceded: make(chan struct{}), told: map[string]bool{},
+		splits: make(chan string, 4), won: make(chan *pb.Side, 4), conceded: make(chan struct{}),
+		beaten: map[string]string{}, told: map[string]bool{},
 	}
 }
 
@@ -91,7 +93,8 @@ func (k *Core) Split(node string) {
 }
 
 // Meet decides, for a node whose log went apart from this one's, which of the
-// two gives way. Once this node has lost it always says so.
+// two gives way. Once it has decided it always says so: what runs where may have
+// changed when it is asked again, and then both would give way.
 func (k *Core) Meet(r *pb.MeetRequest) (*pb.MeetResponse, error) {
 	h := k.healing
 	h.mu.Lock()
@@ -108,12 +111,25 @@ func (k *Core) Meet(r *pb.MeetRequest) (*pb.MeetResponse, error) {
 		return nil, errTogether
 	}
 	winner, reason := fork.Settle(mine, theirs)
+	if why, beaten := h.beaten[newestFork(theirs)]; beaten {
+		winner, reason = k.id, why
+	}
 	if winner == k.id {
+		h.beaten[newestFork(theirs)] = reason
 		k.win(theirs)
 	} else {
 		h.concede(&DivergedError{Own: mine, Winner: theirs, Reason: reason})
 	}
 	return &pb.MeetResponse{Side: mine, Winner: winner, Reason: reason}, nil
+}
+
+// newestFork is the id by which a side is known.
+func newestFork(s *pb.Side) string {
+	forks := s.GetForks()
+	if len(forks) == 0 {
+		return ""
+	}
+	return forks[len(forks)-1].GetId()
 }
 
 // win has the loser's end recorded. It does not wait.
@@ -153,7 +169,7 @@ func (k *Core) heal(ctx context.Context) error {
 		case loser := <-h.won:
 			k.tellHealed(ctx, loser)
 		case node := <-h.splits:
-			if k.id < node {
+			if k.id < node && h.over() == nil { // who has given way asks no more
 				k.meet(ctx, node)
 			}
 		}
@@ -190,10 +206,7 @@ const mostChanges = 20
 // tellHealed records, once, who gave way and what is lost with its log.
 func (k *Core) tellHealed(ctx context.Context, loser *pb.Side) {
 	mine := k.side()
-	newest := ""
-	if forks := loser.GetForks(); len(forks) > 0 {
-		newest = forks[len(forks)-1].GetId()
-	}
+	newest := newestFork(loser)
 	k.healing.mu.Lock()
 	known := k.healing.told[newest]
 	k.healing.told[newest] = true
