@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,11 +16,11 @@ import (
 // for addresses. It is none of those between the machines; each has one port.
 type lan struct {
 	mu     sync.Mutex
-	down   map[string]bool           // ports, by machine
-	asking map[string]map[string]int // by resource and machine: questions under way
+	down   map[string]bool        // ports, by machine
+	asking map[string][]*question // by resource: under way
 }
 
-func newLAN() *lan { return &lan{down: map[string]bool{}, asking: map[string]map[string]int{}} }
+func newLAN() *lan { return &lan{down: map[string]bool{}, asking: map[string][]*question{}} }
 
 func (l *lan) up(machine string) bool {
 	l.mu.Lock()
@@ -33,20 +34,42 @@ func (l *lan) set(machine string, up bool) {
 	l.down[machine] = !up
 }
 
-// ask begins or ends a machine's question for a resource's address.
-func (l *lan) ask(id, machine string, n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.asking[id] == nil {
-		l.asking[id] = map[string]int{}
-	}
-	l.asking[id][machine] += n
+// A question is one that a machine asks for a resource's address.
+type question struct {
+	machine string
+	heard   string // another machine that began to ask meanwhile
 }
 
-func (l *lan) asks(id, machine string) bool {
+// ask begins a question, which those who ask already hear.
+func (l *lan) ask(id, machine string) *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.asking[id][machine] > 0 && !l.down[machine]
+	q := &question{machine: machine}
+	for _, other := range l.asking[id] {
+		if other.machine != machine && !l.down[machine] && !l.down[other.machine] {
+			other.heard = machine
+		}
+	}
+	l.asking[id] = append(l.asking[id], q)
+	return q
+}
+
+func (l *lan) end(id string, q *question) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asking[id] = slices.DeleteFunc(l.asking[id], func(other *question) bool { return other == q })
+}
+
+// hears returns a machine that asks as well, or did since q began.
+func (l *lan) hears(id string, q *question) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, other := range l.asking[id] {
+		if other.machine != q.machine && !l.down[other.machine] && !l.down[q.machine] {
+			return other.machine
+		}
+	}
+	return q.heard
 }
 
 var errNoCarrier = errors.New("the port has no carrier")
@@ -68,18 +91,18 @@ func (a agent) Ask(ctx context.Context, r *pb.Resource, again bool) (*resources.
 		return nil, nil
 	}
 	m.gate(a.process, "ask")
-	w.lan.ask(r.Id, m.id, 1)
-	defer w.lan.ask(r.Id, m.id, -1)
+	q := w.lan.ask(r.Id, m.id)
+	defer w.lan.end(r.Id, q)
 	left := askTime
 	if again {
 		left = askBrief
 	}
 	w.note("%s asks for %s for %v", m.id, r.Id, left)
-	for ; left > 0; left -= askPause {
+	for ; ; left -= askPause {
 		if !w.lan.up(m.id) {
 			return nil, errNoCarrier
 		}
-		if c := w.claim(m.id, r.Id); c != nil {
+		if c := w.claim(r.Id, q); c != nil || left <= 0 {
 			return c, nil
 		}
 		select {
@@ -91,19 +114,18 @@ func (a agent) Ask(ctx context.Context, r *pb.Resource, again bool) (*resources.
 		}
 		m.gate(a.process, "ask")
 	}
-	return nil, nil
 }
 
-// claim is what another machine says of an address at this instant.
-func (w *world) claim(asker, id string) *resources.Claim {
+// claim is what another machine says of an address at this instant, or said since
+// the question began.
+func (w *world) claim(id string, q *question) *resources.Claim {
 	for _, name := range w.names {
-		switch {
-		case name == asker:
-		case w.visible(name, id):
+		if name != q.machine && w.visible(name, id) {
 			return &resources.Claim{By: name, Address: id}
-		case w.lan.asks(id, name):
-			return &resources.Claim{By: name, Address: id, Asking: true}
 		}
+	}
+	if by := w.lan.hears(id, q); by != "" {
+		return &resources.Claim{By: by, Address: id, Asking: true}
 	}
 	return nil
 }

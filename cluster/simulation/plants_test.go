@@ -90,8 +90,9 @@ var plantedBugs = []planted{
 	}},
 	{name: "restart keeps the epoch and rights of its snapshot", missed: 600, want: "S1 S3", edits: []edit{
 		{holder, "me.admitted && me.nonce == e.Nonce && me.epoch", "me.admitted && (BUG || me.nonce == e.Nonce) && me.epoch"},
-		{core, "func (r rights) Regained()          { r.executor.Regained() }\n", `func (r rights) Regained() {
+		{core, "func (r rights) Regained() {\n\tr.executor.Regained()\n\tr.lapses.end()\n}\n", `func (r rights) Regained() {
 	r.executor.Regained()
+	r.lapses.end()
 	if !BUG {
 		return
 	}
