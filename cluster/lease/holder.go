@@ -148,6 +148,20 @@ func (e *Engine) Outlasts(voters []string) bool {
 	})
 }
 
+// Renew ends this node's epoch if some of these voters refuse its beats: they have
+// testified to it, no NodeGone followed, and they never ack it again (rule 18).
+// What is served pauses; the next epoch they ack. It reports whether it did so.
+func (e *Engine) Renew(voters []string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := &e.holder
+	if h.epoch == 0 || !slices.ContainsFunc(voters, func(id string) bool { return h.refused[id] }) {
+		return false
+	}
+	e.endEpoch("voters that testified to its silence never ack this epoch")
+	return true
+}
+
 // holdLoop beats, and acts when the lease ends or begins.
 func (e *Engine) holdLoop(ctx context.Context) error {
 	next := e.Clock.Now()

@@ -460,6 +460,30 @@ func TestRule17AStuckNodeBeginsANewEpoch(t *testing.T) {
 	})
 }
 
+// Rule 18: a voter that testified, without a NodeGone, would keep this node's lease
+// from outlasting a change of voters for ever.
+func TestRule18AnEpochThatAVoterNeverAcksIsRenewed(t *testing.T) {
+	inRoom(t, trio, func(r *room) {
+		a, more := r.engines["a"], []string{"a", "b", "c", "d"}
+		time.Sleep(length)
+		if a.Renew(more) {
+			t.Fatal("an epoch that nobody refuses was ended")
+		}
+		r.engines["b"].mark("a", 1)
+		time.Sleep(length)
+		if a.Outlasts(more) || !r.held("a") {
+			t.Fatalf("outlasts with two acks of four: %v, held: %v", a.Outlasts(more), r.held("a"))
+		}
+		if !a.Renew(more) {
+			t.Fatal("the epoch was not ended")
+		}
+		time.Sleep(length)
+		if !r.held("a") || r.epoch("a") != 2 || !a.Outlasts(more) {
+			t.Errorf("held %v under epoch %d, want the lease of epoch 2, acked by three", r.held("a"), r.epoch("a"))
+		}
+	})
+}
+
 // H12: one voter with a bad link stops nobody.
 func TestH12OneRefusalIsAMissingAck(t *testing.T) {
 	inRoom(t, trio, func(r *room) {

@@ -125,7 +125,8 @@ func (l voterLog) Propose(ctx context.Context, c *pb.Command) (*state.Applied, e
 	return l.localLog.Propose(ctx, c)
 }
 
-// heeded waits until the voters ack this node's beats.
+// heeded waits until the voters ack this node's beats. Those that never will, as
+// they have testified to its epoch, ack the next one.
 func (l voterLog) heeded(ctx context.Context, voters []string) error {
 	ctx, cancel := context.WithTimeout(ctx, heedTimeout)
 	defer cancel()
@@ -135,6 +136,7 @@ func (l voterLog) heeded(ctx context.Context, voters []string) error {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
+			l.lease.Renew(voters)
 			return fmt.Errorf("the new voters do not ack beats yet: %w", ctx.Err())
 		}
 	}
