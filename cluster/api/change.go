@@ -106,15 +106,16 @@ func (s *Server) enrolled() error {
 	return errNoCluster
 }
 
-// informed is enrolled for those who can wait for a leader, as after a boot of all
-// nodes.
+// informed is enrolled for those who can wait for a leader, and until this node
+// knows at least what it knew before its agent started: after a boot of all nodes
+// not even all their names are there at once.
 func (s *Server) informed(ctx context.Context) error {
-	if err := s.enrolled(); !errors.Is(err, errUnheard) {
+	if err := s.enrolled(); err != nil && !errors.Is(err, errUnheard) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, admitTimeout)
 	defer cancel()
-	if s.until(ctx, func(st *pb.State) bool { return st.GetClusterId() != "" }) != nil {
+	if s.until(ctx, func(st *pb.State) bool { return st.GetClusterId() != "" && s.sight.Known() == nil }) != nil {
 		return errUnheard
 	}
 	return nil

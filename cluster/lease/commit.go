@@ -114,7 +114,7 @@ func (e *Engine) due() *pb.Command {
 			Node: e.Self, FromEpoch: me.epoch, Nonce: e.Nonce, BootId: e.BootID, Version: e.Version,
 			Lease: durationpb.New(e.Length),
 		}}}
-	case me.epoch == h.epoch && h.length < e.wish.length:
+	case me.epoch == h.epoch && h.length < e.wished():
 		return e.resize()
 	case kept && !h.held: // to cut the guard to no lease would silence what is to be taken over
 		return nil
@@ -122,7 +122,7 @@ func (e *Engine) due() *pb.Command {
 		return &pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
 			Node: e.Self, Epoch: h.epoch, Version: e.applied.version,
 		}}}
-	case me.epoch == h.epoch && me.length > e.wish.length && !kept && e.spares():
+	case me.epoch == h.epoch && me.length > e.wished() && !kept && e.spares():
 		return e.resize()
 	}
 	return nil

@@ -138,6 +138,7 @@ type member struct {
 	admitted  bool
 	length    time.Duration
 	resized   uint64 // version of the length (rule 25)
+	restarts  bool   // it answers nobody for a while
 	confirmed uint64
 	fork      string        // id of the newest fork by which it went on alone
 	known     time.Duration // clock when this epoch was first seen
@@ -207,7 +208,7 @@ func (e *Engine) read(st *pb.State, now time.Duration) applied {
 	for _, n := range st.Nodes {
 		m := member{
 			epoch: n.Epoch, nonce: n.Nonce, admitted: n.Admission == pb.Admission_ADMISSION_ADMITTED,
-			length: n.Lease.AsDuration(), resized: n.LeaseVersion, confirmed: n.ElectorateConfirmed, known: now,
+			length: n.Lease.AsDuration(), resized: n.LeaseVersion, restarts: n.Restarting, confirmed: n.ElectorateConfirmed, known: now,
 		}
 		if old, ok := e.applied.nodes[n.Id]; ok && old.epoch == m.epoch {
 			m.known = old.known

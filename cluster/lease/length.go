@@ -47,29 +47,59 @@ func (e *Engine) Bridge(ctx context.Context, length time.Duration, reason string
 	return e.trimGuard()
 }
 
+// wished is how long leases shall last: as this node wishes, or as long as those
+// of a voter that restarts and is missed meanwhile. e.mu is held.
+func (e *Engine) wished() time.Duration {
+	return max(e.wish.length, e.applied.bridged(e.Self))
+}
+
+// bridged is for how long a node has to do without the acks of voters that
+// restart; 0: the others are a majority.
+func (a *applied) bridged(self string) (length time.Duration) {
+	there := 0
+	for _, id := range a.voters {
+		switch m := a.nodes[id]; {
+		case !m.admitted:
+		case !m.restarts || id == self:
+			there++
+		default:
+			length = max(length, m.length)
+		}
+	}
+	if a.majority(there) {
+		return 0
+	}
+	return length
+}
+
 // resize is the command that makes the length what is wished. e.mu is held.
 func (e *Engine) resize() *pb.Command {
-	reason := e.wish.reason
-	if reason == "" {
-		reason = "its agent is at work"
+	l := &pb.SetLength{
+		Node: e.Self, Epoch: e.holder.epoch, FromVersion: e.holder.resized, Length: durationpb.New(e.wished()),
+		Reason: e.wish.reason, Restarting: e.wish.reason != "",
 	}
-	return &pb.Command{Body: &pb.Command_SetLength{SetLength: &pb.SetLength{
-		Node: e.Self, Epoch: e.holder.epoch, FromVersion: e.holder.resized, Length: durationpb.New(e.wish.length), Reason: reason,
-	}}}
+	switch {
+	case l.Restarting:
+	case e.wished() > e.wish.length:
+		l.Reason = "a voter that restarts its agent is missed"
+	default:
+		l.Reason = "its agent is at work"
+	}
+	return &pb.Command{Body: &pb.Command_SetLength{SetLength: l}}
 }
 
 // tooLong reports whether the leases are to become shorter as soon as they may.
 func (e *Engine) tooLong() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.holder.epoch != 0 && e.applied.nodes[e.Self].length > e.wish.length
+	return e.holder.epoch != 0 && e.applied.nodes[e.Self].length > e.wished()
 }
 
 // spares reports whether the lease goes on for a good while when it is counted
 // by the length that is wished. e.mu is held.
 func (e *Engine) spares() bool {
 	h := &e.holder
-	return h.held && h.until(e, e.wish.length)-e.Clock.Now() > e.wish.length/2
+	return h.held && h.until(e, e.wished())-e.Clock.Now() > e.wished()/2
 }
 
 // cutLease makes the lease end as early as a shorter length has it, before that is

@@ -161,3 +161,36 @@ func TestRule25ASecondRestartOvertakesTheEndOfTheFirst(t *testing.T) {
 		}
 	})
 }
+
+// Of two voters each needs the other's acks: what one does without for a while
+// must not end what the other serves.
+func TestRule25TheOtherOfTwoVotersIsBridgedToo(t *testing.T) {
+	inRoom(t, []string{"a", "b"}, func(r *room) {
+		r.engines["a"].bridge(t)
+		time.Sleep(2 * commitPause)
+		b := r.engines["b"]
+		if left := b.left(); left < bridge-200*time.Millisecond || r.length("b") != bridge {
+			t.Fatalf("%v are left of b's lease of %v while a restarts", left, r.length("b"))
+		}
+		r.engines["a"].end()
+		time.Sleep(5 * time.Second)
+		if !r.held("b") || b.told() != "[regained]" {
+			t.Fatalf("b, told %s, holds its lease: %v", b.told(), r.held("b"))
+		}
+		r.sit("a", 2, map[string]uint64{})
+		time.Sleep(time.Second)
+		if r.length("a") != length || r.length("b") != length || b.told() != "[regained]" {
+			t.Errorf("a is back: leases of %v and %v, b was told %s", r.length("a"), r.length("b"), b.told())
+		}
+	})
+}
+
+func TestRule25AMajorityIsNotBridged(t *testing.T) {
+	inRoom(t, trio, func(r *room) {
+		r.engines["a"].bridge(t)
+		time.Sleep(time.Second)
+		if r.length("b") != length {
+			t.Errorf("b's leases are of %v, although b and c are a majority", r.length("b"))
+		}
+	})
+}

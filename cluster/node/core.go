@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -156,24 +157,52 @@ func (k *Core) work(ctx, beating context.Context) error {
 // bridgeTimeout bounds how long a restart waits for the lease that bridges it.
 const bridgeTimeout = 2 * time.Second
 
-// bridge lets what this node serves go on while its agent restarts (lease
-// protocol, rule 25). Where that cannot be had it ends with the lease.
+// bridge lets what runs here, and what others run who need this node's vote, go
+// on while its agent restarts (lease protocol, rule 25). Where that cannot be had it
+// ends with the lease.
 func (k *Core) bridge(ctx context.Context) {
-	length := state.RestartLease(k.store.Get().State)
-	if length == 0 || !k.executor.Owns() {
-		return
-	}
-	if hang := k.raft.Hang(); hang != nil { // the others would count by a longer lease, and this node would not learn of it
-		k.logger.Warn("what runs here ends with its lease: it cannot be made longer while the disk hangs", "err", hang)
+	st := k.store.Get().State
+	length := state.RestartLease(st)
+	if length == 0 || !k.executor.Owns() && !state.Missed(st, k.id) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, bridgeTimeout)
 	defer cancel()
-	if err := k.lease.Bridge(ctx, length, "its agent restarts"); err != nil {
-		k.logger.Warn("what runs here ends with its lease: it could not be made longer for the restart", "err", err)
+	err := k.lease.Bridge(ctx, length, "its agent restarts")
+	if err == nil {
+		err = k.awaitBridges(ctx, length)
+	}
+	if err != nil {
+		k.logger.Warn("what runs here, or needs this node's vote, may end with its lease: it could not be made longer for the restart", "err", err)
 		return
 	}
 	k.logger.Info("what runs here goes on without the agent", "for", length)
+}
+
+// awaitBridges waits until others hold longer leases too, if they need this
+// node's vote: for three of their beats after it is known that they may.
+func (k *Core) awaitBridges(ctx context.Context, length time.Duration) error {
+	for {
+		changed := k.store.Changed()
+		st := k.store.Get().State
+		if !state.Missed(st, k.id) {
+			return nil
+		}
+		short := slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
+			return n.Id != k.id && n.Admission == pb.Admission_ADMISSION_ADMITTED && n.Lease.AsDuration() < length
+		})
+		wait := time.Hour
+		if !short {
+			wait = 3 * k.lease.Interval
+		}
+		select {
+		case <-time.After(wait):
+			return nil
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the leases of the others: %w", ctx.Err())
+		}
+	}
 }
 
 // term is one term of leadership.

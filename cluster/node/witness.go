@@ -20,12 +20,8 @@ func isWitness(st *pb.State, id string) bool {
 	return state.NodeByID(st, id).GetRole() == pb.Role_ROLE_WITNESS
 }
 
-const (
-	// fresh is the age of the newest beat of a node that is there: they come every 65 ms.
-	fresh = 150 * time.Millisecond
-	// lookout is how often a witness that leads looks for a successor that has come back.
-	lookout = 100 * time.Millisecond
-)
+// lookout is how often a witness that leads looks for a successor that has come back.
+const lookout = 100 * time.Millisecond
 
 // relinquish has a witness that leads hand leadership to a voter that is heard.
 // While none is it leads, and does what a leader does. A transfer to a node that is
@@ -62,7 +58,7 @@ func (k *Core) successor() string {
 	if err != nil {
 		return ""
 	}
-	best := ""
+	best, fresh := "", 2*k.lease.Interval+20*time.Millisecond // the age of the newest beat of one that is there
 	for _, n := range st.Nodes {
 		elected := state.Votes(st, n.Id) && slices.Contains(servers, consensus.Server{ID: n.Id, Voter: true})
 		if n.Role != pb.Role_ROLE_VOTER || !elected || k.lease.Peer(n.Id).Silence > fresh {

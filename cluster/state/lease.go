@@ -51,6 +51,7 @@ func (d *draft) admit(a *pb.Admit) error {
 			n.Version = a.Version
 		}
 		if rebooted {
+			n.Restarting = false
 			n.Stopped = n.Disabled // a shutdown stopped it, or an operator did for the time before
 		}
 	})
@@ -96,6 +97,7 @@ func (d *draft) setLength(s *pb.SetLength) error {
 	d.putNodeRecord(with(n, func(n *pb.Node) {
 		n.Lease = s.Length
 		n.LeaseVersion++
+		n.Restarting = s.Restarting
 	}))
 	d.record(&pb.Event{
 		Kind: "lease-length", Node: n.Name, Severity: pb.Severity_SEVERITY_INFO,
@@ -152,6 +154,7 @@ func (d *draft) end(n *pb.Node, why string) {
 	gone := with(n, func(n *pb.Node) {
 		n.Admission = pb.Admission_ADMISSION_GONE
 		n.GoneAt = d.at
+		n.Restarting = false
 	})
 	d.putNodeRecord(gone)
 	d.dropOperations(n.Id)

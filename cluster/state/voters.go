@@ -55,6 +55,19 @@ func present(s *pb.State, ids []string) int {
 	return n
 }
 
+// Missed reports whether no lease can be held while a voter does not answer: the
+// others that are there, and do not restart themselves, are no majority.
+func Missed(s *pb.State, id string) bool {
+	others := 0
+	for _, v := range s.GetElectorate().GetVoters() {
+		n := NodeByID(s, v)
+		if v != id && n.GetAdmission() == pb.Admission_ADMISSION_ADMITTED && !n.GetRestarting() {
+			others++
+		}
+	}
+	return Votes(s, id) && 2*others <= len(s.GetElectorate().GetVoters())
+}
+
 // Forfeit returns when a voter that is gone loses its vote; zero: never, as
 // things are. It takes the property dead-voter-timeout, and as many living voters
 // as min-voters says, so that nobody's safety is lowered without an operator.

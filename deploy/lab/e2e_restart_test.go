@@ -23,13 +23,7 @@ func TestE2ERollingRestart(t *testing.T) {
 	proxies := s.said
 	client := s.client("http://$VIP/")
 	for range rounds {
-		for _, node := range s.Spec.Nodes() {
-			s.play("restart " + node)
-			if _, err := s.cluster.Settled(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			s.awaitLength(node, "0.4s")
-		}
+		s.restartAll()
 	}
 	s.play("all on lvsm")
 	s.lostNothing(client.ends("lvsm"))
@@ -40,6 +34,38 @@ func TestE2ERollingRestart(t *testing.T) {
 		never says failover
 		never says node-gone
 	`)
+}
+
+// TestE2ERollingRestartOfTwo does the same with two voters, of which each needs
+// the other's vote: what one serves must outlast the restart of the other.
+func TestE2ERollingRestartOfTwo(t *testing.T) {
+	for name, shape := range map[string]Shape{"who stop without quorum": {}, "who are a pair": Pair} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, "lvsm", "lvss")
+			s.formAs(shape)
+			s.play("all on lvsm")
+			client := s.client("")
+			for range 3 {
+				s.restartAll()
+			}
+			s.play("all on lvsm")
+			s.lostNothing(client.ends("lvsm"))
+		})
+	}
+}
+
+// restartAll restarts the agents of all nodes, one after the other.
+func (s *scene) restartAll() {
+	s.Helper()
+	for _, node := range s.Spec.Nodes() {
+		s.play("restart " + node)
+		if _, err := s.cluster.Settled(s.Context()); err != nil {
+			s.Fatal(err)
+		}
+		for _, n := range s.Spec.Nodes() {
+			s.awaitLength(n, "0.4s")
+		}
+	}
 }
 
 // awaitLength waits until a node's leases are of a length.

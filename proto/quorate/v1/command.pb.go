@@ -1129,7 +1129,8 @@ type SetLength struct {
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                                // compare-and-set
 	FromVersion   uint64                 `protobuf:"varint,3,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"` // compare-and-set, on Node.lease_version
 	Length        *durationpb.Duration   `protobuf:"bytes,4,opt,name=length,proto3" json:"length,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"` // for people
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`          // for people
+	Restarting    bool                   `protobuf:"varint,6,opt,name=restarting,proto3" json:"restarting,omitempty"` // the node is about to be away: for Node.restarting
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,6 +1198,13 @@ func (x *SetLength) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *SetLength) GetRestarting() bool {
+	if x != nil {
+		return x.Restarting
+	}
+	return false
 }
 
 // Dispatch commits intents. Apply gives each its id and each start its
@@ -2687,13 +2695,16 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12\x1d\n" +
 	"\n" +
 	"peer_epoch\x18\x05 \x01(\x04R\tpeerEpoch\x123\n" +
-	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\"\xa3\x01\n" +
+	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\"\xc3\x01\n" +
 	"\tSetLength\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
 	"\ffrom_version\x18\x03 \x01(\x04R\vfromVersion\x121\n" +
 	"\x06length\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06length\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"A\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1e\n" +
+	"\n" +
+	"restarting\x18\x06 \x01(\bR\n" +
+	"restarting\"A\n" +
 	"\bDispatch\x125\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x15.quorate.v1.OperationR\n" +

@@ -635,6 +635,7 @@ type Node struct {
 	AdmittedAt          *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=admitted_at,json=admittedAt,proto3" json:"admitted_at,omitempty"`
 	GoneAt              *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=gone_at,json=goneAt,proto3" json:"gone_at,omitempty"`
 	LeaseVersion        uint64                 `protobuf:"varint,29,opt,name=lease_version,json=leaseVersion,proto3" json:"lease_version,omitempty"`        // raised by every SetLength
+	Restarting          bool                   `protobuf:"varint,30,opt,name=restarting,proto3" json:"restarting,omitempty"`                                // its agent restarts, and answers nobody for a while
 	DiskHangsSince      *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=disk_hangs_since,json=diskHangsSince,proto3" json:"disk_hangs_since,omitempty"` // unset: its disk is well
 	// Local trouble, as the node itself reports it. It outlives an epoch: the node
 	// takes it back when it is over.
@@ -805,6 +806,13 @@ func (x *Node) GetLeaseVersion() uint64 {
 		return x.LeaseVersion
 	}
 	return 0
+}
+
+func (x *Node) GetRestarting() bool {
+	if x != nil {
+		return x.Restarting
+	}
+	return false
 }
 
 func (x *Node) GetDiskHangsSince() *timestamppb.Timestamp {
@@ -2853,7 +2861,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb3\a\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -2877,7 +2885,10 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\vadmitted_at\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"admittedAt\x123\n" +
 	"\agone_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\x06goneAt\x12#\n" +
-	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x12D\n" +
+	"\rlease_version\x18\x1d \x01(\x04R\fleaseVersion\x12\x1e\n" +
+	"\n" +
+	"restarting\x18\x1e \x01(\bR\n" +
+	"restarting\x12D\n" +
 	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x12'\n" +
 	"\x05reach\x18\x1c \x01(\v2\x11.quorate.v1.ReachR\x05reach\x122\n" +
 	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x1a=\n" +
