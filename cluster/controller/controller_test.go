@@ -62,8 +62,11 @@ func (d *desk) admit(node string) {
 	}}})
 }
 
+// confirm has a node confirm the electorate that a term, if one runs, has left for
+// it: while it goes on to the next one, a confirmation may come too late.
 func (d *desk) confirm(node string) {
 	d.t.Helper()
+	synctest.Wait()
 	st := d.store.Get().State
 	d.commit(&pb.Command{Body: &pb.Command_ConfirmElectorate{ConfirmElectorate: &pb.ConfirmElectorate{
 		Node: node, Epoch: state.NodeByID(st, node).Epoch, Version: st.Electorate.Version,
