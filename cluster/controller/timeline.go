@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,12 @@ type timeline struct {
 	led      time.Time           // when this node's newest term began
 	verdicts map[string]*verdict // by node id: how it was found gone
 	passages map[string]*passage // by resource: under way
-	told     map[string]uint64   // by resource: the assignment that an event of this term tells of
-	seen     *pb.State           // the last state looked at
+	told     tales
+	seen     *pb.State // the last state looked at
 }
+
+// Tales are, by resource, the assignment that an event of this term tells of.
+type tales map[string]uint64
 
 // A verdict is how a node was found gone.
 type verdict struct {
@@ -43,7 +47,7 @@ type passage struct {
 }
 
 func newTimeline() *timeline {
-	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage), told: make(map[string]uint64)}
+	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage), told: make(tales)}
 }
 
 func (p *passage) reach(name string, now time.Time) {
@@ -126,22 +130,29 @@ func (t *timeline) follow(before, st *pb.State, id string, now time.Time) *pb.Ev
 		was := state.AssignmentOf(before, id)
 		t.left(st, id, was, is, now)
 		if e := t.arrived(before, st, id, was, is, now); e != nil {
-			t.told[id] = is.Number
-			return e
+			return t.told.by(e, is)
 		}
 	}
 	if is == nil || is.Revoking || !runs(st, is) || t.told[id] == is.Number {
 		return nil
 	}
-	t.told[id] = is.Number
-	return untold(before, st, is)
+	return t.told.by(untold(before, st, is), is)
+}
+
+// by notes that an event, if there is one, tells of an assignment.
+func (t tales) by(e *pb.Event, is *pb.Assignment) *pb.Event {
+	t[is.Resource] = is.Number
+	if e != nil {
+		e.Assignment = is.Number
+	}
+	return e
 }
 
 // untold returns the event of a start that no passage tells of: the first one of a
-// resource, or one whose beginning only an earlier leader saw; nil: there was none.
+// resource, or one whose beginning only an earlier leader saw; nil: it was told.
 func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
-	from, to := lastKnown(st, is), nodeName(st, is.Node)
-	if from == to {
+	last := lastTold(st, is.Resource)
+	if last.GetAssignment() == is.Number {
 		return nil
 	}
 	cause := "the leader before this one did not come to tell why"
@@ -150,23 +161,31 @@ func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
 			cause = op.Reason
 		}
 	}
-	e := &pb.Event{Kind: "move", Resource: is.Resource, Node: to, Severity: pb.Severity_SEVERITY_INFO}
-	if from == "" {
+	to := nodeName(st, is.Node)
+	e := &pb.Event{Resource: is.Resource, Node: to, Severity: pb.Severity_SEVERITY_INFO}
+	switch from := cmp.Or(last.GetNode(), elsewhere(st, is)); from {
+	case "":
 		e.Kind, e.Text = "start", fmt.Sprintf("%s was started on %s: %s", is.Resource, to, cause)
-	} else {
-		e.Text = fmt.Sprintf("%s moved from %s to %s: %s", is.Resource, from, to, cause)
+	case to:
+		e.Kind, e.Text = "recovery", fmt.Sprintf("%s was started on %s again: %s", is.Resource, to, cause)
+	default:
+		e.Kind, e.Text = "move", fmt.Sprintf("%s moved from %s to %s: %s", is.Resource, from, to, cause)
 	}
 	return e
 }
 
-// lastKnown is the name of the node to which the newest event brought a resource,
-// else of another one than its present one on which it is known to have run.
-func lastKnown(st *pb.State, is *pb.Assignment) string {
+// lastTold is the newest event that tells how a node came to have a resource.
+func lastTold(st *pb.State, resource string) *pb.Event {
 	for _, e := range slices.Backward(st.Events) {
-		if e.Resource == is.Resource && slices.Contains([]string{"start", "failover", "move", "recovery"}, e.Kind) {
-			return e.Node
+		if e.Resource == resource && e.Assignment != 0 {
+			return e
 		}
 	}
+	return nil
+}
+
+// elsewhere is the name of a node on which a resource ran before its present one.
+func elsewhere(st *pb.State, is *pb.Assignment) string {
 	for _, i := range st.Instances {
 		if i.Resource == is.Resource && i.Node != is.Node && i.Revision != 0 {
 			return nodeName(st, i.Node)

@@ -13,7 +13,7 @@ import (
 func TestTimelineTellsOfAnAgentThatBeganAnew(t *testing.T) {
 	owned := func(epoch, assigned, number uint64) *pb.State {
 		st := &pb.State{
-			Events:    []*pb.Event{{Kind: "start", Resource: "vip", Node: "n1"}},
+			Events:    []*pb.Event{{Kind: "start", Resource: "vip", Node: "n1", Assignment: 1}},
 			Nodes:     []*pb.Node{{Id: "1", Name: "n1", Epoch: epoch, Admission: pb.Admission_ADMISSION_ADMITTED}},
 			Resources: []*pb.Resource{{Id: "vip"}},
 		}
@@ -57,9 +57,11 @@ func TestTimelineTellsOfAPassageThatItsLeaderTookAlong(t *testing.T) {
 		known []*pb.Event
 		want  string
 	}{
-		"it was on another node": {[]*pb.Event{{Kind: "start", Resource: "vip", Node: "n1"}}, "move"},
-		"it was told":            {[]*pb.Event{{Kind: "failover", Resource: "vip", Node: "n2"}}, ""},
-		"nothing was ever told":  {nil, "start"},
+		"it was on another node":       {[]*pb.Event{{Kind: "start", Resource: "vip", Node: "n1", Assignment: 1}}, "move"},
+		"it was told":                  {[]*pb.Event{{Kind: "failover", Resource: "vip", Node: "n2", Assignment: 2}}, ""},
+		"it was away and came back":    {[]*pb.Event{{Kind: "start", Resource: "vip", Node: "n2", Assignment: 1}}, "recovery"},
+		"nothing was ever told":        {nil, "start"},
+		"something else of it is told": {[]*pb.Event{{Kind: "operation-failed", Resource: "vip", Node: "n2"}}, "start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tl, now := newTimeline(), time.Now()

@@ -2307,10 +2307,11 @@ type Event struct {
 	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"` // stable code: node-gone, failover, operation-failed, …
 	Node          string                 `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"` // name
 	Resource      string                 `protobuf:"bytes,6,opt,name=resource,proto3" json:"resource,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`     // a sentence
-	Phases        []*Phase               `protobuf:"bytes,8,rep,name=phases,proto3" json:"phases,omitempty"` // of a failover, in order
-	Actor         string                 `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`   // who changed the configuration
-	Index         uint64                 `protobuf:"varint,10,opt,name=index,proto3" json:"index,omitempty"` // log index
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`               // a sentence
+	Phases        []*Phase               `protobuf:"bytes,8,rep,name=phases,proto3" json:"phases,omitempty"`           // of a failover, in order
+	Actor         string                 `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`             // who changed the configuration
+	Index         uint64                 `protobuf:"varint,10,opt,name=index,proto3" json:"index,omitempty"`           // log index
+	Assignment    uint64                 `protobuf:"varint,11,opt,name=assignment,proto3" json:"assignment,omitempty"` // of the resource: the one that this tells of, if it tells how a node came to have it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2411,6 +2412,13 @@ func (x *Event) GetActor() string {
 func (x *Event) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
+	}
+	return 0
+}
+
+func (x *Event) GetAssignment() uint64 {
+	if x != nil {
+		return x.Assignment
 	}
 	return 0
 }
@@ -3040,7 +3048,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\brevision\x18\v \x01(\x04R\brevision\x12\x18\n" +
 	"\arestart\x18\f \x01(\x04R\arestart\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
-	"\bobstacle\x18\x15 \x01(\bR\bobstacle\"\xa4\x02\n" +
+	"\bobstacle\x18\x15 \x01(\bR\bobstacle\"\xc4\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
@@ -3052,7 +3060,10 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06phases\x18\b \x03(\v2\x11.quorate.v1.PhaseR\x06phases\x12\x14\n" +
 	"\x05actor\x18\t \x01(\tR\x05actor\x12\x14\n" +
 	"\x05index\x18\n" +
-	" \x01(\x04R\x05index\"F\n" +
+	" \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"assignment\x18\v \x01(\x04R\n" +
+	"assignment\"F\n" +
 	"\x05Phase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xb1\x05\n" +
