@@ -67,7 +67,8 @@ func (d *draft) endIgnore() {
 }
 
 // Lost returns the peer that a node goes on without, since its fork. Empty:
-// there is none, or it is back.
+// there is none, or it is back. What role it was given meanwhile does not matter:
+// it has not heard of that, and may serve.
 func Lost(s *pb.State, self string) string {
 	voters, forks := s.GetElectorate().GetVoters(), s.GetForks()
 	if len(voters) != 1 || voters[0] != self || len(forks) == 0 {
@@ -75,7 +76,7 @@ func Lost(s *pb.State, self string) string {
 	}
 	last := forks[len(forks)-1]
 	peer := NodeByID(s, last.Peer)
-	if last.Node != self || peer.GetAdmission() != pb.Admission_ADMISSION_GONE || peer.Role != pb.Role_ROLE_VOTER {
+	if last.Node != self || peer.GetAdmission() != pb.Admission_ADMISSION_GONE {
 		return ""
 	}
 	return peer.Id

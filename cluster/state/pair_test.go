@@ -38,6 +38,22 @@ func TestAPairIsTwoVotersWhosePolicyIsIgnore(t *testing.T) {
 	}
 }
 
+// One that was made a replica while it was away has not heard of it, and may serve.
+func TestALostPeerIsLostInWhateverRole(t *testing.T) {
+	c := newPair(t)
+	if err := c.goAlone(c.fork()); err != nil {
+		t.Fatal(err)
+	}
+	c.run("put b replica")
+	if got := Lost(c.state(), "a"); got != "b" {
+		t.Errorf("a lost %q, want b", got)
+	}
+	c.run("admit b")
+	if got := Lost(c.state(), "a"); got != "" {
+		t.Errorf("b is back, and a lost %q", got)
+	}
+}
+
 // Of three voters a majority decides: the policy ends with the pair, in the same
 // entry, and says so.
 func TestAThirdVoterEndsThePolicyOfAPair(t *testing.T) {
