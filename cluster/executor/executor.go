@@ -67,8 +67,8 @@ type Executor struct {
 	running sync.WaitGroup  // all operations, watches and halts
 	turned  chan struct{}   // closed at the next turn of the lease
 	units   map[string]*unit
-	orders  map[uint64]*order // by operation id: under way, or done lately
-	done    []uint64          // ids of finished orders, oldest first
+	orders  map[orderKey]*order // under way, or done lately
+	done    []orderKey          // the finished ones, oldest first
 }
 
 // keptOrders is how many results are remembered for a leader that asks again.
@@ -78,7 +78,7 @@ const keptOrders = 1024
 func New(c Config) *Executor {
 	return &Executor{
 		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, clear: c.Clear, logger: c.Logger,
-		turned: make(chan struct{}), units: make(map[string]*unit), orders: make(map[uint64]*order),
+		turned: make(chan struct{}), units: make(map[string]*unit), orders: make(map[orderKey]*order),
 	}
 }
 
@@ -95,6 +95,19 @@ func (e *Executor) Run(ctx context.Context) error {
 	e.mu.Unlock()
 	e.running.Wait()
 	return nil
+}
+
+// An orderKey tells one operation from another. Its number alone does not: of two
+// logs that went apart the second gives the numbers of the first out again.
+type orderKey struct {
+	id, epoch, assignment uint64
+	kind                  pb.OperationKind
+	resource              string
+	since                 int64 // Unix time in nanoseconds, by who proposed it
+}
+
+func keyOf(o *pb.Operation) orderKey {
+	return orderKey{o.Id, o.Epoch, o.Assignment, o.Kind, o.Resource, o.Since.AsTime().UnixNano()}
 }
 
 // An order is one operation that the leader asked for.
@@ -133,11 +146,12 @@ func (e *Executor) accept(r *pb.ExecuteRequest) (*order, error) {
 	case r.Nonce != e.nonce:
 		return nil, errors.New("the order is for another start of this agent, which alone knows what became of it")
 	}
-	if known := e.orders[r.Operation.Id]; known != nil {
+	key := keyOf(r.Operation)
+	if known := e.orders[key]; known != nil {
 		return known, nil
 	}
 	o := &order{finished: make(chan struct{})}
-	e.orders[r.Operation.Id] = o
+	e.orders[key] = o
 	u := e.unit(r.Resource.Id)
 	job, refusal := u.take(e, r)
 	ctx := e.ctx
@@ -146,17 +160,17 @@ func (e *Executor) accept(r *pb.ExecuteRequest) (*order, error) {
 		if refusal == "" {
 			job(ctx, o.result)
 		}
-		e.finish(r.Operation.Id, o)
+		e.finish(key, o)
 	})
 	return o, nil
 }
 
 // finish publishes the order's result.
-func (e *Executor) finish(id uint64, o *order) {
+func (e *Executor) finish(key orderKey, o *order) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	close(o.finished)
-	e.done = append(e.done, id)
+	e.done = append(e.done, key)
 	if len(e.done) > keptOrders {
 		delete(e.orders, e.done[0])
 		e.done = e.done[1:]

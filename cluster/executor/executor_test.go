@@ -343,6 +343,21 @@ func TestAnOrderAskedTwiceRunsOnce(t *testing.T) {
 	})
 }
 
+// After a split the log of the other side gives numbers out that were given
+// before.
+func TestAnotherOrderOfTheSameNumberIsAnother(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		first := request(probe, "vip", 0)
+		m.want(m.do(first), pb.Outcome_OUTCOME_NOT_RUNNING)
+		second := request(start, "vip", 1)
+		second.Operation.Id = first.Operation.Id
+		m.want(m.do(second), done)
+		if !m.runs("vip") {
+			t.Error("the result of the first was repeated, and nothing started")
+		}
+	})
+}
+
 func TestASlowOperationDelaysOnlyItsOwnResource(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		m.delay["slow"] = 9 * time.Second

@@ -6,6 +6,7 @@ const (
 	electorate = "cluster/state/electorate.go"
 	engine     = "cluster/lease/engine.go"
 	executions = "cluster/executor/operations.go"
+	executors  = "cluster/executor/executor.go"
 	holder     = "cluster/lease/holder.go"
 	forks      = "cluster/fork/fork.go"
 	leader     = "cluster/lease/leader.go"
@@ -70,7 +71,7 @@ var plantedBugs = []planted{
 		{holder, "if !h.held && now-h.since > h.length {", "if !BUG && !h.held && now-h.since > h.length {"},
 	}},
 	{name: "stale order obeyed", missed: 600, want: "S1 S3", edits: []edit{
-		{units, "if r.Nonce != e.nonce {", "if !BUG && r.Nonce != e.nonce {"},
+		{executors, "case r.Nonce != e.nonce:", "case !BUG && r.Nonce != e.nonce:"},
 		{units, "case epoch != op.Epoch:", "case !BUG && epoch != op.Epoch:"},
 		{units, "\tu.right = right{epoch: op.Epoch, assignment: op.Assignment}\n", "\tu.right = right{epoch: op.Epoch, assignment: op.Assignment}\n\tif BUG {\n\t\tu.right.epoch, _, _ = e.lease.Held()\n\t}\n"},
 		{executions, "rt := right{r.Operation.Epoch, r.Operation.Assignment}\n", "rt := If(BUG, u.right, right{r.Operation.Epoch, r.Operation.Assignment})\n"},
