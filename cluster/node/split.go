@@ -186,7 +186,7 @@ func (k *Core) meet(ctx context.Context, node string) {
 	case err != nil:
 		k.logger.Info("a split is not settled yet", "node", node, "err", err)
 	case answer.Winner == k.id:
-		k.win(answer.Side)
+		k.tellHealed(ctx, answer.Side) // before the pause, in which the loser may be back
 	case answer.Winner == node:
 		k.healing.mu.Lock()
 		k.healing.concede(&DivergedError{Own: mine, Winner: answer.Side, Reason: answer.Reason})
