@@ -193,9 +193,12 @@ func (w *world) cutNetwork(*machine) {
 	})
 }
 
+// shortestOutage of a port is longer than the lease that bridges a restart (restart-lease).
+const shortestOutage = 2300 * time.Millisecond
+
 // cutLAN ends a machine's way to the clients and to the ping targets, unless the
-// other one has none either. A port that is down for less than a lease would be
-// three lost questions.
+// other one has none either. A port that is down for less than a lease, which may be
+// one for a restart of the agent, would be three lost questions.
 func (w *world) cutLAN(m *machine) {
 	for _, name := range w.names {
 		if !w.lan.up(name) {
@@ -204,7 +207,7 @@ func (w *world) cutLAN(m *machine) {
 	}
 	w.note("%s is cut off from the LAN", m.id)
 	w.lan.set(m.id, false)
-	w.later(w.fate.between(time.Second, 4*time.Second), func() { w.healLAN(m) })
+	w.later(w.fate.between(shortestOutage, 2*shortestOutage), func() { w.healLAN(m) })
 }
 
 // forkTwice brings both of a pair to go on alone: first the one that is not cut off
@@ -218,7 +221,7 @@ func (w *world) forkTwice(m *machine) {
 	w.network.setCut(m.id, other.id, w.network.all()...)
 	w.network.setCut(other.id, m.id, w.network.all()...)
 	w.cutLAN(m)
-	dies := w.fate.between(1500*time.Millisecond, 3*time.Second)
+	dies := w.fate.between(shortestOutage, 2*shortestOutage)
 	w.later(dies, func() {
 		if !w.repaired.Load() {
 			other.kill(true)

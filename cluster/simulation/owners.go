@@ -46,8 +46,9 @@ func (o *owners) follow(s state.Snapshot) {
 	}
 }
 
-// unexplained returns a resource's last change of its owner that no event tells
-// of. One that was followed by another before a leader came to tell may be missing.
+// unexplained returns the last change of a resource's owner if the newest event
+// about where it is names another node, or no cause. What came back to where it
+// was before any leader came to tell needs none.
 func (o *owners) unexplained(s *pb.State) (passage, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -56,20 +57,20 @@ func (o *owners) unexplained(s *pb.State) (passage, bool) {
 		last[c.resource] = c
 	}
 	for _, id := range resourceIDs() {
-		if c, moved := last[id]; moved && !slices.ContainsFunc(s.Events, c.told) {
+		if c, moved := last[id]; moved && !c.told(s.Events) {
 			return c, true
 		}
 	}
 	return passage{}, false
 }
 
-// told reports whether an event tells of the passage, and why it was.
-func (c passage) told(e *pb.Event) bool {
-	switch e.Kind {
-	case "start", "failover", "move", "recovery":
-	default:
-		return false
+// told reports whether the newest event tells of the passage, and why it was.
+func (c passage) told(events []*pb.Event) bool {
+	for _, e := range slices.Backward(events) {
+		if e.Resource == c.resource && slices.Contains([]string{"start", "failover", "move", "recovery"}, e.Kind) {
+			_, cause, _ := strings.Cut(e.Text, ": ")
+			return e.Node == c.to && cause != ""
+		}
 	}
-	_, cause, _ := strings.Cut(e.Text, ": ")
-	return e.Resource == c.resource && e.Node == c.to && e.Index >= c.index && cause != ""
+	return false
 }

@@ -200,6 +200,9 @@ func (w *world) disturb() {
 func (w *world) repair() {
 	w.note("repair")
 	w.repaired.Store(true)
+	if w.pair {
+		w.sleep(shortestOutage)
+	}
 	w.network.heal()
 	for _, name := range w.names {
 		w.healLAN(w.machines[name])

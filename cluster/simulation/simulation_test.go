@@ -173,6 +173,11 @@ func work(t *testing.T) {
 	if *only != "" {
 		wanted.faults = strings.Split(*only, ",")
 	}
+	watched := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { watchMemory(watched) })
+	defer watch.Wait()
+	defer close(watched)
 	for i := range *schedules {
 		seed := *firstSeed + uint64(i)**stride
 		fmt.Println("playing", seed)
@@ -187,6 +192,29 @@ func work(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Printf("report %s\n", line)
+	}
+}
+
+// mostMemory is many times what any schedule needs.
+const mostMemory = 2 << 30
+
+// watchMemory ends a process whose schedule goes round in a circle without an end,
+// until it is done. Real time goes on beside the bubbles' own.
+func watchMemory(done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			if m.HeapAlloc > mostMemory {
+				fmt.Fprintln(os.Stderr, "this schedule takes more and more memory: it goes round in a circle")
+				os.Exit(3)
+			}
+		}
 	}
 }
 

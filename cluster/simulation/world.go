@@ -86,9 +86,16 @@ func (w *world) end() {
 	w.tasks.Wait()
 }
 
+// longestTimeline is more than any schedule tells of. One that goes round in a
+// circle without an end must not take all memory.
+const longestTimeline = 200_000
+
 func (w *world) note(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.timeline) > longestTimeline {
+		panic("this schedule goes round in a circle: " + strings.Join(w.timeline[longestTimeline-20:], "\n"))
+	}
 	w.timeline = append(w.timeline, fmt.Sprintf("%9.1f ms  %s", float64(time.Since(w.epoch).Microseconds())/1000, fmt.Sprintf(format, args...)))
 }
 
