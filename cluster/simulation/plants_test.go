@@ -110,7 +110,7 @@ var plantedBugs = []planted{
 `},
 		{simMachine, "\tp.guard = newGuard(p)\n", "\tbugs.Nonce[m.id] = p.nonce\n\tp.guard = newGuard(p)\n"},
 	}},
-	{name: "epoch used again after a resignation", seed: 53, want: "S1 S3", edits: []edit{
+	{name: "epoch used again after a resignation", seed: 53, want: "S1 S3 S7", edits: []edit{
 		{holder, "\th.spent = max(h.spent, h.epoch)\n", "\th.spent = If(BUG, h.spent, max(h.spent, h.epoch))\n"},
 	}},
 	{name: "restart admitted while the old guard is live", missed: 400, want: "S1 S3", edits: []edit{
