@@ -131,7 +131,7 @@ var plantedBugs = []planted{
 	{name: "paused machine", seed: 100, want: "S1 S3", edits: []edit{
 		{simMachine, "\treturn m.clock.Now() < m.stale\n", "\treturn !BUG && m.clock.Now() < m.stale\n"},
 	}},
-	{name: "threshold of five percent", seed: 41, want: "S1 S3", edits: []edit{
+	{name: "threshold of five percent", missed: 800, want: "S1 S3", edits: []edit{
 		{engine, "\treturn bugs.If(bugs.On(\"threshold shorter than the lease\"), ", "\treturn If(BUG, length*105/100, If(bugs.On(\"threshold shorter than the lease\"), "},
 		{engine, "(length*11+9)/10+10*time.Millisecond)\n", "(length*11+9)/10+10*time.Millisecond))\n"},
 		{nodeState, "\treturn bugs.If(bugs.On(\"threshold shorter than the lease\"), ", "\treturn If(BUG, lease*105/100, If(bugs.On(\"threshold shorter than the lease\"), "},
