@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -155,12 +155,5 @@ func (e *Engine) unvouched() bool {
 // checked reports whether this node goes on alone without its peer, and checks
 // are configured for that.
 func checked(st *pb.State, self string) bool {
-	voters, forks := st.GetElectorate().GetVoters(), st.GetForks()
-	if len(voters) != 1 || voters[0] != self || len(forks) == 0 || st.GetProperties()["quorum.ping"] == "" {
-		return false
-	}
-	f := forks[len(forks)-1]
-	return f.Node == self && slices.ContainsFunc(st.Nodes, func(n *pb.Node) bool {
-		return n.Id == f.Peer && n.Admission == pb.Admission_ADMISSION_GONE
-	})
+	return state.Lost(st, self) != "" && st.GetProperties()["quorum.ping"] != ""
 }

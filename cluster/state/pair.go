@@ -67,8 +67,10 @@ func (d *draft) endIgnore() {
 }
 
 // Lost returns the peer that a node goes on without, since its fork. Empty:
-// there is none, or it is back. What role it was given meanwhile does not matter:
-// it has not heard of that, and may serve.
+// there is none, or it has followed the fork: it has confirmed the electorate in
+// which it has no vote, or votes again. Its admission alone is not enough. A node
+// asks for that while it yet knows nothing of the fork, and may then be silent
+// again and go on alone itself. Nor does it matter what role it was given.
 func Lost(s *pb.State, self string) string {
 	voters, forks := s.GetElectorate().GetVoters(), s.GetForks()
 	if len(voters) != 1 || voters[0] != self || len(forks) == 0 {
@@ -76,7 +78,7 @@ func Lost(s *pb.State, self string) string {
 	}
 	last := forks[len(forks)-1]
 	peer := NodeByID(s, last.Peer)
-	if last.Node != self || peer.GetAdmission() != pb.Admission_ADMISSION_GONE {
+	if last.Node != self || peer == nil || peer.ElectorateConfirmed == s.Electorate.Version {
 		return ""
 	}
 	return peer.Id

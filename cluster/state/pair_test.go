@@ -29,10 +29,14 @@ func TestAPairIsTwoVotersWhosePolicyIsIgnore(t *testing.T) {
 		t.Errorf("a lost %q, want b", got)
 	}
 	c.run("admit b")
-	if got := Lost(c.state(), "a"); got != "" {
-		t.Errorf("b is back, and a lost %q", got)
+	if got := Lost(c.state(), "a"); got != "b" {
+		t.Errorf("b asked to come back, and a lost %q, want b", got)
 	}
-	c.run("confirm b\nelectorate a b\nproperty no-quorum-policy=stop")
+	c.run("confirm b")
+	if got := Lost(c.state(), "a"); got != "" {
+		t.Errorf("b has followed the fork, and a lost %q", got)
+	}
+	c.run("electorate a b\nproperty no-quorum-policy=stop")
 	if got := Peer(c.state(), "a"); got != "" {
 		t.Errorf("with policy stop the peer is %q", got)
 	}
@@ -49,8 +53,12 @@ func TestALostPeerIsLostInWhateverRole(t *testing.T) {
 		t.Errorf("a lost %q, want b", got)
 	}
 	c.run("admit b")
+	if got := Lost(c.state(), "a"); got != "b" {
+		t.Errorf("b asked to come back, and a lost %q, want b", got)
+	}
+	c.run("confirm b")
 	if got := Lost(c.state(), "a"); got != "" {
-		t.Errorf("b is back, and a lost %q", got)
+		t.Errorf("b has followed the fork, and a lost %q", got)
 	}
 }
 
