@@ -159,11 +159,16 @@ const bridgeTimeout = 2 * time.Second
 
 // bridge lets what runs here, and what others run who need this node's vote, go
 // on while its agent restarts (lease protocol, rule 25). Where that cannot be had it
-// ends with the lease.
+// ends with the lease. A node that goes on without its peer has nobody to tell of
+// a longer one: the peer, back and still apart, would take over too early.
 func (k *Core) bridge(ctx context.Context) {
 	st := k.store.Get().State
 	length := state.RestartLease(st)
 	if length == 0 || !k.executor.Owns() && !state.Missed(st, k.id) {
+		return
+	}
+	if peer := state.Lost(st, k.id); peer != "" {
+		k.logger.Warn("what runs here may end with its lease: a longer one would be unknown to the peer that is away", "peer", state.NodeName(st, peer))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, bridgeTimeout)
