@@ -23,7 +23,9 @@ var order = []string{
 	"cluster/dashboard",
 	"cluster/api",
 	"cluster/controller",
+	"cluster/cib",
 	"cluster/scheduler",
+	"cluster/scheduler/engine",
 	"cluster/pair",
 	"cluster/lease",
 	"cluster/executor",
@@ -43,9 +45,10 @@ var order = []string{
 
 // pure lists the folders that may import nothing of ours but these.
 var pure = map[string][]string{
-	"cluster/scheduler": {"proto/quorate/v1"},
-	"cluster/fork":      {"proto/quorate/v1"},
-	"proto/quorate/v1":  {},
+	"cluster/scheduler":        {"proto/quorate/v1", "cluster/scheduler/engine"},
+	"cluster/scheduler/engine": {},
+	"cluster/fork":             {"proto/quorate/v1"},
+	"proto/quorate/v1":         {},
 }
 
 func TestImportsRunDownTheList(t *testing.T) {

@@ -6,9 +6,11 @@ import "time"
 // (scores, booleans, durations, roles) are kept as they were written: what they
 // mean, also if they are wrong, is for this package to say.
 type Input struct {
-	Now        time.Time
-	Quorate    bool    // have-quorum
-	Properties []Block // cluster options
+	Now           time.Time
+	Quorate       bool    // have-quorum
+	NoQuorumPanic bool    // nodes without quorum are fenced although there never was one
+	DC            string  // id of the designated controller, the value behind #is_dc
+	Properties    []Block // cluster options
 
 	ResourceDefaults  []Block
 	OperationDefaults []Block
@@ -24,7 +26,7 @@ type Input struct {
 }
 
 // Block is one set of name-value pairs. Of several that set one name, the one
-// with the greatest score wins, and then the first.
+// with the greatest score wins, and then the last.
 type Block struct {
 	ID     string
 	Score  string
@@ -76,6 +78,7 @@ type OperationCondition struct{ Name, Interval string }
 type Node struct {
 	ID, Name    string
 	Kind        string  // type: member, or empty; ping, remote
+	Score       string  // of the node itself, for every resource
 	Attributes  []Block // permanent ones
 	Transient   []Block // until the node restarts
 	Utilization []Block
@@ -180,6 +183,7 @@ type History struct {
 	Resource              string // with an instance number, where it has one
 	Class, Provider, Type string
 	Container             string
+	ShutdownLock          string // seconds since 1970
 	Ops                   []HistoryOp
 }
 
