@@ -153,6 +153,9 @@ func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
 			return err
 		}
 	}
+	if err := d.recall(e.GetReplaceConfiguration()); err != nil {
+		return err
+	}
 	if err := d.step(e); err != nil {
 		return err
 	}
@@ -162,6 +165,19 @@ func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
 		}
 	}
 	d.edits = append(d.edits, e)
+	return nil
+}
+
+// recall fills in the configuration of the checkpoint that is to be restored.
+func (d *draft) recall(r *pb.ReplaceConfiguration) error {
+	if r.GetCheckpoint() == 0 || r.Configuration != nil {
+		return nil
+	}
+	old, err := state.ConfigurationAt(d.base, r.Checkpoint)
+	if err != nil {
+		return err
+	}
+	r.Configuration = proto.CloneOf(old) // the traits are filled in
 	return nil
 }
 

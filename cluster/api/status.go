@@ -81,7 +81,7 @@ func sightOf(r *pb.GetResponse) sight {
 func (s *Server) status(now time.Time) *pb.GetResponse {
 	snapshot, info := s.state.Get(), s.self.Info()
 	r := &pb.GetResponse{
-		State: snapshot.State, Index: snapshot.Index,
+		State: state.WithoutCheckpoints(snapshot.State), Index: snapshot.Index,
 		Node: info.ID, NodeName: info.Name, Version: info.Version,
 	}
 	if known := s.sight.Known(); known.GetClusterId() != "" {
@@ -105,7 +105,7 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 // remembered is the status of a node that has heard nobody since it started: what
 // it knew before, and no plan, which is for a leader to make.
 func (s *Server) remembered(r *pb.GetResponse, known *pb.State) *pb.GetResponse {
-	r.State = known
+	r.State = state.WithoutCheckpoints(known)
 	s.observe(r)
 	r.Timing = s.sight.Timing()
 	r.Problems = append([]string{fmt.Sprintf("%s has heard no leader since it started: this is what it knew before", r.NodeName)},

@@ -12,7 +12,8 @@ func (d *draft) change(c *pb.Change) error {
 	if len(c.Edits) == 0 {
 		return refuse(Invalid, "change", "", "it has no edits")
 	}
-	inside := targetInside(d.State)
+	before := shallow(d.State)
+	inside := targetInside(before)
 	said := make([]string, 0, len(c.Edits))
 	for _, e := range c.Edits {
 		text, err := d.edit(e)
@@ -24,11 +25,10 @@ func (d *draft) change(c *pb.Change) error {
 	if now := targetInside(d.State); now != "" && now != inside {
 		return refuse(Precondition, "property quorum.ping", "name hosts outside of the cluster, such as the router", "%s", now)
 	}
+	text := strings.Join(said, "; ")
+	d.checkpoint(before, text)
 	d.ConfigurationIndex = d.index
-	d.record(&pb.Event{
-		Kind: "configuration", Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO,
-		Text: strings.Join(said, "; "),
-	})
+	d.record(&pb.Event{Kind: "configuration", Actor: d.actor, Severity: pb.Severity_SEVERITY_INFO, Text: text})
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 	case *pb.Edit_RestartResource:
 		return d.restartResource(kind.RestartResource.GetId())
 	case *pb.Edit_ReplaceConfiguration:
-		return d.replaceConfiguration(kind.ReplaceConfiguration.GetConfiguration())
+		return d.replaceConfiguration(kind.ReplaceConfiguration)
 	default:
 		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
 	}

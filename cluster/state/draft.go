@@ -55,6 +55,7 @@ func shallow(s *pb.State) *pb.State {
 		LastEvent:          s.LastEvent,
 		ConfigurationIndex: s.ConfigurationIndex,
 		Forks:              s.Forks,
+		Checkpoints:        s.Checkpoints,
 	}
 	if unknown := s.ProtoReflect().GetUnknown(); len(unknown) > 0 {
 		c.ProtoReflect().SetUnknown(unknown)

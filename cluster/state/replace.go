@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -10,7 +11,8 @@ import (
 // replaceConfiguration makes everything that people write as the given
 // configuration says. Resources that stay keep running; those that are not in
 // it are deleted. Nodes that it does not name stay as they are.
-func (d *draft) replaceConfiguration(c *pb.Configuration) (string, error) {
+func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error) {
+	c := r.Configuration
 	if c == nil {
 		return "", refuse(Invalid, "configuration", "", "it is missing")
 	}
@@ -21,6 +23,9 @@ func (d *draft) replaceConfiguration(c *pb.Configuration) (string, error) {
 		if err := replace(c); err != nil {
 			return "", err
 		}
+	}
+	if r.Checkpoint > 0 {
+		return fmt.Sprintf("configuration of checkpoint %d restored", r.Checkpoint), nil
 	}
 	return "configuration replaced", nil
 }

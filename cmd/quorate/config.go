@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/cluster/state"
 	"quorate/cmd/quorate/document"
 	"quorate/cmd/quorate/grammar"
 	pb "quorate/proto/quorate/v1"
@@ -19,7 +20,7 @@ func newConfigCommand(a *app) *cobra.Command {
 	show.Use = "show"
 	return noun("config", "Keep the configuration in a file, and bring it back",
 		"config export > web.yaml\nconfig import web.yaml", export.RunE,
-		export, show, newImportCommand(a))
+		export, show, newImportCommand(a), newDiffCommand(a), newCheckpointCommand(a))
 }
 
 func newExportCommand(a *app) *cobra.Command {
@@ -36,12 +37,16 @@ func newExportCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.export(configurationOf(resp.GetState()), format)
+			return a.export(state.Configuration(resp.GetState()), format)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "", "`FORMAT`: yaml (the default), json or commands")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "commands"}, cobra.ShellCompDirectiveNoFileComp))
+	addFormat(c, &format)
 	return c
+}
+
+func addFormat(c *cobra.Command, format *string) {
+	c.Flags().StringVar(format, "format", "", "`FORMAT`: yaml (the default), json or commands")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "commands"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // configurationFields are in every exported document, also when empty.
@@ -85,7 +90,11 @@ func newImportCommand(a *app) *cobra.Command {
 				return err
 			}
 			if dry {
-				return a.compare(c, cfg)
+				resp, err := a.member(c.Context())
+				if err != nil {
+					return err
+				}
+				return a.printDifference(state.Difference(state.Configuration(resp.GetState()), cfg))
 			}
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{
 				ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg},
@@ -114,41 +123,4 @@ func (a *app) readConfiguration(file string) (*pb.Configuration, error) {
 		return nil, grammar.Errorf("%s: %v", file, err)
 	}
 	return cfg, nil
-}
-
-// compare prints the commands that only one of the two configurations has: a
-// line with - goes, a line with + comes.
-func (a *app) compare(c *cobra.Command, cfg *pb.Configuration) error {
-	resp, err := a.member(c.Context())
-	if err != nil {
-		return err
-	}
-	old, now := lines(configurationOf(resp.GetState())), lines(cfg)
-	for _, line := range old.list {
-		if !now.has[line] {
-			fmt.Fprintln(a.out, "- "+line)
-		}
-	}
-	for _, line := range now.list {
-		if !old.has[line] {
-			fmt.Fprintln(a.out, "+ "+line)
-		}
-	}
-	return nil
-}
-
-// lineSet is a list of lines that can be asked what is in it.
-type lineSet struct {
-	list []string
-	has  map[string]bool
-}
-
-func lines(cfg *pb.Configuration) lineSet {
-	s := lineSet{has: make(map[string]bool)}
-	for _, words := range grammar.Commands(cfg) {
-		line := grammar.Shell(words)
-		s.list = append(s.list, line)
-		s.has[line] = true
-	}
-	return s
 }

@@ -105,23 +105,6 @@ func resourceState(s *pb.State, list []*pb.Resource) *pb.State {
 	return part
 }
 
-// configurationOf is the part of the state that people write.
-func configurationOf(s *pb.State) *pb.Configuration {
-	c := &pb.Configuration{
-		Properties: s.GetProperties(), ResourceDefaults: s.GetResourceDefaults(), OperationDefaults: s.GetOperationDefaults(),
-		Groups: s.GetGroups(), Constraints: s.GetConstraints(),
-	}
-	for _, n := range s.GetNodes() {
-		c.Nodes = append(c.Nodes, nodeConfiguration(n))
-	}
-	for _, r := range s.GetResources() {
-		if !r.GetDeleting() {
-			c.Resources = append(c.Resources, resourceConfiguration(r))
-		}
-	}
-	return c
-}
-
 func nodeConfiguration(n *pb.Node) *pb.NodeConfiguration {
 	return &pb.NodeConfiguration{
 		Name: n.GetName(), Standby: n.GetStandby(), Maintenance: n.GetMaintenance(), Attributes: n.GetAttributes(),

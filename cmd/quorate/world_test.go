@@ -245,6 +245,15 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 			resp.Notes = append(resp.Notes, "interface eth0, from the route 10.0.0.0/24")
 		}
 	}
+	for _, e := range r.GetEdits() {
+		if k := e.GetReplaceConfiguration(); k.GetCheckpoint() > 0 {
+			old, err := state.ConfigurationAt(w.state, k.GetCheckpoint())
+			if err != nil {
+				return nil, refuse(err)
+			}
+			k.Configuration = old
+		}
+	}
 	applied, err := w.apply(&pb.Command{Actor: "root@lvsm", Body: &pb.Command_Change{Change: &pb.Change{Edits: r.GetEdits()}}})
 	if err != nil {
 		return nil, refuse(err)
@@ -255,7 +264,7 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 }
 
 func (w *world) answer() *pb.GetResponse {
-	r := &pb.GetResponse{State: proto.CloneOf(w.state), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
+	r := &pb.GetResponse{State: proto.CloneOf(state.WithoutCheckpoints(w.state)), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
 	if w.state.GetClusterId() == "" {
 		return r
 	}
@@ -328,6 +337,24 @@ func (w *world) Why(_ context.Context, r *pb.WhyRequest) (*pb.WhyResponse, error
 	}
 	said := fmt.Sprintf("(why %s is where it is)", r.GetResource())
 	return &pb.WhyResponse{Sentences: []string{said, said, "(about " + cmp.Or(r.GetNode(), "every node") + ")"}, Scores: scores}, nil
+}
+
+func (w *world) Checkpoints(_ context.Context, r *pb.CheckpointsRequest) (*pb.CheckpointsResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.GetNumber() == 0 {
+		list := each(w.state.GetCheckpoints(), proto.CloneOf[*pb.Checkpoint])
+		for _, k := range list {
+			k.Change = nil
+			k.Text = fmt.Sprintf("(what checkpoint %d changed)", k.GetNumber())
+		}
+		return &pb.CheckpointsResponse{Checkpoints: list}, nil
+	}
+	c, err := state.ConfigurationAt(w.state, r.GetNumber())
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return &pb.CheckpointsResponse{Configuration: c}, nil
 }
 
 func (w *world) Auth(_ context.Context, r *pb.AuthRequest) (*pb.AuthResponse, error) {

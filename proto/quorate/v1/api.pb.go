@@ -97,8 +97,12 @@ func (PairPhase) EnumDescriptor() ([]byte, []int) {
 }
 
 type ChangeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Edits         []*Edit                `protobuf:"bytes,1,rep,name=edits,proto3" json:"edits,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Edits  []*Edit                `protobuf:"bytes,1,rep,name=edits,proto3" json:"edits,omitempty"`
+	DryRun bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // change nothing: say what would happen
+	// Also if it interrupts what runs and the edits do not name. Without it such a
+	// change is refused, with the reason INTERRUPTS.
+	Force         bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,11 +144,26 @@ func (x *ChangeRequest) GetEdits() []*Edit {
 	return nil
 }
 
+func (x *ChangeRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ChangeRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
 type ChangeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // log index, for Wait
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // log index, for Wait; 0: nothing was changed
 	Notes         []string               `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`  // e.g. the interface that was picked
 	Warnings      []string               `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Forecast      *Forecast              `protobuf:"bytes,4,opt,name=forecast,proto3" json:"forecast,omitempty"` // of a dry run
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +219,706 @@ func (x *ChangeResponse) GetWarnings() []string {
 	return nil
 }
 
+func (x *ChangeResponse) GetForecast() *Forecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+// Forecast is what the cluster would do, and where that ends if all goes well.
+// Nodes go by their names, resources and roles as in Pacemaker's reports.
+type Forecast struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Placements    []*PlacementForecast   `protobuf:"bytes,1,rep,name=placements,proto3" json:"placements,omitempty"`       // by resource
+	Fenced        []string               `protobuf:"bytes,2,rep,name=fenced,proto3" json:"fenced,omitempty"`               // nodes, by name
+	Actions       []*Action              `protobuf:"bytes,3,rep,name=actions,proto3" json:"actions,omitempty"`             // by resource: the difference to what runs now
+	Steps         []*PlannedStep         `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`                 // each after all that it waits for
+	Problems      []string               `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`           // that there would be: sentences, worst first
+	Configuration *ConfigurationChange   `protobuf:"bytes,6,opt,name=configuration,proto3" json:"configuration,omitempty"` // what people wrote, and what it would be
+	Interruptions []string               `protobuf:"bytes,7,rep,name=interruptions,proto3" json:"interruptions,omitempty"` // sentences: what it interrupts and the edits do not name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forecast) Reset() {
+	*x = Forecast{}
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forecast) ProtoMessage() {}
+
+func (x *Forecast) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
+func (*Forecast) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Forecast) GetPlacements() []*PlacementForecast {
+	if x != nil {
+		return x.Placements
+	}
+	return nil
+}
+
+func (x *Forecast) GetFenced() []string {
+	if x != nil {
+		return x.Fenced
+	}
+	return nil
+}
+
+func (x *Forecast) GetActions() []*Action {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *Forecast) GetSteps() []*PlannedStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *Forecast) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *Forecast) GetConfiguration() *ConfigurationChange {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *Forecast) GetInterruptions() []string {
+	if x != nil {
+		return x.Interruptions
+	}
+	return nil
+}
+
+type PlacementForecast struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Places        []*Place               `protobuf:"bytes,2,rep,name=places,proto3" json:"places,omitempty"` // none: it is stopped everywhere
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // a sentence
+	Scores        []*NodeScore           `protobuf:"bytes,4,rep,name=scores,proto3" json:"scores,omitempty"` // by node name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlacementForecast) Reset() {
+	*x = PlacementForecast{}
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlacementForecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlacementForecast) ProtoMessage() {}
+
+func (x *PlacementForecast) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlacementForecast.ProtoReflect.Descriptor instead.
+func (*PlacementForecast) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PlacementForecast) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *PlacementForecast) GetPlaces() []*Place {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *PlacementForecast) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PlacementForecast) GetScores() []*NodeScore {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"` // Started, Promoted, Unpromoted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Place) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Place) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+// Action is what becomes of one resource, as Pacemaker names it.
+type Action struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"` // start, stop, move, migrate, restart, recover, reload, promote, demote, re-promote
+	Resource      string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Instance      string                 `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`                 // where numbered
+	From          string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`                         // node it runs on; empty: none
+	To            string                 `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`                             // node it will run on; empty: none
+	FromRole      string                 `protobuf:"bytes,6,opt,name=from_role,json=fromRole,proto3" json:"from_role,omitempty"` // where roles matter
+	ToRole        string                 `protobuf:"bytes,7,opt,name=to_role,json=toRole,proto3" json:"to_role,omitempty"`
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`    // a sentence
+	Blocked       bool                   `protobuf:"varint,9,opt,name=blocked,proto3" json:"blocked,omitempty"` // decided, but it cannot be carried out
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Action) Reset() {
+	*x = Action{}
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Action) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Action) ProtoMessage() {}
+
+func (x *Action) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Action.ProtoReflect.Descriptor instead.
+func (*Action) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Action) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Action) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Action) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Action) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Action) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Action) GetFromRole() string {
+	if x != nil {
+		return x.FromRole
+	}
+	return ""
+}
+
+func (x *Action) GetToRole() string {
+	if x != nil {
+		return x.ToRole
+	}
+	return ""
+}
+
+func (x *Action) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Action) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
+type PlannedStep struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     string                 `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"` // start, stop, probe, …; fence
+	Resource      string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
+	After         []uint32               `protobuf:"varint,4,rep,packed,name=after,proto3" json:"after,omitempty"` // indexes of the steps that must be done before, all smaller
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Pseudo        bool                   `protobuf:"varint,6,opt,name=pseudo,proto3" json:"pseudo,omitempty"` // nothing is run: it is so by another step
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlannedStep) Reset() {
+	*x = PlannedStep{}
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlannedStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlannedStep) ProtoMessage() {}
+
+func (x *PlannedStep) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlannedStep.ProtoReflect.Descriptor instead.
+func (*PlannedStep) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PlannedStep) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *PlannedStep) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *PlannedStep) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PlannedStep) GetAfter() []uint32 {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *PlannedStep) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PlannedStep) GetPseudo() bool {
+	if x != nil {
+		return x.Pseudo
+	}
+	return false
+}
+
+// WhatIf is how things might be. What it names is looked at in the order of its
+// fields, after the edits.
+type WhatIf struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Set           map[string]string      `protobuf:"bytes,1,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // properties
+	NodeUp        []string               `protobuf:"bytes,2,rep,name=node_up,json=nodeUp,proto3" json:"node_up,omitempty"`                                                       // names
+	NodeDown      []string               `protobuf:"bytes,3,rep,name=node_down,json=nodeDown,proto3" json:"node_down,omitempty"`
+	Standby       []string               `protobuf:"bytes,4,rep,name=standby,proto3" json:"standby,omitempty"`
+	Fail          []string               `protobuf:"bytes,5,rep,name=fail,proto3" json:"fail,omitempty"`     // RESOURCE, where it runs, or RESOURCE@NODE
+	Quorum        string                 `protobuf:"bytes,6,opt,name=quorum,proto3" json:"quorum,omitempty"` // yes, no; empty: as many voters as are up
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhatIf) Reset() {
+	*x = WhatIf{}
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhatIf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhatIf) ProtoMessage() {}
+
+func (x *WhatIf) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhatIf.ProtoReflect.Descriptor instead.
+func (*WhatIf) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *WhatIf) GetSet() map[string]string {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *WhatIf) GetNodeUp() []string {
+	if x != nil {
+		return x.NodeUp
+	}
+	return nil
+}
+
+func (x *WhatIf) GetNodeDown() []string {
+	if x != nil {
+		return x.NodeDown
+	}
+	return nil
+}
+
+func (x *WhatIf) GetStandby() []string {
+	if x != nil {
+		return x.Standby
+	}
+	return nil
+}
+
+func (x *WhatIf) GetFail() []string {
+	if x != nil {
+		return x.Fail
+	}
+	return nil
+}
+
+func (x *WhatIf) GetQuorum() string {
+	if x != nil {
+		return x.Quorum
+	}
+	return ""
+}
+
+type SimulateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	WhatIf        *WhatIf                `protobuf:"bytes,1,opt,name=what_if,json=whatIf,proto3" json:"what_if,omitempty"`
+	Edits         []*Edit                `protobuf:"bytes,2,rep,name=edits,proto3" json:"edits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateRequest) Reset() {
+	*x = SimulateRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateRequest) ProtoMessage() {}
+
+func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateRequest.ProtoReflect.Descriptor instead.
+func (*SimulateRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SimulateRequest) GetWhatIf() *WhatIf {
+	if x != nil {
+		return x.WhatIf
+	}
+	return nil
+}
+
+func (x *SimulateRequest) GetEdits() []*Edit {
+	if x != nil {
+		return x.Edits
+	}
+	return nil
+}
+
+type SimulateResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Forecast      *Forecast              `protobuf:"bytes,1,opt,name=forecast,proto3" json:"forecast,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"` // of the state that it is about
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateResponse) Reset() {
+	*x = SimulateResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateResponse) ProtoMessage() {}
+
+func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateResponse.ProtoReflect.Descriptor instead.
+func (*SimulateResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SimulateResponse) GetForecast() *Forecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+func (x *SimulateResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // 0: list them all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CheckpointsRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,1,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`     // by number, without what they changed
+	Configuration *Configuration         `protobuf:"bytes,2,opt,name=configuration,proto3" json:"configuration,omitempty"` // of the one that was asked for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+func (x *CheckpointsResponse) GetConfiguration() *Configuration {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
 type AuthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hosts         []*HostSpec            `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
@@ -211,7 +930,7 @@ type AuthRequest struct {
 
 func (x *AuthRequest) Reset() {
 	*x = AuthRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -223,7 +942,7 @@ func (x *AuthRequest) String() string {
 func (*AuthRequest) ProtoMessage() {}
 
 func (x *AuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -236,7 +955,7 @@ func (x *AuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthRequest.ProtoReflect.Descriptor instead.
 func (*AuthRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AuthRequest) GetHosts() []*HostSpec {
@@ -271,7 +990,7 @@ type HostSpec struct {
 
 func (x *HostSpec) Reset() {
 	*x = HostSpec{}
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +1002,7 @@ func (x *HostSpec) String() string {
 func (*HostSpec) ProtoMessage() {}
 
 func (x *HostSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +1015,7 @@ func (x *HostSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostSpec.ProtoReflect.Descriptor instead.
 func (*HostSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HostSpec) GetName() string {
@@ -322,7 +1041,7 @@ type AuthResponse struct {
 
 func (x *AuthResponse) Reset() {
 	*x = AuthResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +1053,7 @@ func (x *AuthResponse) String() string {
 func (*AuthResponse) ProtoMessage() {}
 
 func (x *AuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +1066,7 @@ func (x *AuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthResponse.ProtoReflect.Descriptor instead.
 func (*AuthResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AuthResponse) GetHosts() []*HostResult {
@@ -368,7 +1087,7 @@ type HostResult struct {
 
 func (x *HostResult) Reset() {
 	*x = HostResult{}
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +1099,7 @@ func (x *HostResult) String() string {
 func (*HostResult) ProtoMessage() {}
 
 func (x *HostResult) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +1112,7 @@ func (x *HostResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostResult.ProtoReflect.Descriptor instead.
 func (*HostResult) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HostResult) GetName() string {
@@ -430,7 +1149,7 @@ type SetupRequest struct {
 
 func (x *SetupRequest) Reset() {
 	*x = SetupRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +1161,7 @@ func (x *SetupRequest) String() string {
 func (*SetupRequest) ProtoMessage() {}
 
 func (x *SetupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +1174,7 @@ func (x *SetupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupRequest.ProtoReflect.Descriptor instead.
 func (*SetupRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SetupRequest) GetName() string {
@@ -506,7 +1225,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +1237,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +1250,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Progress) GetNode() string {
@@ -572,7 +1291,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +1303,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +1316,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StartRequest) GetNodes() []string {
@@ -625,7 +1344,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +1356,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +1369,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StopRequest) GetNodes() []string {
@@ -683,7 +1402,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +1414,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +1427,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DestroyRequest) GetAll() bool {
@@ -728,7 +1447,7 @@ type AddNodeRequest struct {
 
 func (x *AddNodeRequest) Reset() {
 	*x = AddNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +1459,7 @@ func (x *AddNodeRequest) String() string {
 func (*AddNodeRequest) ProtoMessage() {}
 
 func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +1472,7 @@ func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
 func (*AddNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AddNodeRequest) GetHost() *HostSpec {
@@ -780,7 +1499,7 @@ type RemoveNodeRequest struct {
 
 func (x *RemoveNodeRequest) Reset() {
 	*x = RemoveNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +1511,7 @@ func (x *RemoveNodeRequest) String() string {
 func (*RemoveNodeRequest) ProtoMessage() {}
 
 func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +1524,7 @@ func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
 func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RemoveNodeRequest) GetName() string {
@@ -832,7 +1551,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1563,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1576,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateTokenRequest) GetLifetime() *durationpb.Duration {
@@ -884,7 +1603,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1615,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1628,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -937,7 +1656,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1668,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1681,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -995,7 +1714,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1726,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1739,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetPasswordRequest) GetPassword() string {
@@ -1038,7 +1757,7 @@ type SetPasswordResponse struct {
 
 func (x *SetPasswordResponse) Reset() {
 	*x = SetPasswordResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1769,7 @@ func (x *SetPasswordResponse) String() string {
 func (*SetPasswordResponse) ProtoMessage() {}
 
 func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1782,7 @@ func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordResponse.ProtoReflect.Descriptor instead.
 func (*SetPasswordResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 type UnblockRequest struct {
@@ -1074,7 +1793,7 @@ type UnblockRequest struct {
 
 func (x *UnblockRequest) Reset() {
 	*x = UnblockRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1805,7 @@ func (x *UnblockRequest) String() string {
 func (*UnblockRequest) ProtoMessage() {}
 
 func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1818,7 @@ func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockRequest.ProtoReflect.Descriptor instead.
 func (*UnblockRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 type UnblockResponse struct {
@@ -1110,7 +1829,7 @@ type UnblockResponse struct {
 
 func (x *UnblockResponse) Reset() {
 	*x = UnblockResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +1841,7 @@ func (x *UnblockResponse) String() string {
 func (*UnblockResponse) ProtoMessage() {}
 
 func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +1854,7 @@ func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockResponse.ProtoReflect.Descriptor instead.
 func (*UnblockResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 type CreateCertificateRequest struct {
@@ -1147,7 +1866,7 @@ type CreateCertificateRequest struct {
 
 func (x *CreateCertificateRequest) Reset() {
 	*x = CreateCertificateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1878,7 @@ func (x *CreateCertificateRequest) String() string {
 func (*CreateCertificateRequest) ProtoMessage() {}
 
 func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1891,7 @@ func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateRequest.ProtoReflect.Descriptor instead.
 func (*CreateCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateCertificateRequest) GetUser() string {
@@ -1193,7 +1912,7 @@ type CreateCertificateResponse struct {
 
 func (x *CreateCertificateResponse) Reset() {
 	*x = CreateCertificateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1924,7 @@ func (x *CreateCertificateResponse) String() string {
 func (*CreateCertificateResponse) ProtoMessage() {}
 
 func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1937,7 @@ func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateResponse.ProtoReflect.Descriptor instead.
 func (*CreateCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CreateCertificateResponse) GetCertificatePem() []byte {
@@ -1251,7 +1970,7 @@ type DescribeAgentsRequest struct {
 
 func (x *DescribeAgentsRequest) Reset() {
 	*x = DescribeAgentsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1982,7 @@ func (x *DescribeAgentsRequest) String() string {
 func (*DescribeAgentsRequest) ProtoMessage() {}
 
 func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1995,7 @@ func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DescribeAgentsRequest) GetName() string {
@@ -1295,7 +2014,7 @@ type DescribeAgentsResponse struct {
 
 func (x *DescribeAgentsResponse) Reset() {
 	*x = DescribeAgentsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +2026,7 @@ func (x *DescribeAgentsResponse) String() string {
 func (*DescribeAgentsResponse) ProtoMessage() {}
 
 func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +2039,7 @@ func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DescribeAgentsResponse) GetAgents() []*AgentMetadata {
@@ -1338,7 +2057,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +2069,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +2082,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type GetResponse struct {
@@ -1389,7 +2108,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +2120,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +2133,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetResponse) GetState() *State {
@@ -1537,7 +2256,7 @@ type PairStatus struct {
 
 func (x *PairStatus) Reset() {
 	*x = PairStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +2268,7 @@ func (x *PairStatus) String() string {
 func (*PairStatus) ProtoMessage() {}
 
 func (x *PairStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +2281,7 @@ func (x *PairStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairStatus.ProtoReflect.Descriptor instead.
 func (*PairStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PairStatus) GetPhase() PairPhase {
@@ -1623,7 +2342,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +2354,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +2367,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Link) GetNode() string {
@@ -1717,7 +2436,7 @@ type LeaseStatus struct {
 
 func (x *LeaseStatus) Reset() {
 	*x = LeaseStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +2448,7 @@ func (x *LeaseStatus) String() string {
 func (*LeaseStatus) ProtoMessage() {}
 
 func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +2461,7 @@ func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseStatus.ProtoReflect.Descriptor instead.
 func (*LeaseStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LeaseStatus) GetEpoch() uint64 {
@@ -1822,7 +2541,7 @@ type TimingStatus struct {
 
 func (x *TimingStatus) Reset() {
 	*x = TimingStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +2553,7 @@ func (x *TimingStatus) String() string {
 func (*TimingStatus) ProtoMessage() {}
 
 func (x *TimingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +2566,7 @@ func (x *TimingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
 func (*TimingStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TimingStatus) GetProfile() string {
@@ -1897,7 +2616,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2628,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2641,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -1961,7 +2680,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1973,7 +2692,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1986,7 +2705,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 type WaitRequest struct {
@@ -1999,7 +2718,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2730,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2743,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -2051,7 +2770,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2782,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2795,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -2103,7 +2822,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2834,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2847,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -2155,7 +2874,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2886,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2899,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -2208,7 +2927,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2939,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2952,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -2269,7 +2988,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +3000,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +3013,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -2323,13 +3042,72 @@ var File_quorate_v1_api_proto protoreflect.FileDescriptor
 const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x14quorate/v1/api.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"7\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"f\n" +
 	"\rChangeRequest\x12&\n" +
-	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"X\n" +
+	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\"\x8a\x01\n" +
 	"\x0eChangeResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
 	"\x05notes\x18\x02 \x03(\tR\x05notes\x12\x1a\n" +
-	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"i\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\x120\n" +
+	"\bforecast\x18\x04 \x01(\v2\x14.quorate.v1.ForecastR\bforecast\"\xc7\x02\n" +
+	"\bForecast\x12=\n" +
+	"\n" +
+	"placements\x18\x01 \x03(\v2\x1d.quorate.v1.PlacementForecastR\n" +
+	"placements\x12\x16\n" +
+	"\x06fenced\x18\x02 \x03(\tR\x06fenced\x12,\n" +
+	"\aactions\x18\x03 \x03(\v2\x12.quorate.v1.ActionR\aactions\x12-\n" +
+	"\x05steps\x18\x04 \x03(\v2\x17.quorate.v1.PlannedStepR\x05steps\x12\x1a\n" +
+	"\bproblems\x18\x05 \x03(\tR\bproblems\x12E\n" +
+	"\rconfiguration\x18\x06 \x01(\v2\x1f.quorate.v1.ConfigurationChangeR\rconfiguration\x12$\n" +
+	"\rinterruptions\x18\a \x03(\tR\rinterruptions\"\xa1\x01\n" +
+	"\x11PlacementForecast\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12)\n" +
+	"\x06places\x18\x02 \x03(\v2\x11.quorate.v1.PlaceR\x06places\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
+	"\x06scores\x18\x04 \x03(\v2\x15.quorate.v1.NodeScoreR\x06scores\"/\n" +
+	"\x05Place\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\"\xe4\x01\n" +
+	"\x06Action\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x1a\n" +
+	"\binstance\x18\x03 \x01(\tR\binstance\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\x12\x1b\n" +
+	"\tfrom_role\x18\x06 \x01(\tR\bfromRole\x12\x17\n" +
+	"\ato_role\x18\a \x01(\tR\x06toRole\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
+	"\ablocked\x18\t \x01(\bR\ablocked\"\xa1\x01\n" +
+	"\vPlannedStep\x12\x1c\n" +
+	"\toperation\x18\x01 \x01(\tR\toperation\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x14\n" +
+	"\x05after\x18\x04 \x03(\rR\x05after\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06pseudo\x18\x06 \x01(\bR\x06pseudo\"\xeb\x01\n" +
+	"\x06WhatIf\x12-\n" +
+	"\x03set\x18\x01 \x03(\v2\x1b.quorate.v1.WhatIf.SetEntryR\x03set\x12\x17\n" +
+	"\anode_up\x18\x02 \x03(\tR\x06nodeUp\x12\x1b\n" +
+	"\tnode_down\x18\x03 \x03(\tR\bnodeDown\x12\x18\n" +
+	"\astandby\x18\x04 \x03(\tR\astandby\x12\x12\n" +
+	"\x04fail\x18\x05 \x03(\tR\x04fail\x12\x16\n" +
+	"\x06quorum\x18\x06 \x01(\tR\x06quorum\x1a6\n" +
+	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"f\n" +
+	"\x0fSimulateRequest\x12+\n" +
+	"\awhat_if\x18\x01 \x01(\v2\x12.quorate.v1.WhatIfR\x06whatIf\x12&\n" +
+	"\x05edits\x18\x02 \x03(\v2\x10.quorate.v1.EditR\x05edits\"Z\n" +
+	"\x10SimulateResponse\x120\n" +
+	"\bforecast\x18\x01 \x01(\v2\x14.quorate.v1.ForecastR\bforecast\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\",\n" +
+	"\x12CheckpointsRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\"\x90\x01\n" +
+	"\x13CheckpointsResponse\x128\n" +
+	"\vcheckpoints\x18\x01 \x03(\v2\x16.quorate.v1.CheckpointR\vcheckpoints\x12?\n" +
+	"\rconfiguration\x18\x02 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"i\n" +
 	"\vAuthRequest\x12*\n" +
 	"\x05hosts\x18\x01 \x03(\v2\x14.quorate.v1.HostSpecR\x05hosts\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1a\n" +
@@ -2512,12 +3290,14 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12B\n" +
 	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
 	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12W\n" +
-	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\xf1\x01\n" +
+	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\x88\x03\n" +
 	"\x06Status\x126\n" +
 	"\x03Get\x12\x16.quorate.v1.GetRequest\x1a\x17.quorate.v1.GetResponse\x12<\n" +
 	"\x05Watch\x12\x18.quorate.v1.WatchRequest\x1a\x17.quorate.v1.GetResponse0\x01\x129\n" +
 	"\x04Wait\x12\x17.quorate.v1.WaitRequest\x1a\x18.quorate.v1.WaitResponse\x126\n" +
-	"\x03Why\x12\x16.quorate.v1.WhyRequest\x1a\x17.quorate.v1.WhyResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
+	"\x03Why\x12\x16.quorate.v1.WhyRequest\x1a\x17.quorate.v1.WhyResponse\x12E\n" +
+	"\bSimulate\x12\x1b.quorate.v1.SimulateRequest\x1a\x1c.quorate.v1.SimulateResponse\x12N\n" +
+	"\vCheckpoints\x12\x1e.quorate.v1.CheckpointsRequest\x1a\x1f.quorate.v1.CheckpointsResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
 var (
 	file_quorate_v1_api_proto_rawDescOnce sync.Once
@@ -2532,130 +3312,161 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
 	(*ChangeRequest)(nil),             // 1: quorate.v1.ChangeRequest
 	(*ChangeResponse)(nil),            // 2: quorate.v1.ChangeResponse
-	(*AuthRequest)(nil),               // 3: quorate.v1.AuthRequest
-	(*HostSpec)(nil),                  // 4: quorate.v1.HostSpec
-	(*AuthResponse)(nil),              // 5: quorate.v1.AuthResponse
-	(*HostResult)(nil),                // 6: quorate.v1.HostResult
-	(*SetupRequest)(nil),              // 7: quorate.v1.SetupRequest
-	(*Progress)(nil),                  // 8: quorate.v1.Progress
-	(*StartRequest)(nil),              // 9: quorate.v1.StartRequest
-	(*StopRequest)(nil),               // 10: quorate.v1.StopRequest
-	(*DestroyRequest)(nil),            // 11: quorate.v1.DestroyRequest
-	(*AddNodeRequest)(nil),            // 12: quorate.v1.AddNodeRequest
-	(*RemoveNodeRequest)(nil),         // 13: quorate.v1.RemoveNodeRequest
-	(*CreateTokenRequest)(nil),        // 14: quorate.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),       // 15: quorate.v1.CreateTokenResponse
-	(*JoinRequest)(nil),               // 16: quorate.v1.JoinRequest
-	(*SetPasswordRequest)(nil),        // 17: quorate.v1.SetPasswordRequest
-	(*SetPasswordResponse)(nil),       // 18: quorate.v1.SetPasswordResponse
-	(*UnblockRequest)(nil),            // 19: quorate.v1.UnblockRequest
-	(*UnblockResponse)(nil),           // 20: quorate.v1.UnblockResponse
-	(*CreateCertificateRequest)(nil),  // 21: quorate.v1.CreateCertificateRequest
-	(*CreateCertificateResponse)(nil), // 22: quorate.v1.CreateCertificateResponse
-	(*DescribeAgentsRequest)(nil),     // 23: quorate.v1.DescribeAgentsRequest
-	(*DescribeAgentsResponse)(nil),    // 24: quorate.v1.DescribeAgentsResponse
-	(*GetRequest)(nil),                // 25: quorate.v1.GetRequest
-	(*GetResponse)(nil),               // 26: quorate.v1.GetResponse
-	(*PairStatus)(nil),                // 27: quorate.v1.PairStatus
-	(*Link)(nil),                      // 28: quorate.v1.Link
-	(*LeaseStatus)(nil),               // 29: quorate.v1.LeaseStatus
-	(*TimingStatus)(nil),              // 30: quorate.v1.TimingStatus
-	(*PlacementStatus)(nil),           // 31: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 32: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 33: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 34: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 35: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 36: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 37: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 38: quorate.v1.Reason
-	nil,                               // 39: quorate.v1.SetupRequest.PropertiesEntry
-	(*Edit)(nil),                      // 40: quorate.v1.Edit
-	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
-	(Role)(0),                         // 42: quorate.v1.Role
-	(*timestamppb.Timestamp)(nil),     // 43: google.protobuf.Timestamp
-	(*AgentMetadata)(nil),             // 44: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 45: quorate.v1.State
+	(*Forecast)(nil),                  // 3: quorate.v1.Forecast
+	(*PlacementForecast)(nil),         // 4: quorate.v1.PlacementForecast
+	(*Place)(nil),                     // 5: quorate.v1.Place
+	(*Action)(nil),                    // 6: quorate.v1.Action
+	(*PlannedStep)(nil),               // 7: quorate.v1.PlannedStep
+	(*WhatIf)(nil),                    // 8: quorate.v1.WhatIf
+	(*SimulateRequest)(nil),           // 9: quorate.v1.SimulateRequest
+	(*SimulateResponse)(nil),          // 10: quorate.v1.SimulateResponse
+	(*CheckpointsRequest)(nil),        // 11: quorate.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),       // 12: quorate.v1.CheckpointsResponse
+	(*AuthRequest)(nil),               // 13: quorate.v1.AuthRequest
+	(*HostSpec)(nil),                  // 14: quorate.v1.HostSpec
+	(*AuthResponse)(nil),              // 15: quorate.v1.AuthResponse
+	(*HostResult)(nil),                // 16: quorate.v1.HostResult
+	(*SetupRequest)(nil),              // 17: quorate.v1.SetupRequest
+	(*Progress)(nil),                  // 18: quorate.v1.Progress
+	(*StartRequest)(nil),              // 19: quorate.v1.StartRequest
+	(*StopRequest)(nil),               // 20: quorate.v1.StopRequest
+	(*DestroyRequest)(nil),            // 21: quorate.v1.DestroyRequest
+	(*AddNodeRequest)(nil),            // 22: quorate.v1.AddNodeRequest
+	(*RemoveNodeRequest)(nil),         // 23: quorate.v1.RemoveNodeRequest
+	(*CreateTokenRequest)(nil),        // 24: quorate.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),       // 25: quorate.v1.CreateTokenResponse
+	(*JoinRequest)(nil),               // 26: quorate.v1.JoinRequest
+	(*SetPasswordRequest)(nil),        // 27: quorate.v1.SetPasswordRequest
+	(*SetPasswordResponse)(nil),       // 28: quorate.v1.SetPasswordResponse
+	(*UnblockRequest)(nil),            // 29: quorate.v1.UnblockRequest
+	(*UnblockResponse)(nil),           // 30: quorate.v1.UnblockResponse
+	(*CreateCertificateRequest)(nil),  // 31: quorate.v1.CreateCertificateRequest
+	(*CreateCertificateResponse)(nil), // 32: quorate.v1.CreateCertificateResponse
+	(*DescribeAgentsRequest)(nil),     // 33: quorate.v1.DescribeAgentsRequest
+	(*DescribeAgentsResponse)(nil),    // 34: quorate.v1.DescribeAgentsResponse
+	(*GetRequest)(nil),                // 35: quorate.v1.GetRequest
+	(*GetResponse)(nil),               // 36: quorate.v1.GetResponse
+	(*PairStatus)(nil),                // 37: quorate.v1.PairStatus
+	(*Link)(nil),                      // 38: quorate.v1.Link
+	(*LeaseStatus)(nil),               // 39: quorate.v1.LeaseStatus
+	(*TimingStatus)(nil),              // 40: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 41: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 42: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 43: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 44: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 45: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 46: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 47: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 48: quorate.v1.Reason
+	nil,                               // 49: quorate.v1.WhatIf.SetEntry
+	nil,                               // 50: quorate.v1.SetupRequest.PropertiesEntry
+	(*Edit)(nil),                      // 51: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 52: quorate.v1.ConfigurationChange
+	(*Checkpoint)(nil),                // 53: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 54: quorate.v1.Configuration
+	(*durationpb.Duration)(nil),       // 55: google.protobuf.Duration
+	(Role)(0),                         // 56: quorate.v1.Role
+	(*timestamppb.Timestamp)(nil),     // 57: google.protobuf.Timestamp
+	(*AgentMetadata)(nil),             // 58: quorate.v1.AgentMetadata
+	(*State)(nil),                     // 59: quorate.v1.State
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	40, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	4,  // 1: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	6,  // 2: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	4,  // 3: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	39, // 4: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	41, // 5: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	4,  // 6: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	42, // 7: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	41, // 8: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	42, // 9: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	43, // 10: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 11: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	45, // 12: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	41, // 13: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	28, // 14: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	29, // 15: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	31, // 16: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	27, // 17: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	30, // 18: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	0,  // 19: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	41, // 20: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	41, // 21: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	41, // 22: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	41, // 23: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	41, // 24: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	41, // 25: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	41, // 26: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	41, // 27: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	41, // 28: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	41, // 29: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	41, // 30: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	37, // 31: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	38, // 32: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	1,  // 33: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	3,  // 34: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	7,  // 35: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	9,  // 36: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	10, // 37: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	11, // 38: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	12, // 39: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	13, // 40: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	14, // 41: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	16, // 42: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	17, // 43: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	19, // 44: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	21, // 45: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	23, // 46: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	25, // 47: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	32, // 48: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	33, // 49: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	35, // 50: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	2,  // 51: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	5,  // 52: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	8,  // 53: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	8,  // 54: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	8,  // 55: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	8,  // 56: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	8,  // 57: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	8,  // 58: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	15, // 59: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	8,  // 60: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	18, // 61: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	20, // 62: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	22, // 63: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	24, // 64: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	26, // 65: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	26, // 66: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	34, // 67: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	36, // 68: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	51, // [51:69] is the sub-list for method output_type
-	33, // [33:51] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	51, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	3,  // 1: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
+	4,  // 2: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
+	6,  // 3: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
+	7,  // 4: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
+	52, // 5: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	5,  // 6: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
+	47, // 7: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	49, // 8: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	8,  // 9: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
+	51, // 10: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	3,  // 11: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
+	53, // 12: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	54, // 13: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	14, // 14: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	16, // 15: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	14, // 16: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	50, // 17: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	55, // 18: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	14, // 19: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	56, // 20: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	55, // 21: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	56, // 22: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	57, // 23: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	58, // 24: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	59, // 25: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	55, // 26: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	38, // 27: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	39, // 28: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	41, // 29: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	37, // 30: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	40, // 31: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	0,  // 32: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	55, // 33: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	55, // 34: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	55, // 35: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	55, // 36: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	55, // 37: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	55, // 38: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	55, // 39: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	55, // 40: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	55, // 41: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	55, // 42: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	55, // 43: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	47, // 44: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	48, // 45: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	1,  // 46: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	13, // 47: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	17, // 48: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	19, // 49: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	20, // 50: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	21, // 51: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	22, // 52: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	23, // 53: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	24, // 54: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	26, // 55: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	27, // 56: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	29, // 57: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	31, // 58: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	33, // 59: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	35, // 60: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	42, // 61: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	43, // 62: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	45, // 63: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	9,  // 64: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	11, // 65: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	2,  // 66: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	15, // 67: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	18, // 68: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	18, // 69: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	18, // 70: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	18, // 71: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	18, // 72: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	18, // 73: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	25, // 74: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	18, // 75: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	28, // 76: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	30, // 77: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	32, // 78: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	34, // 79: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	36, // 80: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	36, // 81: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	44, // 82: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	46, // 83: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	10, // 84: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	12, // 85: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	66, // [66:86] is the sub-list for method output_type
+	46, // [46:66] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -2671,7 +3482,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

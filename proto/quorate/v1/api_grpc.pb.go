@@ -669,10 +669,12 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Status_Get_FullMethodName   = "/quorate.v1.Status/Get"
-	Status_Watch_FullMethodName = "/quorate.v1.Status/Watch"
-	Status_Wait_FullMethodName  = "/quorate.v1.Status/Wait"
-	Status_Why_FullMethodName   = "/quorate.v1.Status/Why"
+	Status_Get_FullMethodName         = "/quorate.v1.Status/Get"
+	Status_Watch_FullMethodName       = "/quorate.v1.Status/Watch"
+	Status_Wait_FullMethodName        = "/quorate.v1.Status/Wait"
+	Status_Why_FullMethodName         = "/quorate.v1.Status/Why"
+	Status_Simulate_FullMethodName    = "/quorate.v1.Status/Simulate"
+	Status_Checkpoints_FullMethodName = "/quorate.v1.Status/Checkpoints"
 )
 
 // StatusClient is the client API for Status service.
@@ -689,6 +691,10 @@ type StatusClient interface {
 	Wait(ctx context.Context, in *WaitRequest, opts ...grpc.CallOption) (*WaitResponse, error)
 	// Why explains where a resource runs and where not.
 	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyResponse, error)
+	// Simulate says what the cluster would do if things were otherwise.
+	Simulate(ctx context.Context, in *SimulateRequest, opts ...grpc.CallOption) (*SimulateResponse, error)
+	// Checkpoints lists the configurations that are kept, or returns one.
+	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
 }
 
 type statusClient struct {
@@ -748,6 +754,26 @@ func (c *statusClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.Cal
 	return out, nil
 }
 
+func (c *statusClient) Simulate(ctx context.Context, in *SimulateRequest, opts ...grpc.CallOption) (*SimulateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SimulateResponse)
+	err := c.cc.Invoke(ctx, Status_Simulate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *statusClient) Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckpointsResponse)
+	err := c.cc.Invoke(ctx, Status_Checkpoints_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StatusServer is the server API for Status service.
 // All implementations must embed UnimplementedStatusServer
 // for forward compatibility.
@@ -762,6 +788,10 @@ type StatusServer interface {
 	Wait(context.Context, *WaitRequest) (*WaitResponse, error)
 	// Why explains where a resource runs and where not.
 	Why(context.Context, *WhyRequest) (*WhyResponse, error)
+	// Simulate says what the cluster would do if things were otherwise.
+	Simulate(context.Context, *SimulateRequest) (*SimulateResponse, error)
+	// Checkpoints lists the configurations that are kept, or returns one.
+	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
 	mustEmbedUnimplementedStatusServer()
 }
 
@@ -783,6 +813,12 @@ func (UnimplementedStatusServer) Wait(context.Context, *WaitRequest) (*WaitRespo
 }
 func (UnimplementedStatusServer) Why(context.Context, *WhyRequest) (*WhyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Why not implemented")
+}
+func (UnimplementedStatusServer) Simulate(context.Context, *SimulateRequest) (*SimulateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Simulate not implemented")
+}
+func (UnimplementedStatusServer) Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Checkpoints not implemented")
 }
 func (UnimplementedStatusServer) mustEmbedUnimplementedStatusServer() {}
 func (UnimplementedStatusServer) testEmbeddedByValue()                {}
@@ -870,6 +906,42 @@ func _Status_Why_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Status_Simulate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SimulateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StatusServer).Simulate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Status_Simulate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StatusServer).Simulate(ctx, req.(*SimulateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Status_Checkpoints_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckpointsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StatusServer).Checkpoints(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Status_Checkpoints_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StatusServer).Checkpoints(ctx, req.(*CheckpointsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Status_ServiceDesc is the grpc.ServiceDesc for Status service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -888,6 +960,14 @@ var Status_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Why",
 			Handler:    _Status_Why_Handler,
+		},
+		{
+			MethodName: "Simulate",
+			Handler:    _Status_Simulate_Handler,
+		},
+		{
+			MethodName: "Checkpoints",
+			Handler:    _Status_Checkpoints_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -2563,7 +2563,8 @@ func (x *RestartResource) GetId() string {
 
 type ReplaceConfiguration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Configuration *Configuration         `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	Configuration *Configuration         `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"` // of a request: none, if a checkpoint is named
+	Checkpoint    uint64                 `protobuf:"varint,2,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`      // number of the one that is restored; 0: none is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2603,6 +2604,13 @@ func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
 		return x.Configuration
 	}
 	return nil
+}
+
+func (x *ReplaceConfiguration) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
 }
 
 var File_quorate_v1_command_proto protoreflect.FileDescriptor
@@ -2820,9 +2828,12 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\"!\n" +
 	"\x0fRestartResource\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"W\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"w\n" +
 	"\x14ReplaceConfiguration\x12?\n" +
-	"\rconfiguration\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration*\x8e\x01\n" +
+	"\rconfiguration\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x02 \x01(\x04R\n" +
+	"checkpoint*\x8e\x01\n" +
 	"\vOptionScope\x12\x1c\n" +
 	"\x18OPTION_SCOPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OPTION_SCOPE_CLUSTER\x10\x01\x12\"\n" +

@@ -424,6 +424,7 @@ type State struct {
 	LastEvent          uint64                 `protobuf:"varint,32,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
 	ConfigurationIndex uint64                 `protobuf:"varint,33,opt,name=configuration_index,json=configurationIndex,proto3" json:"configuration_index,omitempty"` // log index of the newest change made by a person
 	Forks              []*Fork                `protobuf:"bytes,34,rep,name=forks,proto3" json:"forks,omitempty"`                                                      // by number: each time that one of a pair went on alone
+	Checkpoints        []*Checkpoint          `protobuf:"bytes,50,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`                                          // by number, the newest 100
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -608,6 +609,13 @@ func (x *State) GetConfigurationIndex() uint64 {
 func (x *State) GetForks() []*Fork {
 	if x != nil {
 		return x.Forks
+	}
+	return nil
+}
+
+func (x *State) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
 	}
 	return nil
 }
@@ -2638,6 +2646,150 @@ func (x *NodeConfiguration) GetAttributes() map[string]string {
 	return nil
 }
 
+// Checkpoint is the configuration that one change of a person led to. The newest
+// is the present one, and each tells how the one before it was: so a hundred
+// configurations take the room of what differs between them.
+type Checkpoint struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // 1, 2, …; by one more than the one before
+	Index  uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`   // log index of the change
+	At     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`          // the proposer's clock
+	Actor  string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`    // who changed it; empty: it was so when the first change was made
+	Text   string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`      // what was changed, as in the event
+	// From the one before to this one. Of what is in "after" only the names are
+	// kept. Unset in the oldest.
+	Change        *ConfigurationChange `protobuf:"bytes,6,opt,name=change,proto3" json:"change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Checkpoint) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetChange() *ConfigurationChange {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+// ConfigurationChange is what differs between two configurations: elements that
+// only one has, or both in different words, each whole; of settings those that
+// differ.
+type ConfigurationChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        *Configuration         `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
+	After         *Configuration         `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigurationChange) Reset() {
+	*x = ConfigurationChange{}
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigurationChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigurationChange) ProtoMessage() {}
+
+func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
+func (*ConfigurationChange) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ConfigurationChange) GetBefore() *Configuration {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *ConfigurationChange) GetAfter() *Configuration {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
 // AgentMetadata describes a kind of resource.
 type AgentMetadata struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2654,7 +2806,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2666,7 +2818,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2679,7 +2831,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -2746,7 +2898,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +2910,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +2923,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Parameter) GetName() string {
@@ -2828,7 +2980,8 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\t\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\n" +
+	"\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -2860,7 +3013,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"last_event\x18  \x01(\x04R\tlastEvent\x12/\n" +
 	"\x13configuration_index\x18! \x01(\x04R\x12configurationIndex\x12&\n" +
-	"\x05forks\x18\" \x03(\v2\x10.quorate.v1.ForkR\x05forks\x1a=\n" +
+	"\x05forks\x18\" \x03(\v2\x10.quorate.v1.ForkR\x05forks\x128\n" +
+	"\vcheckpoints\x182 \x03(\v2\x16.quorate.v1.CheckpointR\vcheckpoints\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -3095,7 +3249,18 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
+	"\n" +
+	"Checkpoint\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x127\n" +
+	"\x06change\x18\x06 \x01(\v2\x1f.quorate.v1.ConfigurationChangeR\x06change\"y\n" +
+	"\x13ConfigurationChange\x121\n" +
+	"\x06before\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\x06before\x12/\n" +
+	"\x05after\x18\x02 \x01(\v2\x19.quorate.v1.ConfigurationR\x05after\"\x95\x02\n" +
 	"\rAgentMetadata\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06serves\x18\x02 \x03(\tR\x06serves\x12\x18\n" +
@@ -3170,7 +3335,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -3203,27 +3368,29 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(*Phase)(nil),                 // 28: quorate.v1.Phase
 	(*Configuration)(nil),         // 29: quorate.v1.Configuration
 	(*NodeConfiguration)(nil),     // 30: quorate.v1.NodeConfiguration
-	(*AgentMetadata)(nil),         // 31: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 32: quorate.v1.Parameter
-	nil,                           // 33: quorate.v1.State.PropertiesEntry
-	nil,                           // 34: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 35: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 36: quorate.v1.Node.AttributesEntry
-	nil,                           // 37: quorate.v1.Resource.ParametersEntry
-	nil,                           // 38: quorate.v1.Resource.MetaEntry
-	nil,                           // 39: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 40: quorate.v1.Group.MetaEntry
-	nil,                           // 41: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 42: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 43: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 44: quorate.v1.NodeConfiguration.AttributesEntry
-	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(*Checkpoint)(nil),            // 31: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 32: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 33: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 34: quorate.v1.Parameter
+	nil,                           // 35: quorate.v1.State.PropertiesEntry
+	nil,                           // 36: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 37: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 38: quorate.v1.Node.AttributesEntry
+	nil,                           // 39: quorate.v1.Resource.ParametersEntry
+	nil,                           // 40: quorate.v1.Resource.MetaEntry
+	nil,                           // 41: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 42: quorate.v1.Group.MetaEntry
+	nil,                           // 43: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 44: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 45: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 46: quorate.v1.NodeConfiguration.AttributesEntry
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	33, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	34, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	35, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	35, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	36, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	37, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
 	8,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
 	11, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
 	13, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
@@ -3235,63 +3402,68 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	25, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
 	27, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
 	12, // 13: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	0,  // 14: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	36, // 15: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	1,  // 16: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	45, // 17: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	46, // 18: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	46, // 19: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	46, // 20: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	9,  // 21: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	10, // 22: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	46, // 23: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	29, // 24: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	37, // 25: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	38, // 26: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	16, // 27: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	15, // 28: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	14, // 29: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	45, // 30: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	46, // 31: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	45, // 32: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	45, // 33: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	39, // 34: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	40, // 35: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	19, // 36: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	20, // 37: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	21, // 38: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 39: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	46, // 40: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 41: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 42: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	46, // 43: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	46, // 44: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 45: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	45, // 46: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	46, // 47: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 48: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 49: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	45, // 50: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	46, // 51: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 52: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	28, // 53: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	45, // 54: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	41, // 55: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	42, // 56: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	43, // 57: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	30, // 58: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	13, // 59: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	17, // 60: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	18, // 61: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	44, // 62: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	32, // 63: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	16, // 64: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	14, // 65: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	31, // 14: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	0,  // 15: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	38, // 16: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	1,  // 17: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	47, // 18: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	48, // 19: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	48, // 20: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	48, // 21: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	9,  // 22: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	10, // 23: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	48, // 24: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	29, // 25: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	39, // 26: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	40, // 27: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	16, // 28: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	15, // 29: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	14, // 30: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	47, // 31: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	48, // 32: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	47, // 33: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	47, // 34: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	41, // 35: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	42, // 36: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	19, // 37: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	20, // 38: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	21, // 39: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	2,  // 40: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	48, // 41: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 42: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	3,  // 43: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	48, // 44: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	48, // 45: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	4,  // 46: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	47, // 47: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	48, // 48: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	4,  // 49: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	5,  // 50: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	47, // 51: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	48, // 52: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	6,  // 53: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	28, // 54: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	47, // 55: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	43, // 56: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	44, // 57: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	45, // 58: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	30, // 59: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	13, // 60: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	17, // 61: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	18, // 62: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	46, // 63: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	48, // 64: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	32, // 65: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	29, // 66: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	29, // 67: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	34, // 68: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	16, // 69: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	14, // 70: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	71, // [71:71] is the sub-list for method output_type
+	71, // [71:71] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -3310,7 +3482,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
