@@ -220,7 +220,10 @@ func (k *Core) tellHealed(ctx context.Context, loser *pb.Side) {
 	defer cancel()
 	_, err := k.log.Propose(proposing, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{event}}}})
 	if err != nil {
-		k.logger.Warn("the end of the split is not recorded", "err", err)
+		k.logger.Warn("the end of the split is not recorded yet", "err", err)
+		k.healing.mu.Lock()
+		delete(k.healing.told, newest) // the loser asks again until it is answered
+		k.healing.mu.Unlock()
 	}
 }
 
