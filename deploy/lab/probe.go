@@ -1,11 +1,11 @@
 package lab
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"sync"
@@ -70,14 +70,18 @@ func (p *Prober) fail(err error) {
 	p.err = errors.Join(p.err, err)
 }
 
-// read takes the prober's lines until its output ends, and closes ready when
-// it is.
-func (p *Prober) read(output *os.File, ready chan<- struct{}, seen func(Gap)) {
-	for lines := bufio.NewScanner(output); lines.Scan(); {
+// read takes what the prober says until its output ends, and closes ready when
+// it is. What it says last, of a long run, is long.
+func (p *Prober) read(output io.Reader, ready chan<- struct{}, seen func(Gap)) {
+	for lines := json.NewDecoder(output); ; {
 		var l probeLine
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+		err := lines.Decode(&l)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
 			p.fail(fmt.Errorf("prober: %w", err))
-			break
+			return
 		}
 		if l.Ready {
 			close(ready)
