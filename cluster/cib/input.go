@@ -18,6 +18,7 @@ func (d *Document) Input(now time.Time) (*engine.Input, error) {
 		Now:               now,
 		Quorate:           isTrue(d.root.attr("have-quorum")),
 		NoQuorumPanic:     isTrue(d.root.attr("no-quorum-panic")),
+		FeatureSet:        d.root.attr("crm_feature_set"),
 		DC:                d.root.attr("dc-uuid"),
 		Properties:        d.properties(),
 		ResourceDefaults:  renamed(d.blocks(d.section("rsc_defaults"), "meta_attributes"), metaNames),

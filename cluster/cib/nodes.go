@@ -1,6 +1,7 @@
 package cib
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,9 @@ func (d *Document) nodes() []engine.Node {
 			ID: e.id(), Name: e.attr("uname"), Kind: e.attr("type"), Score: e.attr("score"),
 			Attributes:  d.blocks(e, "instance_attributes"),
 			Utilization: d.blocks(e, "utilization"),
+		}
+		if strings.EqualFold(n.Kind, "normal") {
+			n.Kind = "member" // schema 1.x
 		}
 		if state := d.stateOf(e); state != nil {
 			d.addState(&n, state)
@@ -45,13 +49,14 @@ func (d *Document) stateOf(node *element) *element {
 
 func (d *Document) addState(n *engine.Node, e *element) {
 	n.State = &engine.NodeState{
+		Name: e.attr("uname"), Position: slices.Index(d.root.first("status").children, e),
 		InCCM: e.attr("in_ccm"), Crmd: e.attr("crmd"),
 		Join: e.attr("join"), Expected: e.attr("expected"),
 		Fenced: e.attr("node_fenced"), InMaintenance: e.attr("node_in_maintenance"),
 	}
 	transient := e.first("transient_attributes")
 	n.Transient = d.blocks(transient, "instance_attributes")
-	n.Utilization = append(n.Utilization, d.blocks(transient, "utilization")...)
+	n.Utilization = append(d.blocks(transient, "utilization"), n.Utilization...)
 	for r := range e.first("lrm").first("lrm_resources").all("lrm_resource") {
 		n.History = append(n.History, history(r))
 	}

@@ -9,6 +9,7 @@ type Input struct {
 	Now           time.Time
 	Quorate       bool    // have-quorum
 	NoQuorumPanic bool    // nodes without quorum are fenced although there never was one
+	FeatureSet    string  // crm_feature_set: the version of what wrote the status
 	DC            string  // id of the designated controller, the value behind #is_dc
 	Properties    []Block // cluster options
 
@@ -88,6 +89,8 @@ type Node struct {
 
 // NodeState is a node_state element.
 type NodeState struct {
+	Name                                string // empty: the node has not introduced itself yet
+	Position                            int    // in the status; histories are read in this order
 	InCCM, Crmd, Join, Expected, Fenced string
 	InMaintenance, Unfenced             string
 }

@@ -1,0 +1,74 @@
+package engine
+
+// Outcome is a decision.
+type Outcome struct {
+	Instances []Instance // of primitives, in the order of the resources
+	Nodes     []NodeOutcome
+	Fenced    []Fencing
+	Actions   []Action // what changes, a line a resource
+	Steps     []Step   // all that is done, each after what it waits for
+	Problems  []string // sentences
+}
+
+// Instance is one primitive, or one instance of it in a clone.
+type Instance struct {
+	Resource      string // the primitive's id
+	Number        int    // in its clone; -1: in none
+	Unique        bool   // told from its siblings by the number
+	Parent        string // id of the resource at the top; its own if that is none
+	Removed       bool   // it is not configured any more
+	Before, After []Place
+	Scores        []NodeScore // by node
+	Reason        string      // the deciding one, a sentence
+}
+
+// Place is a node and the role there.
+type Place struct {
+	Node, Role string
+}
+
+// NodeScore is what a node is worth to an instance, and why.
+type NodeScore struct {
+	Node    string
+	Score   int
+	Reasons []Reason // in the order they were counted
+}
+
+// Reason is one part of a score.
+type Reason struct {
+	Score  int
+	Source string // id of a constraint, or the name of an option
+}
+
+// NodeOutcome is what a node is found to be.
+type NodeOutcome struct {
+	Name  string
+	State string // online, offline, unclean, standby, pending, maintenance
+}
+
+// Fencing is a node that is fenced.
+type Fencing struct {
+	Node, How, Reason string
+}
+
+// Action is what happens to one instance, as people say it.
+type Action struct {
+	Action           string // start, stop, move, migrate, restart, recover, reload, promote, demote, re-promote, fence
+	Resource         string
+	Number           int
+	From, To         string
+	FromRole, ToRole string // where roles matter
+	Node, How        string // of a fencing
+	Reason           string
+	Blocked          bool // it cannot be carried out
+}
+
+// Step is one operation.
+type Step struct {
+	Operation string
+	Resource  string // with the number in a clone
+	Node      string
+	Pseudo    bool  // nothing is executed
+	After     []int // indexes of the steps it waits for
+	Reason    string
+}

@@ -1,0 +1,63 @@
+package engine
+
+// Run decides what is to be done about an input, which it does not modify.
+func Run(in *Input) *Outcome {
+	c := &cluster{
+		in: in, now: in.Now.Unix(),
+		singletons: make(map[string]*action), outdatedMonitors: make(map[*HistoryOp]bool),
+	}
+	c.unpackOptions()
+	c.unpackNodes()
+	c.setCapacities()
+	c.unpackResources()
+	c.unpackStatus()
+	before := c.snapshot()
+	c.applyHealth()
+	c.unpackConstraints()
+	c.applyCriteria()
+	for _, r := range c.resources {
+		c.orderInside(r)
+	}
+	c.handleChanges()
+	c.place()
+	c.schedule()
+	c.applyOrderings()
+	return c.outcome(before)
+}
+
+func (c *cluster) setCapacities() {
+	for _, n := range c.nodes {
+		n.capacity = make(map[string]int, len(n.utilization))
+		for name, v := range n.utilization {
+			n.capacity[name] = parseInt(v, 0, -1<<31)
+		}
+	}
+}
+
+// schedule makes the actions.
+func (c *cluster) schedule() {
+	c.scheduleProbes()
+	if c.stopRemoved {
+		for _, r := range c.resources {
+			c.forgetFailuresOfRemoved(r)
+		}
+	}
+	for _, r := range c.resources {
+		c.createActions(r)
+	}
+	c.scheduleFencing()
+}
+
+func (c *cluster) forgetFailuresOfRemoved(r *resource) {
+	if !r.removed {
+		return
+	}
+	for _, n := range c.nodes {
+		if !n.online {
+			continue
+		}
+		if count, _ := c.failCount(n, r, true); count != 0 {
+			c.orderBefore(c.clearFailCount(r, n, "it is removed"), r, taskStop, ordered)
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package engine
+
+// A past is what a primitive was before the decision.
+type past struct {
+	role   role
+	active []*node
+}
+
+// snapshot remembers where everything runs.
+func (c *cluster) snapshot() map[*resource]past {
+	before := make(map[*resource]past)
+	for _, top := range c.resources {
+		top.each(func(r *resource) {
+			if r.kind == Primitive {
+				before[r] = past{r.role, append([]*node(nil), r.active...)}
+			}
+		})
+	}
+	return before
+}
+
+// outcome puts the decision into words.
+func (c *cluster) outcome(before map[*resource]past) *Outcome {
+	out := &Outcome{Problems: c.problems}
+	for _, n := range c.nodes {
+		out.Nodes = append(out.Nodes, NodeOutcome{Name: n.Name, State: n.stateText()})
+	}
+	plan := c.list()
+	c.addFencings(out)
+	for _, top := range c.resources {
+		top.each(func(r *resource) {
+			if r.kind == Primitive {
+				c.summarize(out, r)
+			}
+		})
+	}
+	out.Steps = c.steps(plan)
+	after := simulate(plan, before)
+	for _, top := range c.resources {
+		top.each(func(r *resource) {
+			if r.kind == Primitive {
+				out.Instances = append(out.Instances, c.instance(r, before[r], after[r]))
+			}
+		})
+	}
+	return out
+}
+
+func (n *node) stateText() string {
+	switch {
+	case n.unclean && n.online:
+		return "unclean online"
+	case n.unclean:
+		return "unclean"
+	case n.pending:
+		return "pending"
+	case n.standby && n.online:
+		return "standby"
+	case n.maintenance && n.online:
+		return "maintenance"
+	case n.online:
+		return "online"
+	}
+	return "offline"
+}
+
+func (c *cluster) addFencings(out *Outcome) {
+	for _, a := range c.actions {
+		if a.task != taskFence || a.is(optional) || !a.is(runnable) {
+			continue
+		}
+		out.Actions = append(out.Actions, Action{Action: "fence", Node: a.node.Name, How: a.name, Reason: a.reason, Number: -1})
+		if a.name != "on" {
+			out.Fenced = append(out.Fenced, Fencing{Node: a.node.Name, How: a.name, Reason: a.reason})
+		}
+	}
+}
+
+// A line is one entry of the summary in the making.
+type line struct {
+	what     string
+	from, to *node
+	action   *action // whose fate it tells
+	source   *action // whose reason it tells; nil: the same
+}
+
+// summarize says in a word what happens to a primitive.
+func (c *cluster) summarize(out *Outcome, r *resource) {
+	var current *node
+	if len(r.active) > 0 {
+		current = r.currentNode()
+		if r.role == roleStopped {
+			r.role = roleStarted
+		}
+	}
+	next := r.assignedNode
+	if current == nil && (r.removed || next == nil) || !r.managed {
+		return
+	}
+	for _, l := range r.lines(current, next) {
+		if l.action != nil {
+			out.Actions = append(out.Actions, r.entry(l))
+		}
+	}
+}
+
+func (r *resource) lines(current, next *node) []line {
+	start := r.find(taskStart, 0, next)
+	startNode := current
+	if start == nil || !start.is(runnable) {
+		startNode = nil
+	}
+	stop := r.find(taskStop, 0, startNode)
+	if stop == nil && r.stopUnexpected {
+		stop = r.find(taskStop, 0, nil)
+	}
+	if r.role == r.nextRole {
+		if l := r.sameRoleLine(current, next, start, stop); l != nil {
+			return []line{*l}
+		}
+		return nil
+	}
+	return r.changeLines(current, next, start, stop)
+}
+
+func (r *resource) sameRoleLine(current, next *node, start, stop *action) *line {
+	moving := current != nil && next != nil && current != next
+	migrate := r.find(taskMigrateFrom, 0, next)
+	promote, demote := r.find(taskPromote, 0, next), r.find(taskDemote, 0, next)
+	switch {
+	case migrate != nil && current != nil && migrate.is(runnable):
+		return &line{"migrate", current, next, start, nil}
+	case r.reload:
+		return &line{"reload", current, next, start, nil}
+	case start == nil || start.is(optional):
+		if demote != nil && promote != nil && demote.required() && promote.required() {
+			return &line{"re-promote", current, next, promote, demote}
+		}
+		return nil
+	case !start.is(runnable):
+		source := stop
+		if stop == nil || stop.reason == "" {
+			source = start
+		}
+		return &line{"stop", current, nil, stop, source}
+	case moving && r.failed:
+		return &line{"recover", current, next, stop, nil}
+	case moving:
+		return &line{"move", current, next, stop, nil}
+	case r.failed:
+		return &line{"recover", current, next, stop, nil}
+	}
+	return &line{"restart", current, next, start, nil}
+}
+
+func (r *resource) changeLines(current, next *node, start, stop *action) []line {
+	moving := current != nil && next != nil && current != next
+	switch {
+	case stop != nil && (r.nextRole == roleStopped || start != nil && !start.is(runnable)):
+		return r.stopLines(start)
+	case stop != nil && r.failed && r.stopIfFailed:
+		return []line{{"recover", current, next, stop, start}}
+	case moving:
+		return []line{{"move", current, next, stop, nil}}
+	case r.reload:
+		return []line{{"reload", current, next, start, nil}}
+	case stop != nil && stop.required():
+		return []line{{"restart", current, next, start, nil}}
+	case r.role == rolePromoted:
+		return []line{{"demote", current, next, r.find(taskDemote, 0, next), nil}}
+	case r.nextRole == rolePromoted:
+		return []line{{"promote", current, next, r.find(taskPromote, 0, next), nil}}
+	case r.role == roleStopped && r.nextRole > roleStopped:
+		return []line{{"start", current, next, start, nil}}
+	}
+	return nil
+}
+
+func (r *resource) stopLines(start *action) []line {
+	var lines []line
+	for _, n := range r.active {
+		stop, source := r.find(taskStop, 0, n), start
+		if stop != nil && stop.reason != "" {
+			source = stop
+		}
+		lines = append(lines, line{"stop", n, nil, stop, source})
+	}
+	return lines
+}
+
+// entry fills in a line.
+func (r *resource) entry(l line) Action {
+	a := Action{Action: l.what, Resource: r.ID, Number: r.number, Blocked: !l.action.is(runnable)}
+	if l.source == nil {
+		l.source = l.action
+	}
+	a.Reason = l.source.reason
+	if l.from != nil {
+		a.From = l.from.Name
+	}
+	if l.to != nil {
+		a.To = l.to.Name
+	}
+	if r.role > roleStarted || r.nextRole > roleUnpromoted {
+		a.FromRole, a.ToRole = r.role.String(), r.nextRole.String()
+	}
+	return a
+}
+
+// steps lists the plan; each step after those that it waits for.
+func (c *cluster) steps(plan []*action) []Step {
+	index := make(map[*action]int, len(plan))
+	var steps []Step
+	for _, a := range plan {
+		s := Step{Operation: string(a.task), Pseudo: a.is(pseudo), Reason: a.reason}
+		if a.r != nil {
+			s.Resource = a.r.id
+		}
+		if a.node != nil {
+			s.Node = a.node.Name
+		}
+		for _, r := range a.before {
+			if i, ok := index[r.action]; ok && c.waits(a, r) {
+				s.After = append(s.After, i)
+			}
+		}
+		index[a] = len(steps)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// simulate returns where everything runs once the plan is done.
+func simulate(plan []*action, before map[*resource]past) map[*resource]map[*node]role {
+	after := make(map[*resource]map[*node]role, len(before))
+	for r, p := range before {
+		after[r] = make(map[*node]role)
+		for _, n := range p.active {
+			after[r][n] = max(p.role, roleStarted)
+		}
+	}
+	for _, a := range plan {
+		switch {
+		case a.task == taskFence && a.name != "on":
+			for _, places := range after {
+				delete(places, a.node)
+			}
+		case a.r == nil || a.r.kind != Primitive || a.node == nil:
+		case a.task == taskStop:
+			delete(after[a.r], a.node)
+		case a.task == taskStart, a.task == taskMigrateFrom:
+			after[a.r][a.node] = roleStarted
+		case a.task == taskPromote:
+			after[a.r][a.node] = rolePromoted
+		case a.task == taskDemote:
+			after[a.r][a.node] = roleUnpromoted
+		}
+	}
+	return after
+}
+
+func (c *cluster) instance(r *resource, before past, after map[*node]role) Instance {
+	i := Instance{Resource: r.ID, Number: r.number, Unique: r.unique, Parent: r.top().id, Removed: r.removed}
+	for _, n := range before.active {
+		i.Before = append(i.Before, r.place(n, max(before.role, roleStarted)))
+	}
+	for _, n := range c.nodes {
+		if role, ok := after[n]; ok {
+			i.After = append(i.After, r.place(n, role))
+		}
+	}
+	for k, n := range c.nodes {
+		s := NodeScore{Node: n.Name, Score: -infinity}
+		if r.allowed[k].present {
+			s.Score = r.allowed[k].score
+		}
+		for _, note := range r.notes {
+			if note.node == n {
+				s.Reasons = append(s.Reasons, Reason{note.score, note.source})
+			}
+		}
+		i.Scores = append(i.Scores, s)
+	}
+	return i
+}
+
+// place names a role; an instance that could be promoted is not just started.
+func (r *resource) place(n *node, is role) Place {
+	if is == roleStarted && r.top().promotable {
+		is = roleUnpromoted
+	}
+	return Place{Node: n.Name, Role: is.String()}
+}
