@@ -23,6 +23,7 @@ var order = []string{
 	"cluster/dashboard",
 	"cluster/api",
 	"cluster/controller",
+	"cluster/forecast",
 	"cluster/cib",
 	"cluster/scheduler",
 	"cluster/scheduler/engine",

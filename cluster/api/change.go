@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"quorate/cluster/consensus"
 	"quorate/cluster/state"
@@ -25,7 +26,8 @@ type clusterService struct {
 	pb.UnimplementedClusterServer
 }
 
-// Change validates a list of edits and commits it, all or none.
+// Change validates a list of edits and commits it, all or none. Of a dry run it
+// only says what would happen.
 func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.ChangeResponse, error) {
 	if err := c.enrolled(); err != nil {
 		return nil, err
@@ -36,6 +38,14 @@ func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.Ch
 	d, err := c.rehearse(ctx, r.Edits)
 	if err != nil {
 		return nil, err
+	}
+	if r.DryRun {
+		return &pb.ChangeResponse{Notes: d.notes, Warnings: d.warnings(), Forecast: d.forecast()}, nil
+	}
+	if !r.Force {
+		if err := d.mayInterrupt(); err != nil {
+			return nil, err
+		}
 	}
 	applied, err := c.propose(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: d.edits}}})
 	if err != nil {
@@ -126,6 +136,8 @@ func (s *Server) informed(ctx context.Context) error {
 type draft struct {
 	*Server
 	base, state *pb.State
+	index       uint64 // that the log would give the change, if nothing else came first
+	at          time.Time
 	edits       []*pb.Edit // with what agents say filled in
 	notes       []string
 }
@@ -134,8 +146,8 @@ type draft struct {
 // asks the agents about every resource they touch. The log decides in the end;
 // this finds bad input without it, also while there is no quorum (S8).
 func (s *Server) rehearse(ctx context.Context, edits []*pb.Edit) (*draft, error) {
-	now := s.state.Get().State
-	d := &draft{Server: s, base: now, state: now}
+	now := s.state.Get()
+	d := &draft{Server: s, base: now.State, state: now.State, index: now.Index + 1, at: time.Now()}
 	for i, e := range edits {
 		if err := d.edit(ctx, proto.CloneOf(e)); err != nil {
 			if len(edits) > 1 {
@@ -187,8 +199,8 @@ func (d *draft) step(e *pb.Edit) error {
 	if err := d.fillTraits(e); err != nil {
 		return err
 	}
-	cmd := &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}}}
-	next, _, err := state.Step(d.state, 0, cmd)
+	cmd := &pb.Command{ProposedAt: timestamppb.New(d.at), Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}}}
+	next, _, err := state.Step(d.state, d.index, cmd)
 	if err != nil {
 		return err
 	}

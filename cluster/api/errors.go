@@ -26,6 +26,7 @@ const (
 	ReasonExists       = "EXISTS"       // makes something that is there already
 	ReasonPrecondition = "PRECONDITION" // something else is needed first
 	ReasonStale        = "STALE"        // the state has gone on; read it and try again
+	ReasonInterrupts   = "INTERRUPTS"   // it interrupts what runs and was not named; asked with force it is done
 	ReasonDenied       = "DENIED"       // this caller may not
 	ReasonPassword     = "PASSWORD"     // a wrong user or password
 	ReasonNotTrusted   = "NOT_TRUSTED"  // `cluster auth` is needed first

@@ -38,7 +38,7 @@ func newAddressCommand(a *app) *cobra.Command {
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_UpdateNode{UpdateNode: u}})
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // readdress reads NODE add|remove ADDRESS.

@@ -23,11 +23,13 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
+	attended func() bool // whether a person is there to be asked
 
 	socket                string
 	server, ca, cert, key string
 	output                string
 	wait                  waitFlag
+	dryRun, force         bool
 	noColor               bool
 }
 
@@ -36,6 +38,7 @@ func newApp(name string, in io.Reader, out, err io.Writer, getenv func(string) s
 		name = "quorate"
 	}
 	a := &app{name: name, in: in, out: out, err: err, now: time.Now}
+	a.attended = func() bool { return isTerminal(a.in) }
 	a.socket = cmp.Or(getenv("QUORATE_SOCKET"), defaultSocket)
 	a.server = getenv("QUORATE_SERVER")
 	a.ca, a.cert, a.key = getenv("QUORATE_CA"), getenv("QUORATE_CERT"), getenv("QUORATE_KEY")

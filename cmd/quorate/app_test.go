@@ -243,6 +243,41 @@ func TestToGoOnWithoutThePeerMustBeConfirmed(t *testing.T) {
 	}
 }
 
+func TestInterruptionsAreAskedAbout(t *testing.T) {
+	w := newWorld(t, "lvsm", "lvss")
+	w.run("quorate", "resource", "create", "A", "ocf:heartbeat:IPaddr2", "ip=10.0.0.5")
+	w.attended = true
+	change := []string{"property", "set", "symmetric-cluster=false"}
+	asked := `Change {"edits":[{"setOptions":{"scope":"OPTION_SCOPE_CLUSTER","set":{"symmetric-cluster":"false"}}}]`
+	question := "This change interrupts what it does not name:\n  (A is interrupted)\nMake it all the same? [y/N] "
+	for _, tt := range []struct {
+		in, asked, err string
+		exit           int
+	}{
+		{"", asked + "}", question + "quorate: not confirmed, nothing was changed; --dry-run shows what would happen\n", exitBadInput},
+		{"n\n", asked + "}", question + "quorate: not confirmed, nothing was changed; --dry-run shows what would happen\n", exitBadInput},
+		{"y\n", asked + "}\n" + asked + `,"force":true}`, question, 0},
+		{"", asked + "}", "", 0}, // it is so already
+	} {
+		w.asked = nil
+		_, errOut, exit := w.runWith(strings.NewReader(tt.in), "quorate", change...)
+		if got := strings.Join(w.asked, "\n"); got != tt.asked || errOut != tt.err || exit != tt.exit {
+			t.Errorf("%q\n got %s, %s, %d\nwant %s, %s, %d", tt.in, got, errOut, exit, tt.asked, tt.err, tt.exit)
+		}
+	}
+}
+
+// What waits for the cluster to do something can also only say what that is.
+func TestEveryChangingCommandHasADryRun(t *testing.T) {
+	without := []string{"setup", "add", "join"} // of nodes: they move nothing
+	commands(func(c *cobra.Command) {
+		exempt := slices.Contains(without, c.Name()) && strings.HasPrefix(c.CommandPath(), "quorate cluster ")
+		if c.Flags().Lookup("wait") != nil && c.Flags().Lookup("dry-run") == nil && !exempt {
+			t.Errorf("%s has no --dry-run", c.CommandPath())
+		}
+	})
+}
+
 func TestAuthTellsOfEveryHost(t *testing.T) {
 	w := newWorld(t)
 	s, err := status.New(codes.PermissionDenied, "host lvss: password: wrong user or password").WithDetails(
@@ -296,14 +331,17 @@ func TestImport(t *testing.T) {
 
 	changed := strings.ReplaceAll(before, "10.0.0.5", "10.0.0.6")
 	out, errOut, exit := w.runWith(strings.NewReader(changed), "quorate", "config", "import", "-", "--dry-run")
-	want := "- resource create A ocf:heartbeat:IPaddr2 ip=10.0.0.5\n+ resource create A ocf:heartbeat:IPaddr2 ip=10.0.0.6\n"
-	if exit != 0 || out != want {
+	want := "Configuration\n  - resource create A ocf:heartbeat:IPaddr2 ip=10.0.0.5\n  + resource create A ocf:heartbeat:IPaddr2 ip=10.0.0.6\n"
+	if exit != 0 || !strings.HasPrefix(out, want) {
 		t.Errorf("dry run\n got %d, %s%s\nwant 0, %s", exit, out, errOut, want)
 	}
 	if now, _, _ := w.run("quorate", "config", "export"); now != before {
 		t.Errorf("a dry run changed\n%s\nto\n%s", before, now)
 	}
-	if _, errOut, exit := w.runWith(strings.NewReader(changed), "quorate", "config", "import", "-"); exit != 0 {
+	if _, errOut, exit := w.runWith(strings.NewReader(changed), "quorate", "config", "import", "-"); exit != exitBadInput {
+		t.Fatalf("import that restarts A: %d, %s", exit, errOut)
+	}
+	if _, errOut, exit := w.runWith(strings.NewReader(changed), "quorate", "config", "import", "-", "--force"); exit != 0 {
 		t.Fatalf("import: %d, %s", exit, errOut)
 	}
 	if now, _, _ := w.run("quorate", "config", "export"); now != changed {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -34,23 +33,6 @@ func (a *app) get(ctx context.Context) (resp *pb.GetResponse, err error) {
 		return err
 	})
 	return resp, err
-}
-
-// change asks for edits, prints what the cluster says of them, and waits if
-// --wait was given.
-func (a *app) change(c *cobra.Command, edits ...*pb.Edit) error {
-	var resp *pb.ChangeResponse
-	err := a.ask(c.Context(), changeTimeout, func(ctx context.Context, cl *client) (err error) {
-		resp, err = cl.Change(ctx, &pb.ChangeRequest{Edits: edits})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := a.printChange(resp); err != nil {
-		return err
-	}
-	return a.waitFor(c.Context(), resp.GetIndex())
 }
 
 func (a *app) printChange(resp *pb.ChangeResponse) error {

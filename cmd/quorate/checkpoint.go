@@ -84,7 +84,7 @@ func newCheckpointRestoreCommand(a *app) *cobra.Command {
 			}})
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func checkpointNumber(word string) (uint64, error) {

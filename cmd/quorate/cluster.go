@@ -94,12 +94,20 @@ func newStartCommand(a *app) *cobra.Command {
 		Short:   "Let nodes take work: this one, the named ones or all",
 		Example: "cluster start --all\ncluster start lvsm",
 		RunE: func(c *cobra.Command, nodes []string) error {
+			if a.dryRun {
+				return a.updateNodes(c, nodes, all, setStopped(false))
+			}
 			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Start(ctx, &pb.StartRequest{Nodes: nodes, All: all})
 			})
 		},
 	}
-	return a.waits(someNodes(a, c, &all))
+	return a.foresees(a.waits(someNodes(a, c, &all)))
+}
+
+// setStopped is what starting or stopping a node comes to, for a dry run.
+func setStopped(stopped bool) func(*pb.UpdateNode) {
+	return func(u *pb.UpdateNode) { u.Stopped = &stopped }
 }
 
 func newStopCommand(a *app) *cobra.Command {
@@ -110,6 +118,9 @@ func newStopCommand(a *app) *cobra.Command {
 		Short:   "Let nodes hand their work over and idle: this one, the named ones or all",
 		Example: "cluster stop lvsm\ncluster stop --all --timeout 2m",
 		RunE: func(c *cobra.Command, nodes []string) error {
+			if a.dryRun {
+				return a.updateNodes(c, nodes, all, setStopped(true))
+			}
 			r := &pb.StopRequest{Nodes: nodes, All: all}
 			if timeout.d > 0 {
 				r.Timeout = durationpb.New(timeout.d)
@@ -122,7 +133,7 @@ func newStopCommand(a *app) *cobra.Command {
 	c.Flags().Var(&timeout, "timeout", "for handing work over, at most `TIME` (default 1m)")
 	c.Flags().BoolVar(&force, "force", false, "accepted from pcs; a stop always hands work over first")
 	_ = c.Flags().MarkHidden("force")
-	return a.waits(someNodes(a, c, &all))
+	return a.foresees(a.waits(someNodes(a, c, &all)))
 }
 
 func newEnableCommand(a *app, verb, short string, disabled bool) *cobra.Command {
@@ -135,7 +146,7 @@ func newEnableCommand(a *app, verb, short string, disabled bool) *cobra.Command 
 			return a.updateNodes(c, names, all, func(u *pb.UpdateNode) { u.Disabled = &disabled })
 		},
 	}
-	return someNodes(a, c, &all)
+	return a.changes(someNodes(a, c, &all))
 }
 
 func newClusterStatusCommand(a *app) *cobra.Command {
@@ -158,13 +169,16 @@ func newDestroyCommand(a *app) *cobra.Command {
 		Example: "cluster destroy\ncluster destroy --all",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if a.dryRun {
+				return a.updateNodes(c, nil, all, setStopped(true))
+			}
 			return a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 				return cl.Destroy(ctx, &pb.DestroyRequest{All: all})
 			})
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "every node of the cluster")
-	return c
+	return a.foresees(c)
 }
 
 func newTokenCommand(a *app) *cobra.Command {

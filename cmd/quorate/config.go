@@ -76,7 +76,6 @@ func (a *app) export(cfg *pb.Configuration, format string) error {
 }
 
 func newImportCommand(a *app) *cobra.Command {
-	var dry bool
 	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Replace the configuration by that of a file",
@@ -89,20 +88,12 @@ func newImportCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if dry {
-				resp, err := a.member(c.Context())
-				if err != nil {
-					return err
-				}
-				return a.printDifference(state.Difference(state.Configuration(resp.GetState()), cfg))
-			}
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{
 				ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg},
 			}})
 		},
 	}
-	c.Flags().BoolVar(&dry, "dry-run", false, "only read it and print what would change")
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // readConfiguration reads a document strictly: an error names the line.

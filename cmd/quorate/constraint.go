@@ -108,7 +108,7 @@ func constraintText(c *pb.Constraint) string {
 }
 
 func newLocationCommand(a *app) *cobra.Command {
-	add := a.waits(&cobra.Command{
+	add := a.changes(&cobra.Command{
 		Use:               "add ID RESOURCE NODE SCORE",
 		Short:             "Add a location constraint under an id of your own",
 		Example:           "constraint location add web-home WebService lvsm 50\nconstraint location add web-never WebService web1 -INFINITY",
@@ -140,11 +140,11 @@ func newLocationCommand(a *app) *cobra.Command {
 		},
 	}
 	c.AddCommand(add, newConstraintListCommand(a, isLocation, "location"), hidden(newConstraintDeleteCommand(a)))
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newColocationCommand(a *app) *cobra.Command {
-	add := a.waits(&cobra.Command{
+	add := a.changes(&cobra.Command{
 		Use:   "add RESOURCE with RESOURCE [SCORE] [id=ID]",
 		Short: "Run a resource where another runs, or where it does not",
 		Long: "Run the first resource where the second runs; with a negative score, where it does\n" +
@@ -159,7 +159,7 @@ func newColocationCommand(a *app) *cobra.Command {
 			return a.change(c, edit)
 		},
 	})
-	remove := a.waits(&cobra.Command{
+	remove := a.changes(&cobra.Command{
 		Use:               "delete RESOURCE RESOURCE",
 		Aliases:           []string{"remove"},
 		Short:             "Remove the colocations of two resources",
@@ -179,7 +179,7 @@ func newColocationCommand(a *app) *cobra.Command {
 }
 
 func newOrderCommand(a *app) *cobra.Command {
-	remove := a.waits(&cobra.Command{
+	remove := a.changes(&cobra.Command{
 		Use:               "delete RESOURCE...",
 		Aliases:           []string{"remove"},
 		Short:             "Remove the orders that name a resource",
@@ -211,7 +211,7 @@ func newOrderCommand(a *app) *cobra.Command {
 		},
 	}
 	c.AddCommand(remove, newConstraintListCommand(a, isOrder, "order"), newSetRefusal("order"))
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // newSetRefusal answers `set`, which pcs has, with what to write instead.
@@ -225,7 +225,7 @@ func newSetRefusal(kind string) *cobra.Command {
 }
 
 func newConstraintDeleteCommand(a *app) *cobra.Command {
-	return a.waits(&cobra.Command{
+	return a.changes(&cobra.Command{
 		Use:               "delete ID...",
 		Aliases:           []string{"remove"},
 		Short:             "Remove constraints by id",

@@ -41,7 +41,7 @@ func noCluster(program, node string) error {
 }
 
 // badReasons are those of refusals that other input would have avoided.
-var badReasons = []string{"INVALID", "NOT_FOUND", "EXISTS", "PRECONDITION", "PASSWORD", "BAD_INPUT"}
+var badReasons = []string{"INVALID", "NOT_FOUND", "EXISTS", "PRECONDITION", "PASSWORD", "BAD_INPUT", reasonInterrupts}
 
 // exitStatus tells bad input from what failed.
 func (a *app) exitStatus(err error) int {

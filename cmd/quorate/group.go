@@ -36,7 +36,7 @@ func newGroupAddCommand(a *app) *cobra.Command {
 	c.Flags().StringVar(&add.After, "after", "", "after the member `ID`")
 	_ = c.RegisterFlagCompletionFunc("before", a.completes(resourceIDs))
 	_ = c.RegisterFlagCompletionFunc("after", a.completes(resourceIDs))
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newGroupRemoveCommand(a *app) *cobra.Command {
@@ -52,7 +52,7 @@ func newGroupRemoveCommand(a *app) *cobra.Command {
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_RemoveFromGroup{RemoveFromGroup: r}})
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // newUngroupCommand is pcs's other name for `group remove`.

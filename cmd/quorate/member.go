@@ -84,6 +84,9 @@ func newNodeRemoveCommand(a *app) *cobra.Command {
 		Args:              words(1, -1),
 		ValidArgsFunction: a.completes(nodeNames),
 		RunE: func(c *cobra.Command, names []string) error {
+			if a.dryRun {
+				return a.updateNodes(c, names, false, setStopped(true))
+			}
 			for _, name := range names {
 				err := a.work(c.Context(), func(ctx context.Context, cl *client) (progress, error) {
 					return cl.RemoveNode(ctx, &pb.RemoveNodeRequest{Name: name, Force: force})
@@ -96,5 +99,5 @@ func newNodeRemoveCommand(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&force, "force", false, "although it does not answer")
-	return a.waits(c)
+	return a.foresees(a.waits(c))
 }

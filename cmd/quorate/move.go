@@ -29,7 +29,7 @@ func newMoveCommand(a *app) *cobra.Command {
 			return a.moveAway(c, words[0])
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // moveAway moves a resource to the best of the other nodes.
@@ -95,7 +95,7 @@ func newBanCommand(a *app) *cobra.Command {
 			return a.change(c, grammar.Ban(words[0], words[1]))
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newClearCommand(a *app) *cobra.Command {
@@ -122,7 +122,7 @@ func newClearCommand(a *app) *cobra.Command {
 			return a.change(c, edits...)
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // clearing forgets the moves and bans of ID [NODE].
@@ -154,7 +154,7 @@ func newFailbackCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE:              func(c *cobra.Command, words []string) error { return a.failback(c, words[0]) },
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // failback moves a resource to where its scores want it, waits, and forgets
@@ -180,7 +180,7 @@ func (a *app) failback(c *cobra.Command, id string) error {
 	if a.wait.d == 0 {
 		a.wait.d = defaultWait
 	}
-	if err := a.change(c, moveTo(id, node)); err != nil {
+	if err := a.change(c, moveTo(id, node)); err != nil || a.dryRun {
 		return err
 	}
 	return a.change(c, forgetMove(id))
@@ -204,7 +204,7 @@ func newRestartCommand(a *app) *cobra.Command {
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: words[0]}}})
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newCleanupCommand(a *app) *cobra.Command {
@@ -227,7 +227,7 @@ func newCleanupCommand(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&node, "node", "", "on `NODE` alone, as in older pcs")
 	_ = c.Flags().MarkHidden("node")
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // idOnNode reads [ID] [node=NODE].

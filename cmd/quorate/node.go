@@ -47,7 +47,7 @@ func newModeCommand(a *app, m mode) *cobra.Command {
 			return a.updateNodes(c, names, all, m.set)
 		},
 	}
-	return a.waits(someNodes(a, c, &all))
+	return a.changes(someNodes(a, c, &all))
 }
 
 // updateNodes changes the named nodes, all, or the one that answers.
@@ -88,7 +88,7 @@ func newAttributeCommand(a *app) *cobra.Command {
 			return a.change(c, edit)
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func (a *app) showAttributes(c *cobra.Command, only []string) error {

@@ -35,7 +35,7 @@ func newOperationCommand(a *app) *cobra.Command {
 		RunE:              func(c *cobra.Command, words []string) error { return a.removeOperation(c, words[0], words[1:]) },
 	}
 	return noun("op", "Change the operations of a resource, and their defaults", "resource op add Web monitor interval=5m", nil,
-		add, remove, newDefaultsCommand(a, "resource op defaults", pb.OptionScope_OPTION_SCOPE_OPERATION_DEFAULTS))
+		a.changes(add), a.changes(remove), newDefaultsCommand(a, "resource op defaults", pb.OptionScope_OPTION_SCOPE_OPERATION_DEFAULTS))
 }
 
 // removeOperation removes the operation of that name and interval, or of that

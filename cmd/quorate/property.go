@@ -41,7 +41,7 @@ func newPropertySetCommand(a *app) *cobra.Command {
 			return a.change(c, edit)
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newPropertyUnsetCommand(a *app) *cobra.Command {
@@ -55,7 +55,7 @@ func newPropertyUnsetCommand(a *app) *cobra.Command {
 			return a.change(c, grammar.UnsetOptions(clusterScope, names))
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // newDefaultsCommand makes `resource defaults` and `resource op defaults`.
@@ -87,8 +87,8 @@ func newDefaultsCommand(a *app, path string, scope pb.OptionScope) *cobra.Comman
 		Use: "list", Aliases: []string{"show", "config"}, Short: "List the defaults that are set", Example: path + " list", Args: words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return a.listOptions(c, scope, nil) },
 	}
-	c.AddCommand(a.waits(update), list)
-	return a.waits(c)
+	c.AddCommand(a.changes(update), list)
+	return a.changes(c)
 }
 
 func (a *app) listOptions(c *cobra.Command, scope pb.OptionScope, only []string) error {

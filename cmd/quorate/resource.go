@@ -69,7 +69,7 @@ func newCreateCommand(a *app) *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("group", a.completes(groupIDs))
 	_ = c.RegisterFlagCompletionFunc("before", a.completes(resourceIDs))
 	_ = c.RegisterFlagCompletionFunc("after", a.completes(resourceIDs))
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newUpdateCommand(a *app) *cobra.Command {
@@ -87,7 +87,7 @@ func newUpdateCommand(a *app) *cobra.Command {
 			return a.update(c, u)
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // update sends an update, with the meaning that pcs gives to its operations.
@@ -120,7 +120,7 @@ func newMetaCommand(a *app) *cobra.Command {
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: u}})
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newDeleteCommand(a *app) *cobra.Command {
@@ -137,9 +137,7 @@ func newDeleteCommand(a *app) *cobra.Command {
 			})...)
 		},
 	}
-	c.Flags().Bool("force", false, "accepted from pcs")
-	_ = c.Flags().MarkHidden("force")
-	return a.waits(c)
+	return a.changes(c)
 }
 
 // newSwitchCommand makes a command that sets one meta attribute, or removes it
@@ -155,7 +153,7 @@ func newSwitchCommand(a *app, verb, short, name, value string) *cobra.Command {
 			return a.change(c, each(ids, func(id string) *pb.Edit { return grammar.SetMeta(id, name, value) })...)
 		},
 	}
-	return a.waits(c)
+	return a.changes(c)
 }
 
 func newResourceStatusCommand(a *app) *cobra.Command {

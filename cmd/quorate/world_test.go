@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"quorate/cluster/forecast"
 	"quorate/cluster/scheduler"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
@@ -48,6 +49,7 @@ type world struct {
 	changed  chan struct{}      // closed at the next change
 	pending  []*pb.WaitResponse // answers of Wait, before "settled"
 	pair     *pb.PairStatus
+	attended bool // a person can be asked
 }
 
 // newWorld starts an agent; with nodes, in a cluster of them.
@@ -90,7 +92,7 @@ func (w *world) runWith(in *strings.Reader, program string, words ...string) (ou
 	var o, e strings.Builder
 	a := newApp(program, in, &o, &e, func(string) string { return "" })
 	a.socket = w.socket
-	a.now = w.now
+	a.now, a.attended = w.now, func() bool { return w.attended }
 	exit = a.run(w.t.Context(), words)
 	return o.String(), e.String(), exit
 }
@@ -254,6 +256,18 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 			k.Configuration = old
 		}
 	}
+	next, _, err := state.Step(w.state, w.index+1, &pb.Command{ProposedAt: timestamppb.New(w.at), Body: &pb.Command_Change{Change: &pb.Change{Edits: r.GetEdits()}}})
+	if err != nil {
+		return nil, refuse(err)
+	}
+	foretold := w.foretell(forecast.Change(w.state, next, r.GetEdits(), w.at))
+	switch {
+	case r.GetDryRun():
+		resp.Forecast = foretold
+		return resp, nil
+	case !r.GetForce() && len(foretold.GetInterruptions()) > 0:
+		return nil, interrupted(foretold)
+	}
 	applied, err := w.apply(&pb.Command{Actor: "root@lvsm", Body: &pb.Command_Change{Change: &pb.Change{Edits: r.GetEdits()}}})
 	if err != nil {
 		return nil, refuse(err)
@@ -261,6 +275,36 @@ func (w *world) Change(_ context.Context, r *pb.ChangeRequest) (*pb.ChangeRespon
 	resp.Index, w.newest = applied.Index, applied.Index
 	w.operate()
 	return resp, nil
+}
+
+// foretell replaces the sentences of a forecast.
+func (w *world) foretell(f *pb.Forecast) *pb.Forecast {
+	for _, a := range f.GetActions() {
+		a.Reason = "(why)"
+	}
+	for _, p := range f.GetPlacements() {
+		p.Reason = "(why " + p.GetResource() + " is there)"
+	}
+	for _, s := range f.GetSteps() {
+		s.Reason = "(why)"
+	}
+	for i := range f.GetProblems() {
+		f.Problems[i] = "(a problem)"
+	}
+	for i, text := range f.GetInterruptions() {
+		f.Interruptions[i] = "(" + strings.Fields(text)[0] + " is interrupted)"
+	}
+	return f
+}
+
+// interrupted refuses a change as the API does.
+func interrupted(f *pb.Forecast) error {
+	s := status.Convert(refusal(codes.FailedPrecondition, reasonInterrupts, "it interrupts: "+strings.Join(f.GetInterruptions(), "; "), map[string]string{"fix": "force it"}))
+	s, err := s.WithDetails(&pb.Forecast{Interruptions: f.GetInterruptions()})
+	if err != nil {
+		panic(err)
+	}
+	return s.Err()
 }
 
 func (w *world) answer() *pb.GetResponse {

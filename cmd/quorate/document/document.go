@@ -86,17 +86,7 @@ func YAML(w io.Writer, m proto.Message) error {
 	if err != nil {
 		return fmt.Errorf("write YAML: %w", err)
 	}
-	var n yaml.Node
-	if err := yaml.Unmarshal(raw, &n); err != nil { // JSON is YAML; the order of fields is kept
-		return fmt.Errorf("write YAML: %w", err)
-	}
-	plain(&n)
-	e := yaml.NewEncoder(w)
-	e.SetIndent(2)
-	if err := e.Encode(&n); err != nil {
-		return fmt.Errorf("write YAML: %w", err)
-	}
-	return e.Close()
+	return asYAML(w, raw)
 }
 
 // plain gives nodes the style that people write: no braces, quotes only where
