@@ -231,7 +231,7 @@ func (c *cluster) unpackChildren(r *resource) bool {
 		return c.unpackClone(r)
 	}
 	top := r.top()
-	if top.kind == Clone && top.unique && !strings.EqualFold(r.Class, "ocf") && !strings.EqualFold(r.Class, "stonith") {
+	if top.kind == Clone && r.unique && !strings.EqualFold(r.Class, "ocf") && !strings.EqualFold(r.Class, "stonith") {
 		c.forceAnonymous(top)
 		c.forceAnonymous(r)
 	}

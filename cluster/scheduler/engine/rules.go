@@ -146,12 +146,6 @@ func compareAs(kind, a, b string) int {
 	return strings.Compare(strings.ToLower(a), strings.ToLower(b))
 }
 
-// scanInt reads the integer that a text begins with; one too great is cut off.
-func scanInt(s string) (int64, bool) {
-	digits := numberPrefix(s)
-	return clampedInt(digits), digits != ""
-}
-
 var (
 	floatPrefix   = regexp.MustCompile(`^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?`)
 	versionPrefix = regexp.MustCompile(`^\s*([0-9]+(?:\.[0-9]+)*)`)

@@ -68,7 +68,7 @@ func (c *cluster) parseScore(s string, unset int) (score int, ok bool) {
 	case "green":
 		return c.health.green, true
 	}
-	n, ok := leadingInt(s)
+	n, ok := scanInt(s)
 	if !ok {
 		return unset, false
 	}

@@ -260,7 +260,7 @@ func simulate(plan []*action, before map[*resource]past) map[*resource]map[*node
 }
 
 func (c *cluster) instance(r *resource, before past, after map[*node]role) Instance {
-	i := Instance{Resource: r.ID, Number: r.number, Unique: r.unique, Parent: r.top().id, Removed: r.removed}
+	i := Instance{Resource: r.ID, Number: r.number, Unique: r.top().unique, Parent: r.top().id, Removed: r.removed}
 	for _, n := range before.active {
 		i.Before = append(i.Before, r.place(n, max(before.role, roleStarted)))
 	}

@@ -23,10 +23,14 @@ func isTrue(s string) bool {
 	return value
 }
 
-// leadingInt reads the whole number that a string begins with.
-func leadingInt(s string) (int64, bool) {
+// scanInt reads the whole number that a string begins with; one too great is
+// cut off. Without a number it is 0.
+func scanInt(s string) (int64, bool) {
 	digits := numberPrefix(s)
-	return clampedInt(digits), digits != ""
+	if digits == "" {
+		return 0, false
+	}
+	return clampedInt(digits), true
 }
 
 // numberPrefix returns the sign and digits that a string begins with.
@@ -140,7 +144,7 @@ func isoDuration(s string) int64 {
 
 // parseInt reads a number not less than a bound; unset if it is none.
 func parseInt(s string, unset, bound int) int {
-	n, ok := leadingInt(s)
+	n, ok := scanInt(s)
 	if !ok {
 		return unset
 	}
