@@ -68,7 +68,7 @@ func (c *cluster) banForFailures(r *resource, n *node) {
 	if r.kind != Primitive || r.threshold == 0 || r.ignoreFailure || len(r.exactly(taskClearFailCount, 0, n)) > 0 {
 		return
 	}
-	count, _ := c.failCount(n, r, true)
+	count := c.failuresInside(r, n)
 	if count <= 0 || count < r.threshold {
 		return
 	}

@@ -34,6 +34,7 @@ func (c *cluster) orderPrimitive(r *resource) {
 	if len(r.utilization) > 0 && c.placement != "default" {
 		c.createLoadOrders(r)
 	}
+	c.orderContained(r)
 }
 
 func (c *cluster) orderGroup(r *resource) {

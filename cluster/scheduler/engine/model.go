@@ -67,6 +67,7 @@ const (
 	onFailIgnore onFail = iota
 	onFailDemote
 	onFailRestart
+	onFailRestartContainer
 	onFailBan
 	onFailBlock
 	onFailStop
@@ -140,6 +141,8 @@ type resource struct {
 	dangling       []*node // sources of migrations whose stop is missing
 	lockNode       *node   // of a shutdown lock
 	lockTime       int64
+	container      *resource   // what it runs inside of
+	contained      []*resource // what runs inside of it
 
 	// Placement.
 	allowed           table

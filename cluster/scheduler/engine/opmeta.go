@@ -70,7 +70,7 @@ func (r *resource) correctOnFail(name string, spec *Operation, meta map[string]s
 }
 
 // parseOnFail reads what follows from a failure ("Operation Properties").
-func (c *cluster) parseOnFail(name string, value string) onFail {
+func (c *cluster) parseOnFail(r *resource, name, value string) onFail {
 	switch strings.ToLower(value) {
 	case "block":
 		return onFailBlock
@@ -89,10 +89,16 @@ func (c *cluster) parseOnFail(name string, value string) onFail {
 		return onFailStop
 	case "restart":
 		return onFailRestart
+	case "restart-container":
+		if r.container != nil {
+			return onFailRestartContainer
+		}
 	case "demote":
 		return onFailDemote
 	}
 	switch {
+	case r.container != nil:
+		return onFailRestartContainer
 	case name != string(taskStop):
 		return onFailRestart
 	case c.fencing:

@@ -66,7 +66,7 @@ func (c *cluster) probePrimitive(r *resource, n *node) bool {
 	top := r.top()
 	w := r.allowed[n.index]
 	switch {
-	case r.removed, r.probed[n.index]:
+	case r.container != nil, r.removed, r.probed[n.index]:
 		return false
 	case (r.exclusiveProbes || top.exclusiveProbes) && (!w.present || w.probe != discoverExclusive):
 		return false

@@ -210,9 +210,12 @@ func (c *cluster) unpackNotInstalled(res *result, said *reading) {
 
 func (c *cluster) unpackFailed(res *result, said *reading) {
 	policy, role := c.failurePolicy(res)
-	if policy == onFailIgnore {
+	if policy == onFailIgnore || policy == onFailRestartContainer && res.Operation == "stop" {
 		c.unpackDone(res, res.expected, said)
 		res.r.ignoreFailure = true
+		if policy == onFailRestartContainer && said.failure <= onFailRestart {
+			said.failure = policy
+		}
 		return
 	}
 	c.recordFailure(res, policy, role, said)
@@ -228,7 +231,7 @@ func (c *cluster) unpackFailed(res *result, said *reading) {
 // failure, and the greatest role that it leaves the resource.
 func (c *cluster) failurePolicy(res *result) (onFail, role) {
 	meta := c.actionMeta(res.r, res.Operation, res.interval)
-	policy := c.parseOnFail(res.Operation, meta["on-fail"])
+	policy := c.parseOnFail(res.r, res.Operation, meta["on-fail"])
 	switch {
 	case policy == onFailStop:
 		return policy, roleStopped

@@ -10,6 +10,7 @@ func Run(in *Input) *Outcome {
 	c.unpackNodes()
 	c.setCapacities()
 	c.unpackResources()
+	c.linkContainers()
 	c.unpackStatus()
 	before := c.snapshot()
 	c.applyHealth()

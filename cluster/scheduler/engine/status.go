@@ -296,5 +296,7 @@ func (c *cluster) applyFailure(r *resource, n *node, failure onFail, active bool
 			r.failed, r.stopIfFailed = true, true
 			c.stopAction(r, n, false)
 		}
+	case onFailRestartContainer:
+		c.restartContainer(r, n, active)
 	}
 }
