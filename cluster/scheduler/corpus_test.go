@@ -112,7 +112,7 @@ func (s *score) String() string {
 		n-len(s.otherActions), 100*share(n-len(s.otherActions), n), strings.Join(s.misplaced, " "), strings.Join(s.otherActions, " "))
 }
 
-// count decides one case. With -v, or QUORATE_CASE naming it, it prints what differs.
+// count decides one case. If QUORATE_CASE names it, or says all, it prints what differs.
 func (s *score) count(t *testing.T, c *corpusCase, dir string) {
 	t.Helper()
 	s.cases++
@@ -141,8 +141,8 @@ func (s *score) count(t *testing.T, c *corpusCase, dir string) {
 	if actions != "" {
 		s.otherActions = append(s.otherActions, c.Name)
 	}
-	if all := places + fenced + actions; all != "" && (testing.Verbose() || os.Getenv("QUORATE_CASE") == c.Name) {
-		t.Logf("%s: - wanted, + got\n%s", c.Name, all)
+	if asked := os.Getenv("QUORATE_CASE"); asked == c.Name || asked == "all" && places+fenced+actions != "" {
+		t.Logf("%s: - wanted, + got\n%s", c.Name, places+fenced+actions)
 	}
 }
 

@@ -1,0 +1,192 @@
+package cib
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"quorate/cluster/scheduler/engine"
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+// A translator says the elements of a CIB in Quorate's words.
+type translator struct {
+	d       *Document
+	entries []*Entry
+	pieces  []*piece
+}
+
+// offer adds an element that may be taken; with a note it is approximated.
+func (t *translator) offer(kind, id, note string, add func(*pb.Configuration) string) {
+	e := &Entry{Kind: kind, ID: id, Note: note}
+	if note != "" {
+		e.Verdict = Approximated
+	}
+	t.entries = append(t.entries, e)
+	t.pieces = append(t.pieces, &piece{Entry: e, add: add})
+}
+
+// leave reports an element that cannot be taken.
+func (t *translator) leave(kind, id, why string) {
+	t.entries = append(t.entries, &Entry{Verdict: NotTaken, Kind: kind, ID: id, Note: why})
+}
+
+func (t *translator) translate() {
+	t.properties()
+	t.defaults("rsc_defaults", "resource default", func(c *pb.Configuration) *map[string]string { return &c.ResourceDefaults })
+	t.defaults("op_defaults", "operation default", func(c *pb.Configuration) *map[string]string { return &c.OperationDefaults })
+	t.nodes()
+	t.resources()
+	t.constraints()
+	t.rest()
+}
+
+// ofPacemaker are properties that say something of Pacemaker itself.
+var ofPacemaker = map[string]string{
+	"dc-version":             "it is the version of Pacemaker",
+	"cluster-infrastructure": "it names Pacemaker's membership layer",
+	"cluster-name":           "a Quorate cluster has the name that it was set up with",
+	"have-watchdog":          "Pacemaker sets it by itself",
+	"last-lrm-refresh":       "Pacemaker sets it by itself",
+}
+
+func (t *translator) properties() {
+	merged := t.merge("cluster_property_set", t.d.properties())
+	for _, name := range slices.Sorted(maps.Keys(merged)) {
+		if why, ok := ofPacemaker[name]; ok {
+			t.leave("property", name, why)
+			continue
+		}
+		value := merged[name]
+		if name == "fencing-enabled" {
+			name = "stonith-enabled" // the name that Quorate understands too
+		}
+		t.offer("property", name, "", setting(func(c *pb.Configuration) *map[string]string { return &c.Properties }, name, value))
+	}
+	if _, said := merged["fencing-enabled"]; !said {
+		t.leave("property", "stonith-enabled", "it is true by default, and Quorate has no fencing devices: the resources of a silent node start elsewhere when its lease has ended")
+	}
+}
+
+func (t *translator) defaults(section, kind string, of func(*pb.Configuration) *map[string]string) {
+	merged := t.merge("meta_attributes", renamed(t.d.blocks(t.d.section(section), "meta_attributes"), metaNames))
+	for _, name := range slices.Sorted(maps.Keys(merged)) {
+		t.offer(kind, name, "", setting(of, name, merged[name]))
+	}
+}
+
+// setting adds one name and value to a map of a configuration.
+func setting(of func(*pb.Configuration) *map[string]string, name, value string) func(*pb.Configuration) string {
+	return func(c *pb.Configuration) string {
+		m := of(c)
+		if *m == nil {
+			*m = make(map[string]string)
+		}
+		(*m)[name] = value
+		return ""
+	}
+}
+
+// merge returns what some blocks set together. One that holds only by a rule is
+// left out.
+func (t *translator) merge(kind string, blocks []engine.Block) map[string]string {
+	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b engine.Block) bool {
+		if b.Rule != nil {
+			t.leave(kind, b.ID, "options that depend on a rule are not available in this version")
+		}
+		return b.Rule != nil
+	})
+	slices.Reverse(blocks)
+	slices.SortStableFunc(blocks, func(a, b engine.Block) int { return cmp.Compare(blockScore(b), blockScore(a)) })
+	merged := make(map[string]string)
+	for _, b := range blocks {
+		for _, v := range b.Values {
+			if _, set := merged[v.Name]; !set {
+				merged[v.Name] = v.Value
+			}
+		}
+	}
+	return merged
+}
+
+func blockScore(b engine.Block) int64 {
+	score, _ := state.ParseScore(b.Score)
+	return score
+}
+
+func (t *translator) nodes() {
+	for e := range t.d.section("nodes").all("node") {
+		name := e.attr("uname")
+		t.offer("node", name, "", func(c *pb.Configuration) string {
+			c.Nodes = append(c.Nodes, &pb.NodeConfiguration{Name: name})
+			return ""
+		})
+		merged := t.merge("instance_attributes", t.d.blocks(e, "instance_attributes"))
+		for _, attribute := range slices.Sorted(maps.Keys(merged)) {
+			t.nodeAttribute(name, attribute, merged[attribute])
+		}
+		t.leaveUtilization(e)
+	}
+}
+
+func (t *translator) nodeAttribute(node, name, value string) {
+	t.offer("node attribute", node+" "+name, "", func(c *pb.Configuration) string {
+		i := slices.IndexFunc(c.Nodes, func(n *pb.NodeConfiguration) bool { return n.Name == node })
+		if i < 0 {
+			return "node " + node + " was not taken"
+		}
+		switch n := c.Nodes[i]; name {
+		case "standby":
+			n.Standby = isTrue(value)
+		case "maintenance":
+			n.Maintenance = isTrue(value)
+		default:
+			if n.Attributes == nil {
+				n.Attributes = make(map[string]string)
+			}
+			n.Attributes[name] = value
+		}
+		return ""
+	})
+}
+
+func (t *translator) leaveUtilization(e *element) {
+	for u := range e.all("utilization") {
+		t.leave("utilization", u.id(), "placement by utilization is not available in this version")
+	}
+}
+
+// leftOut are the elements of the configuration beside those that are looked at,
+// and why nothing is taken of them.
+var leftOut = map[string]string{
+	"fencing-level":   "fencing devices are not available in this version",
+	"acl_role":        "access is given by certificates and local groups; see `quorate help access`",
+	"acl_target":      "access is given by certificates and local groups; see `quorate help access`",
+	"acl_group":       "access is given by certificates and local groups; see `quorate help access`",
+	"acl_user":        "access is given by certificates and local groups; see `quorate help access`",
+	"acl_permission":  "",
+	"alert":           "agents for alerts are not available in this version; `quorate events --follow` prints what happens",
+	"obj_ref":         "",
+	"resource_ref":    "",
+	"template":        "the resources that use it have its settings written out",
+	"tag":             "the constraints that name it have its resources written out",
+	"rsc_ticket":      "tickets are not available in Quorate",
+	"role_ref":        "",
+	"ticket_state":    "tickets are not available in Quorate",
+	"recipient":       "",
+	"select":          "",
+	"node_state":      "",
+	"cluster-ticket":  "",
+	"resource-ticket": "",
+}
+
+func (t *translator) rest() {
+	for _, section := range []string{"tags", "fencing-topology", "acls", "alerts"} {
+		for e := range t.d.section(section).descendants() {
+			if why := leftOut[e.name]; why != "" {
+				t.leave(e.name, e.id(), why)
+			}
+		}
+	}
+}
