@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -76,14 +77,25 @@ func (a *app) export(cfg *pb.Configuration, format string) error {
 }
 
 func newImportCommand(a *app) *cobra.Command {
+	var format string
 	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Replace the configuration by that of a file",
 		Long: "Replace the configuration by that of a file, as a whole: what is not in it is removed.\n" +
-			"An error changes nothing. \"-\" reads standard input.",
-		Example: "config import web.yaml --dry-run\nconfig import web.yaml --wait",
+			"An error changes nothing. \"-\" reads standard input.\n\n" +
+			"With --format cib the file is the CIB of a Pacemaker cluster, as \"cibadmin --query\" and\n" +
+			"\"pcs cluster cib\" print it. A report says of each element whether it was taken,\n" +
+			"approximated or not taken.",
+		Example: "config import web.yaml --dry-run\nconfig import web.yaml --wait\nconfig import --format cib cib.xml --dry-run",
 		Args:    words(1, 1),
 		RunE: func(c *cobra.Command, files []string) error {
+			switch format {
+			case "", "yaml", "json":
+			case "cib":
+				return a.importCIB(c, files[0])
+			default:
+				return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json or cib")
+			}
 			cfg, err := a.readConfiguration(files[0])
 			if err != nil {
 				return err
@@ -93,18 +105,31 @@ func newImportCommand(a *app) *cobra.Command {
 			}})
 		},
 	}
+	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file: yaml (the default, which json is too) or cib")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "cib"}, cobra.ShellCompDirectiveNoFileComp))
 	return a.changes(c)
+}
+
+// readFile reads a file, or standard input, and says what to call it.
+func (a *app) readFile(file string) (data []byte, name string, err error) {
+	if file == "-" {
+		data, err = io.ReadAll(a.in)
+		return data, "standard input", err
+	}
+	if data, err = os.ReadFile(file); err != nil {
+		return nil, file, grammar.Errorf("%v", err)
+	}
+	return data, file, nil
 }
 
 // readConfiguration reads a document strictly: an error names the line.
 func (a *app) readConfiguration(file string) (*pb.Configuration, error) {
-	read := func() ([]byte, error) { return os.ReadFile(file) }
-	if file == "-" {
-		file, read = "standard input", func() ([]byte, error) { return io.ReadAll(a.in) }
-	}
-	data, err := read()
+	data, file, err := a.readFile(file)
 	if err != nil {
-		return nil, grammar.Errorf("%v", err)
+		return nil, err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+		return nil, grammar.Errorf("%s: it is XML", file).With("read the CIB of a Pacemaker cluster with --format cib")
 	}
 	cfg := new(pb.Configuration)
 	if err := document.Read(data, cfg); err != nil {

@@ -59,14 +59,19 @@ type dryRunReport struct {
 	Warnings      []string `json:"warnings"`
 }
 
+func dryRunReportOf(resp *pb.ChangeResponse) dryRunReport {
+	f := resp.GetForecast()
+	return dryRunReport{
+		report: reportOf(f), Configuration: aList(differingLines(f.GetConfiguration())), Interruptions: aList(f.GetInterruptions()),
+		Problems: aList(f.GetProblems()), Notes: aList(resp.GetNotes()), Warnings: aList(resp.GetWarnings()),
+	}
+}
+
 func (a *app) printDryRun(resp *pb.ChangeResponse) error {
 	f := resp.GetForecast()
 	lines := differingLines(f.GetConfiguration())
 	if a.output == "json" || a.output == "yaml" {
-		return document.Value(a.out, a.output, dryRunReport{
-			report: reportOf(f), Configuration: aList(lines), Interruptions: aList(f.GetInterruptions()),
-			Problems: aList(f.GetProblems()), Notes: aList(resp.GetNotes()), Warnings: aList(resp.GetWarnings()),
-		})
+		return document.Value(a.out, a.output, dryRunReportOf(resp))
 	}
 	if err := a.printChange(resp); err != nil {
 		return err

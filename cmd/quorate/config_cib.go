@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"quorate/cluster/cib"
+	"quorate/cmd/quorate/document"
+	"quorate/cmd/quorate/grammar"
+	"quorate/cmd/quorate/render"
+	pb "quorate/proto/quorate/v1"
+)
+
+// importCIB replaces the configuration by what can be taken of a Pacemaker
+// cluster's, and reports on each of its elements.
+func (a *app) importCIB(c *cobra.Command, file string) error {
+	data, file, err := a.readFile(file)
+	if err != nil {
+		return err
+	}
+	d, err := cib.Parse(data)
+	if err != nil {
+		return grammar.Errorf("%s: %v", file, err)
+	}
+	cfg, report, err := d.Configuration(a.trial(c.Context()))
+	if err != nil {
+		return err
+	}
+	if len(cfg.Resources) == 0 {
+		if err := a.printImport(report, nil); err != nil {
+			return err
+		}
+		return grammar.Errorf("%s: no resource of it can be taken, and nothing was changed", file)
+	}
+	edit := replacement(cfg)
+	if a.output == "json" || a.output == "yaml" {
+		return a.importStructured(c, edit, report)
+	}
+	if err := a.printImport(report, nil); err != nil {
+		return err
+	}
+	return a.change(c, edit)
+}
+
+func replacement(cfg *pb.Configuration) *pb.Edit {
+	return &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg}}}
+}
+
+// importStructured prints one document, whatever else there is to say.
+func (a *app) importStructured(c *cobra.Command, edit *pb.Edit, report *cib.Report) error {
+	if a.dryRun {
+		resp, err := a.request(c.Context(), &pb.ChangeRequest{Edits: []*pb.Edit{edit}, DryRun: true})
+		if err != nil {
+			return err
+		}
+		foreseen := dryRunReportOf(resp)
+		return a.printImport(report, &foreseen)
+	}
+	out := a.out
+	a.out = io.Discard
+	err := a.change(c, edit)
+	a.out = out
+	if err != nil {
+		return err
+	}
+	return a.printImport(report, nil)
+}
+
+// trial asks the cluster whether it would take a configuration.
+func (a *app) trial(ctx context.Context) cib.Trial {
+	return func(cfg *pb.Configuration) (string, error) {
+		_, err := a.request(ctx, &pb.ChangeRequest{Edits: []*pb.Edit{replacement(cfg)}, DryRun: true})
+		if err != nil && a.exitStatus(err) == exitBadInput {
+			return a.explain(err), nil
+		}
+		return "", err
+	}
+}
+
+// An importReport is what became of a CIB, as programs read it.
+type importReport struct {
+	Elements []importedElement `json:"elements"`
+	DryRun   *dryRunReport     `json:"dry_run,omitempty"`
+}
+
+type importedElement struct {
+	Verdict string `json:"verdict"` // taken, approximated, not taken
+	Kind    string `json:"kind"`
+	ID      string `json:"id"`
+	Note    string `json:"note,omitempty"`
+}
+
+func (a *app) printImport(r *cib.Report, foreseen *dryRunReport) error {
+	if a.output == "json" || a.output == "yaml" {
+		return document.Value(a.out, a.output, importReport{
+			Elements: each(r.Entries, func(e cib.Entry) importedElement {
+				return importedElement{e.Verdict.String(), e.Kind, e.ID, e.Note}
+			}),
+			DryRun: foreseen,
+		})
+	}
+	t := render.Table{}
+	for _, e := range slices.SortedStableFunc(slices.Values(r.Entries), func(a, b cib.Entry) int { return int(a.Verdict) - int(b.Verdict) }) {
+		t.Row(render.Cell{Text: e.Verdict.String(), Style: verdictStyle(e.Verdict)}, render.Cell{Text: e.Kind}, render.Cell{Text: e.ID}, render.Cell{Text: e.Note})
+	}
+	if err := t.Write(a.out, a.palette()); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\n%d taken, %d approximated, %d not taken\n", r.Count(cib.Taken), r.Count(cib.Approximated), r.Count(cib.NotTaken))
+	return err
+}
+
+func verdictStyle(v cib.Verdict) render.Style {
+	switch v {
+	case cib.Taken:
+		return render.Good
+	case cib.Approximated:
+		return render.Warn
+	}
+	return render.Bad
+}
