@@ -221,3 +221,16 @@ func actions(f *pb.Forecast) string {
 	}
 	return b.String()
 }
+
+// lose has the others testify that a node is silent.
+func (w *world) lose(name string) {
+	w.t.Helper()
+	n := state.NodeByName(w.state, name)
+	gone := &pb.NodeGone{Node: n.Id, Epoch: n.Epoch}
+	for _, voter := range w.state.Electorate.Voters {
+		if voter != n.Id {
+			gone.Testimonies = append(gone.Testimonies, &pb.Testimony{Voter: voter, Silence: durationpb.New(time.Second)})
+		}
+	}
+	w.apply(&pb.Command{Body: &pb.Command_NodeGone{NodeGone: gone}})
+}

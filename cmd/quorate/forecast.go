@@ -96,5 +96,5 @@ func (a *app) printForecast(f *pb.Forecast) error {
 	case "svg":
 		return render.SVG(a.out, f)
 	}
-	return render.Forecast(a.out, f, a.options())
+	return render.Forecast(a.out, f, differingLines(f.GetConfiguration()), a.options())
 }

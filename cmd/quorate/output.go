@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
+	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
 	"quorate/cmd/quorate/document"
@@ -24,7 +27,7 @@ func (a *app) print(m proto.Message, table func(io.Writer) error, fields ...stri
 	case "yaml":
 		return document.YAML(a.out, m)
 	}
-	return a.checkOutput()
+	return fmt.Errorf("%q is no format for this", a.output) // checkOutput let none through
 }
 
 // printEach writes one of many answers: JSON on a line each, YAML as documents.
@@ -39,11 +42,21 @@ func (a *app) printEach(m proto.Message, table func(io.Writer) error) error {
 	return a.print(m, table)
 }
 
+// formats is the annotation of a command that prints in more formats than all
+// do: their names, with spaces between.
+const formats = "formats"
+
+// outputs are the formats that a command prints in.
+func outputs(c *cobra.Command) []string {
+	return append([]string{"table", "json", "yaml"}, strings.Fields(c.Annotations[formats])...)
+}
+
 // checkOutput refuses an unknown format before anything is asked.
-func (a *app) checkOutput() error {
-	switch a.output {
-	case "table", "text", "json", "yaml":
+func (a *app) checkOutput(c *cobra.Command) error {
+	known := outputs(c)
+	if a.output == "text" || slices.Contains(known, a.output) {
 		return nil
 	}
-	return grammar.Errorf("--output: %q is not a format", a.output).With("write table, json or yaml")
+	last := len(known) - 1
+	return grammar.Errorf("--output: %q is not a format", a.output).With("write %s or %s", strings.Join(known[:last], ", "), known[last])
 }

@@ -24,7 +24,7 @@ func newRootCommand(a *app) *cobra.Command {
 		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.checkOutput(c) },
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -46,6 +46,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newConfigCommand(a),
 		newEventsCommand(a),
 		newWhyCommand(a),
+		newSimulateCommand(a),
 		newAgentCommand(),
 		newLabCommand(a),
 	)
@@ -61,7 +62,9 @@ func (a *app) addFlags(root *cobra.Command) {
 	f.StringVar(&a.cert, "cert", a.cert, "`FILE` with your certificate, for --server (QUORATE_CERT)")
 	f.StringVar(&a.key, "key", a.key, "`FILE` with its key, for --server (QUORATE_KEY)")
 	f.StringVarP(&a.output, "output", "o", "table", "`FORMAT` of what is printed: table, json or yaml")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return outputs(c), cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
 // finish gives every command below c the program's name in its examples.

@@ -383,6 +383,27 @@ func (w *world) Why(_ context.Context, r *pb.WhyRequest) (*pb.WhyResponse, error
 	return &pb.WhyResponse{Sentences: []string{said, said, "(about " + cmp.Or(r.GetNode(), "every node") + ")"}, Scores: scores}, nil
 }
 
+func (w *world) Simulate(_ context.Context, r *pb.SimulateRequest) (*pb.SimulateResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.next("Simulate", r); err != nil {
+		return nil, err
+	}
+	then := w.state
+	if len(r.GetEdits()) > 0 {
+		next, _, err := state.Step(w.state, w.index+1, &pb.Command{ProposedAt: timestamppb.New(w.at), Body: &pb.Command_Change{Change: &pb.Change{Edits: r.GetEdits()}}})
+		if err != nil {
+			return nil, refuse(err)
+		}
+		then = next
+	}
+	f, err := forecast.Simulate(w.state, then, r.GetWhatIf(), w.at)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return &pb.SimulateResponse{Forecast: w.foretell(f), Index: w.index}, nil
+}
+
 func (w *world) Checkpoints(_ context.Context, r *pb.CheckpointsRequest) (*pb.CheckpointsResponse, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,12 +12,7 @@ import (
 // out of the configuration, after a -, and those that it would add, after a +.
 func DryRun(w io.Writer, f *pb.Forecast, lines []string, o Options) error {
 	var b strings.Builder
-	if len(lines) > 0 {
-		section(&b, o, "Configuration")
-		for _, line := range lines {
-			fmt.Fprintf(&b, "  %s\n", o.Paint(signStyle(line), line))
-		}
-	}
+	drawConfiguration(&b, lines, o)
 	drawActions(&b, f, o)
 	drawProblems(&b, f, o)
 	if list := f.GetInterruptions(); len(list) > 0 {
@@ -29,9 +24,10 @@ func DryRun(w io.Writer, f *pb.Forecast, lines []string, o Options) error {
 	return write(w, &b)
 }
 
-// Forecast draws what the cluster would do and where that ends.
-func Forecast(w io.Writer, f *pb.Forecast, o Options) error {
+// Forecast draws what the cluster would do and where that ends. For the lines see DryRun.
+func Forecast(w io.Writer, f *pb.Forecast, lines []string, o Options) error {
 	var b strings.Builder
+	drawConfiguration(&b, lines, o)
 	drawActions(&b, f, o)
 	drawSteps(&b, f, o)
 	drawPlaces(&b, f, o)
@@ -42,6 +38,16 @@ func Forecast(w io.Writer, f *pb.Forecast, o Options) error {
 func write(w io.Writer, b *strings.Builder) error {
 	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
 	return err
+}
+
+func drawConfiguration(b *strings.Builder, lines []string, o Options) {
+	if len(lines) == 0 {
+		return
+	}
+	section(b, o, "Configuration")
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %s\n", o.Paint(signStyle(line), line))
+	}
 }
 
 func signStyle(line string) Style {

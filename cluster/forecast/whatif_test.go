@@ -1,0 +1,97 @@
+package forecast
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+func TestSimulations(t *testing.T) {
+	tests := []struct {
+		name, before string
+		what         *pb.WhatIf
+		want         string
+	}{
+		{"nothing", "", &pb.WhatIf{}, ""},
+		{"a node lost", "", &pb.WhatIf{NodeDown: []string{"n1"}}, "move db n1 n2\nmove web n1 n3\n"},
+		{"one that runs nothing", "", &pb.WhatIf{NodeDown: []string{"n3"}}, ""},
+		{"two of three lost", "", &pb.WhatIf{NodeDown: []string{"n1", "n3"}}, "stop db n1\nstop log n2\nstop web n1\n"},
+		{"but with a quorum", "", &pb.WhatIf{NodeDown: []string{"n1", "n3"}, Quorum: "yes"}, "move db n1 n2\nmove web n1 n2\n"},
+		{"no quorum", "", &pb.WhatIf{Quorum: "no"}, "stop db n1\nstop log n2\nstop web n1\n"},
+		{"a standby", "", &pb.WhatIf{Standby: []string{"n2"}}, "move log n2 n3\n"},
+		{"a failure", "", &pb.WhatIf{Fail: []string{"web"}}, "recover web n1 n1\n"},
+		{"a failure that counts", "meta web migration-threshold=1", &pb.WhatIf{Fail: []string{"web"}}, "move web n1 n3\n"},
+		{"a failure there", "", &pb.WhatIf{Fail: []string{"web@n1"}}, "recover web n1 n1\n"},
+		{"a failed start elsewhere", "", &pb.WhatIf{Fail: []string{"web@n3"}, NodeDown: []string{"n1"}}, "move db n1 n2\nmove web n1 n2\n"},
+		{"a node back", "standby n1\nunstandby n1\ndefault failback=manual", &pb.WhatIf{NodeUp: []string{"n1"}}, ""},
+		{"lost, and back", "", &pb.WhatIf{NodeUp: []string{"n1"}, NodeDown: []string{"n2"}}, "move log n2 n3\n"},
+		{"a property", "", &pb.WhatIf{Set: map[string]string{"stop-all-resources": "true"}}, "stop db n1\nstop log n2\nstop web n1\n"},
+		{"one that is unset", "property symmetric-cluster=true", &pb.WhatIf{Set: map[string]string{"symmetric-cluster": ""}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, settled+"\n"+tt.before)
+			f, err := Simulate(w.state, w.state, tt.what, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := actions(f); got != tt.want {
+				t.Errorf("%v\n got\n%swant\n%s", tt.what, got, tt.want)
+			}
+			for _, a := range f.Actions {
+				if !strings.HasPrefix(a.Reason, a.Resource+" ") {
+					t.Errorf("%v has no sentence for a reason", a)
+				}
+			}
+		})
+	}
+}
+
+// A node that is really lost leads to what was foretold, and its return too.
+func TestALostNodeIsAsSupposed(t *testing.T) {
+	w := newWorld(t, settled)
+	want, err := Simulate(w.state, w.state, &pb.WhatIf{NodeDown: []string{"n1"}}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lose("n1")
+	w.settle()
+	if got := places(Between(w.state, w.state, noon)); got != places(want) {
+		t.Errorf("foretold\n%scame\n%s", places(want), got)
+	}
+	back, err := Simulate(w.state, w.state, &pb.WhatIf{NodeUp: []string{"n1"}}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := actions(back), "move db n2 n1\nmove web n3 n1\n"; got != want {
+		t.Errorf("back\n%swant\n%s", got, want)
+	}
+	for _, s := range back.Steps {
+		if s.Operation == "probe" {
+			t.Errorf("%v is left to do", s)
+		}
+	}
+}
+
+func TestBadSuppositionsAreRefused(t *testing.T) {
+	w := newWorld(t, settled+"\ngroup g web\nmeta db target-role=Stopped")
+	for want, what := range map[string]*pb.WhatIf{
+		`node: there is no node "n9"`:               {NodeDown: []string{"n9"}},
+		`node: there is no node "n8"`:               {NodeUp: []string{"n8"}},
+		`node: there is no node "n7"`:               {Standby: []string{"n7"}},
+		`fail: there is no resource or group "wbe"`: {Fail: []string{"wbe"}},
+		`node: there is no node "n6"`:               {Fail: []string{"web@n6"}},
+		`fail: g is a group; name one of web`:       {Fail: []string{"g"}},
+		`fail: db runs nowhere now; name the node`:  {Fail: []string{"db"}},
+		`quorum: "maybe" is neither yes nor no`:     {Quorum: "maybe"},
+		`property no-quorum: there is no such`:      {Set: map[string]string{"no-quorum": "stop"}},
+	} {
+		_, err := Simulate(w.state, w.state, what, noon)
+		if _, refused := errors.AsType[*state.Refusal](err); !refused || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v\n got %v\nwant %s", what, err, want)
+		}
+	}
+}
