@@ -77,7 +77,8 @@ func history(e *element) engine.History {
 			OnNode: op.attr("on_node"), ExitReason: op.attr("exit-reason"),
 			MigrateSource: op.attr("migrate_source"), MigrateTarget: op.attr("migrate_target"),
 			Digest: op.attr("op-digest"), RestartDigest: op.attr("op-restart-digest"),
-			ForceRestart: op.attr("op-force-restart"),
+			SecureDigest: op.attr("op-secure-digest"), FeatureSet: op.attr("crm_feature_set"),
+			ForceRestart: op.attr("op-force-restart"), SecureParams: op.attr("op-secure-params"),
 		})
 	}
 	return h

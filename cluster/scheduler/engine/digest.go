@@ -21,7 +21,16 @@ const (
 )
 
 // digest compares the parameters that an operation had with the present ones.
+// Secrets alone do not count: in a saved state they are left out.
 func (c *cluster) digest(r *resource, n *node, op *HistoryOp) digestResult {
+	result := c.fullDigest(r, n, op)
+	if result != digestMatch && op.SecureDigest != "" && op.SecureDigest == digestOf(c.publicParameters(r, n, op)) {
+		return digestMatch
+	}
+	return result
+}
+
+func (c *cluster) fullDigest(r *resource, n *node, op *HistoryOp) digestResult {
 	interval, _ := scanInt(op.Interval)
 	params, own := c.digestParameters(r, n, op.Operation, interval)
 	if c.outdatedMonitors[op] || op.RestartDigest != "" && digestOf(restarting(params, op)) != op.RestartDigest {
@@ -89,6 +98,29 @@ func (c *cluster) actionTimeout(r *resource, operation string, interval int64) i
 		return unset
 	}
 	return min(ms, most)
+}
+
+// publicParameters returns what counts for the digest of what is no secret.
+// Before feature set 3.16.0, of Pacemaker 2.1.5, parameters of the operation did
+// not, nor did the cluster's own ones of a fencing device.
+func (c *cluster) publicParameters(r *resource, n *node, op *HistoryOp) map[string]string {
+	version := either(op.FeatureSet, c.in.FeatureSet)
+	old := version != "" && compareVersions(version, "3.16.0") < 0
+	params := c.parameters(r, n)
+	if !old {
+		interval, _ := scanInt(op.Interval)
+		params, _ = c.digestParameters(r, n, op.Operation, interval)
+	}
+	secrets := strings.Fields(op.SecureParams)
+	maps.DeleteFunc(params, func(name, _ string) bool {
+		return internalParameter(name) || slices.Contains(secrets, name) || old && r.fenceDevice && fenceParameter(name)
+	})
+	return params
+}
+
+// fenceParameter reports whether a device's parameter is the cluster's own.
+func fenceParameter(name string) bool {
+	return name == "provides" || name == "stonith-timeout" || strings.HasPrefix(name, "pcmk_")
 }
 
 // configured returns the definition of an operation; nil: there is none.

@@ -53,7 +53,7 @@ func (c *cluster) parametersChanged(res *result) bool {
 	if res.Operation != "start" && res.Operation != "monitor" {
 		return false
 	}
-	switch c.digest(res.r, res.n, res.HistoryOp) {
+	switch c.fullDigest(res.r, res.n, res.HistoryOp) {
 	case digestMismatch, digestRestart:
 		return true
 	}

@@ -207,5 +207,8 @@ type HistoryOp struct {
 	MigrateTarget string
 	ExitReason    string
 
-	Digest, RestartDigest, ForceRestart string
+	Digest, RestartDigest, SecureDigest string
+	ForceRestart                        string // names of parameters, with spaces between
+	SecureParams                        string // likewise
+	FeatureSet                          string // crm_feature_set; empty: that of the whole status
 }
