@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,26 @@ func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb
 			sentences = append(sentences, g.reason(m))
 		}
 	}
+	sentences = append(sentences, g.failuresOf(r, node)...)
 	return distinct(append(sentences, g.problems.blocking(r.Id)...)), g.nodeScores(r)
+}
+
+// failuresOf tells of the failures that have not cost a resource the node yet: on
+// the named one, or on all.
+func (g *graph) failuresOf(r *resource, node string) []string {
+	var list []string
+	for i, n := range g.nodes {
+		v := &r.views[i]
+		if v.fails == 0 || r.threshold > 0 && v.fails >= r.threshold || node != "" && n.Name != node {
+			continue
+		}
+		text := fmt.Sprintf("%s failed on %s %s", r.Id, n.Name, times(v.fails))
+		if v.LastFailure != nil {
+			text += ", last at " + g.clock(v.LastFailure.AsTime())
+		}
+		list = append(list, text+because(v.LastError))
+	}
+	return list
 }
 
 // distinct leaves out what was said before.
@@ -98,7 +118,23 @@ func (g *graph) reason(r *resource) string {
 	case r.placed < 0:
 		return g.whyNowhere(r)
 	}
-	return fmt.Sprintf("%s %s %s: %s", r.Id, moving(r), g.nodes[r.placed].Name, g.whyThere(r))
+	return fmt.Sprintf("%s %s %s: %s%s", r.Id, moving(r), g.nodes[r.placed].Name, g.whyLeft(r), g.whyThere(r))
+}
+
+// whyLeft says why a resource may not stay where it is, if that is what moves
+// it and why it goes where it goes does not say so.
+func (g *graph) whyLeft(r *resource) string {
+	at := r.current
+	if at < 0 || r.placed == at || r.placed == r.moved || g.second(r) < 0 || slices.ContainsFunc(r.with, (*colocation).mandatory) {
+		return ""
+	}
+	switch bar := g.nodes[at].bar; {
+	case bar != nil:
+		return bar.Text + ", and "
+	case r.scores[at].score < 0:
+		return fmt.Sprintf("it may not run on %s (%s), and ", g.nodes[at].Name, g.obstacle(r, at))
+	}
+	return ""
 }
 
 // moving is the verb before the node's name.
@@ -154,12 +190,7 @@ func (g *graph) obstacle(r *resource, i int) string {
 	if bar := g.nodes[i].bar; bar != nil {
 		return bar.Text
 	}
-	worst := &pb.Reason{}
-	for _, reason := range r.scores[i].reasons {
-		if reason.Score < worst.Score {
-			worst = reason
-		}
-	}
+	worst := r.scores[i].worst()
 	return fmt.Sprintf("%s (%s, %s)", worst.Text, scoreText(worst.Score), worst.Source)
 }
 
@@ -229,20 +260,48 @@ func (g *graph) whyTie(r *resource, second int) string {
 	return fmt.Sprintf("%s comes first of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.scores[second].score))
 }
 
-// weigh says what a node scores, and the greatest part of that.
+// weigh says what a node scores, and what that is made of.
 func (g *graph) weigh(r *resource, i int) string {
-	t := r.scores[i]
-	text := fmt.Sprintf("%s scores %s", g.nodes[i].Name, scoreText(t.score))
-	var most *pb.Reason
+	text := fmt.Sprintf("%s scores %s", g.nodes[i].Name, scoreText(r.scores[i].score))
+	if parts := r.scores[i].parts(); parts != "" {
+		return fmt.Sprintf("%s (%s)", text, parts)
+	}
+	return text
+}
+
+// told is how many parts of a score a sentence has.
+const told = 4
+
+// parts lists what a score is made of, the greatest first: "+50 by web-home".
+func (t tally) parts() string {
+	list := slices.DeleteFunc(slices.Clone(t.reasons), func(r *pb.Reason) bool { return r.Score == 0 })
+	slices.SortStableFunc(list, func(a, b *pb.Reason) int { return cmp.Compare(abs(b.Score), abs(a.Score)) })
+	var texts []string
+	for _, r := range list[:min(told, len(list))] {
+		texts = append(texts, signed(r.Score)+" by "+r.Source)
+	}
+	if len(list) > told {
+		texts = append(texts, "…")
+	}
+	return strings.Join(texts, ", ")
+}
+
+func signed(score int64) string {
+	if score > 0 {
+		return "+" + scoreText(score)
+	}
+	return scoreText(score)
+}
+
+// worst is the reason that speaks most against a node.
+func (t tally) worst() *pb.Reason {
+	worst := &pb.Reason{}
 	for _, reason := range t.reasons {
-		if reason.Score != 0 && (most == nil || abs(reason.Score) > abs(most.Score)) {
-			most = reason
+		if reason.Score < worst.Score {
+			worst = reason
 		}
 	}
-	if most == nil {
-		return text
-	}
-	return fmt.Sprintf("%s (%s)", text, most.Source)
+	return worst
 }
 
 func abs(n int64) int64 { return max(n, -n) }
@@ -253,7 +312,7 @@ func (g *graph) whyNot(r *resource, i int) string {
 	var wishes []string
 	for _, reason := range r.scores[i].reasons {
 		if reason.Score > 0 {
-			wishes = append(wishes, fmt.Sprintf("+%s by %s", scoreText(reason.Score), reason.Source))
+			wishes = append(wishes, signed(reason.Score)+" by "+reason.Source)
 		}
 	}
 	cause, possible := g.cause(r, i)
@@ -271,8 +330,10 @@ func (g *graph) whyNot(r *resource, i int) string {
 // cause says what outweighs a node, and whether the node could run the resource.
 func (g *graph) cause(r *resource, i int) (text string, possible bool) {
 	switch {
-	case g.nodes[i].bar != nil, r.scores[i].score < 0:
+	case g.nodes[i].bar != nil:
 		return g.obstacle(r, i), false
+	case r.scores[i].score < 0:
+		return g.obstacle(r, i) + g.whyPrimaryElsewhere(r, i), false
 	case r.frozen(), r.placed < 0:
 		return g.reason(r), true
 	case r.held != nil && r.placed == r.stay():
@@ -280,5 +341,32 @@ func (g *graph) cause(r *resource, i int) (text string, possible bool) {
 	case r.scores[i].score == r.scores[r.placed].score:
 		return g.whyTie(r, i), true
 	}
-	return g.weigh(r, r.placed), true
+	return g.weigh(r, r.placed) + g.policyToo(r, i), true
+}
+
+// whyPrimaryElsewhere says why what a resource must run with is not on a node,
+// if that is what speaks against the node.
+func (g *graph) whyPrimaryElsewhere(r *resource, i int) string {
+	source := r.scores[i].worst().Source
+	for _, c := range r.with {
+		if c.id != source || !c.mandatory() || c.primary.placed < 0 || c.primary.placed == i {
+			continue
+		}
+		text, possible := g.cause(c.primary, i)
+		if !possible {
+			return fmt.Sprintf(", because %s may not run there: %s", c.primary.Id, text)
+		}
+		return ", because " + text
+	}
+	return ""
+}
+
+// policyToo tells of a failback policy that would keep a resource from a node
+// which it has some wish for, if its scores did not.
+func (g *graph) policyToo(r *resource, i int) string {
+	_, holds := r.failback.Holds(g.now, g.nodes[i].AdmittedAt.AsTime())
+	if !holds || r.placed != r.stay() || r.scores[i].score <= 0 {
+		return ""
+	}
+	return ", and failback is " + strings.TrimPrefix(r.failback.String(), "failback ")
 }

@@ -13,13 +13,45 @@ func TestExplain(t *testing.T) {
 			"a dependent", "lvsm online, lvss online; VirtualIP on lvss; WebService on lvss; WebService with VirtualIP INFINITY; WebService prefers lvsm=50; default resource-stickiness=100",
 			"WebService", "",
 			"WebService runs on lvss: it is colocated with VirtualIP (INFINITY, colocation-WebService-VirtualIP-INFINITY)\n" +
-				"lvsm would score +50 by location-WebService-lvsm-50, but VirtualIP does not run there (-INFINITY, colocation-WebService-VirtualIP-INFINITY)",
+				"lvsm would score +50 by location-WebService-lvsm-50, but VirtualIP does not run there (-INFINITY, colocation-WebService-VirtualIP-INFINITY), because lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY)",
 		},
 		{
 			"its primary", "lvsm online, lvss online; VirtualIP on lvss; WebService on lvss; WebService with VirtualIP INFINITY; WebService prefers lvsm=50; default resource-stickiness=100",
 			"VirtualIP", "",
-			"VirtualIP runs on lvss: lvss scores 200 (stickiness), more than lvsm scores 50 (colocation-WebService-VirtualIP-INFINITY)\n" +
-				"lvsm would score +50 by colocation-WebService-VirtualIP-INFINITY, but lvss scores 200 (stickiness)",
+			"VirtualIP runs on lvss: lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY), more than lvsm scores 50 (+50 by colocation-WebService-VirtualIP-INFINITY)\n" +
+				"lvsm would score +50 by colocation-WebService-VirtualIP-INFINITY, but lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY)",
+		},
+		{
+			"a dependent whose primary a policy holds", "lvsm online, lvss online; VirtualIP on lvss failback=manual; WebService on lvss; WebService with VirtualIP INFINITY; WebService prefers lvsm=50; default resource-stickiness=10",
+			"WebService", "lvsm",
+			"lvsm would score +50 by location-WebService-lvsm-50, but VirtualIP does not run there (-INFINITY, colocation-WebService-VirtualIP-INFINITY), because failback manual keeps it from lvsm\n" +
+				"WebService runs on lvss: it is colocated with VirtualIP (INFINITY, colocation-WebService-VirtualIP-INFINITY)",
+		},
+		{
+			"a policy beside the scores", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=50; default resource-stickiness=100", "db", "n1",
+			"n1 would score +50 by location-db-n1-50, but n2 scores 100 (+100 by stickiness), and failback is manual\n" +
+				"db runs on n2: n2 scores 100 (+100 by stickiness), more than n1 scores 50 (+50 by location-db-n1-50)",
+		},
+		{
+			"a dependent whose primary cannot", "n1 online, n2 online; vip on n2; web on n2; web with vip INFINITY; vip prefers n1=-INFINITY", "web", "n1",
+			"web cannot run on n1: vip does not run there (-INFINITY, colocation-web-vip-INFINITY), because vip may not run there: vip avoids n1 (-INFINITY, location-vip-n1--INFINITY)\n" +
+				"web runs on n2: it is colocated with vip (INFINITY, colocation-web-vip-INFINITY)",
+		},
+		{
+			"a move says why it leaves: standby", "n1 standby, n2 online, n3 online; db on n1; db prefers n2=5", "db", "n2",
+			"db moves to n2: n1 is in standby, and n2 scores 5 (+5 by location-db-n2-5), more than n3 scores 0",
+		},
+		{
+			"a move says why it leaves: failures", "n1 online, n2 online, n3 online; db on n1 migration-threshold=2 fails=n1:2", "db", "n2",
+			"db moves to n2: it may not run on n1 (it failed there 2 times (migration-threshold is 2): no answer (-INFINITY, fail-count)), and n2 comes first of the nodes that score 0",
+		},
+		{
+			"a move says why it leaves: the failure of what runs with it", "n1 online, n2 online, n3 online; vip on n1; web on n1 migration-threshold=1 fails=n1:1; web with vip INFINITY", "vip", "n2",
+			"vip moves to n2: it may not run on n1 (web, which runs with it, may not run there: it failed there once (migration-threshold is 1): no answer (-INFINITY, colocation-web-vip-INFINITY)), and n2 comes first of the nodes that score 0",
+		},
+		{
+			"failures that are forgiven so far", "n1 online; db on n1 fails=n1:2:5m", "db", "",
+			"db runs on n1: it is the only node\ndb failed on n1 2 times, last at 2026-01-01 11:55:00: no answer",
 		},
 		{
 			"why not there: it cannot", "n1 standby, n2 online; db on n2", "db", "n1",
@@ -27,20 +59,20 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"why not there: another is better", "n1 online, n2 online; db on n2; db prefers n2=10 n1=5", "db", "n1",
-			"n1 would score +5 by location-db-n1-5, but n2 scores 10 (location-db-n2-10)\n" +
-				"db runs on n2: n2 scores 10 (location-db-n2-10), more than n1 scores 5 (location-db-n1-5)",
+			"n1 would score +5 by location-db-n1-5, but n2 scores 10 (+10 by location-db-n2-10)\n" +
+				"db runs on n2: n2 scores 10 (+10 by location-db-n2-10), more than n1 scores 5 (+5 by location-db-n1-5)",
 		},
 		{
 			"why there", "n1 online, n2 online; db on n2; db prefers n2=10 n1=5", "db", "n2",
-			"db runs on n2: n2 scores 10 (location-db-n2-10), more than n1 scores 5 (location-db-n1-5)",
+			"db runs on n2: n2 scores 10 (+10 by location-db-n2-10), more than n1 scores 5 (+5 by location-db-n1-5)",
 		},
 		{
 			"an operator's move", "n1 online, n2 online; db on n1 move=n1", "db", "",
-			"db runs on n1: moved here by an operator at 2026-01-01 11:59:00\ndb does not run on n2: n1 scores INFINITY (move)",
+			"db runs on n1: moved here by an operator at 2026-01-01 11:59:00\ndb does not run on n2: n1 scores INFINITY (+INFINITY by move)",
 		},
 		{
 			"a move under way", "n1 online, n2 online; db on n2; db prefers n1=50", "db", "",
-			"db moves to n1: n1 scores 50 (location-db-n1-50), more than n2 scores 0\ndb does not run on n2: n1 scores 50 (location-db-n1-50)",
+			"db moves to n1: n1 scores 50 (+50 by location-db-n1-50), more than n2 scores 0\ndb does not run on n2: n1 scores 50 (+50 by location-db-n1-50)",
 		},
 		{
 			"manual failback", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=50", "db", "",
@@ -84,7 +116,7 @@ func TestExplain(t *testing.T) {
 		{"stays among equals", "n1 online, n2 online; db on n2", "db", "n2", "db runs on n2: it runs on n2, and no node scores higher (n1 scores 0 too)"},
 		{
 			"a group", "n1 online, n2 online; a on n2; b on n2; group g a b; g prefers n2=5", "g", "",
-			"a runs on n2: n2 scores 5 (location-g-n2-5), more than n1 scores 0\na does not run on n1: n2 scores 5 (location-g-n2-5)\nb runs on n2: it is colocated with a (INFINITY, g)",
+			"a runs on n2: n2 scores 5 (+5 by location-g-n2-5), more than n1 scores 0\na does not run on n1: n2 scores 5 (+5 by location-g-n2-5)\nb runs on n2: it is colocated with a (INFINITY, g)",
 		},
 		{
 			"apart", "n1 online, n2 online; a on n1; b on n2; b with a -INFINITY", "b", "n1",

@@ -103,7 +103,7 @@ func (g *graph) draw(scores []tally, c *colocation, weight float64, seen []*reso
 			continue // nothing can help it, or: where another does not want to be is no better
 		}
 		if delta := scale(score, weight); delta != 0 {
-			work[i].add(delta, c.id, d.Id+", which runs with it, scores "+scoreText(score)+" there")
+			work[i].add(delta, c.id, d.Id+", which runs with it, "+drawText(d.wishes[i]))
 		}
 	}
 	if !anyAvailable(work) {
@@ -113,6 +113,14 @@ func (g *graph) draw(scores []tally, c *colocation, weight float64, seen []*reso
 		work = g.draw(work, next, weight*float64(next.score)/infinity, append(slices.Clip(seen), d))
 	}
 	return work
+}
+
+// drawText says what a dependent makes of a node.
+func drawText(t tally) string {
+	if t.score <= -infinity {
+		return "may not run there: " + t.worst().Text
+	}
+	return "scores " + scoreText(t.score) + " there"
 }
 
 // choose returns the node of the highest score that is not negative. Equals
