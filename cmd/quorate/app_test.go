@@ -55,9 +55,15 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 
 // What help shows can be typed: the words of every example are understood.
 func TestExamplesAreGoodGrammar(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("haproxy.cfg", []byte("global\n"), 0o644); err != nil {
+	shop, err := os.ReadFile("testdata/shop.cib.xml")
+	if err != nil {
 		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for name, data := range map[string][]byte{"haproxy.cfg": []byte("global\n"), "cib.xml": shop} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	commands(func(c *cobra.Command) {
 		if path := strings.Fields(c.CommandPath() + " ?"); slices.Contains([]string{"agent", "lab"}, path[1]) {

@@ -23,7 +23,7 @@ type reportedPlace struct {
 
 type reportedAction struct {
 	Action   string `json:"action"`
-	Resource string `json:"resource"`
+	Resource string `json:"resource,omitempty"`
 	Instance string `json:"instance,omitempty"`
 	From     string `json:"from,omitempty"`
 	To       string `json:"to,omitempty"`
@@ -31,6 +31,8 @@ type reportedAction struct {
 	ToRole   string `json:"to_role,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Blocked  bool   `json:"blocked,omitempty"`
+	Node     string `json:"node,omitempty"` // that is fenced
+	How      string `json:"how,omitempty"`
 }
 
 func reportOf(f *pb.Forecast) report {
@@ -44,6 +46,7 @@ func reportOf(f *pb.Forecast) report {
 		r.Actions = append(r.Actions, reportedAction{
 			Action: a.GetAction(), Resource: a.GetResource(), Instance: a.GetInstance(), From: a.GetFrom(), To: a.GetTo(),
 			FromRole: a.GetFromRole(), ToRole: a.GetToRole(), Reason: a.GetReason(), Blocked: a.GetBlocked(),
+			Node: a.GetNode(), How: a.GetHow(),
 		})
 	}
 	return r

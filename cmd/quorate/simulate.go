@@ -17,20 +17,29 @@ const drawings = "dot svg"
 func newSimulateCommand(a *app) *cobra.Command {
 	w := new(pb.WhatIf)
 	var set []string
+	var source cibSource
 	c := &cobra.Command{
 		Use:   "simulate [FILE]",
 		Short: "Show what the cluster would do if things were otherwise; nothing is changed",
 		Long: "Show what the cluster would do if things were otherwise: where resources would run, what\n" +
 			"would be done for that, in which order, and why. FILE is a configuration that would be\n" +
 			"imported (\"-\" reads standard input). Without one, and without flags: what is to be done now.\n" +
-			"Every step is assumed to succeed, and nothing is changed. -o dot and -o svg draw the plan.",
+			"Every step is assumed to succeed, and nothing is changed. -o dot and -o svg draw the plan.\n\n" +
+			"With --cib it is a Pacemaker cluster that is looked at, as Pacemaker would; no agent is asked.",
 		Example: "simulate --node-down lvsm\nsimulate --standby lvsm --fail WebService@lvss\n" +
-			"simulate --set symmetric-cluster=false -o json\nsimulate --node-down lvsm -o svg > plan.svg",
+			"simulate --set symmetric-cluster=false -o json\nsimulate --node-down lvsm -o svg > plan.svg\n" +
+			"simulate --cib cib.xml --node-down pcmk-1",
 		Args:        words(0, 1),
 		Annotations: map[string]string{formats: drawings},
 		RunE: func(c *cobra.Command, files []string) error {
 			if err := readWhatIf(w, set); err != nil {
 				return err
+			}
+			if c.Flags().Changed("cib") {
+				return a.simulateCIB(source, w, files)
+			}
+			if source.at != "" {
+				return grammar.Errorf("--at: it is for --cib; a live cluster is looked at as it is now")
 			}
 			f, err := a.simulate(c.Context(), w, files)
 			if err != nil {
@@ -45,6 +54,8 @@ func newSimulateCommand(a *app) *cobra.Command {
 	f.StringSliceVar(&w.Standby, "standby", nil, "`NODE` is in standby")
 	f.StringSliceVar(&w.Fail, "fail", nil, "`RESOURCE[@NODE]` fails where it runs, or at a start on NODE")
 	f.StringVar(&w.Quorum, "quorum", "", "there is a quorum or not: `yes|no` (default: as many voters as are up)")
+	f.StringVar(&source.file, "cib", "", "look at the Pacemaker cluster in `FILE` instead (\"-\": standard input)")
+	f.StringVar(&source.at, "at", "", "with --cib: as of `TIME`, e.g. 2026-11-25T20:00:00Z")
 	f.StringArrayVar(&set, "set", nil, "the property `NAME=VALUE` is set; an empty value removes")
 	for _, flag := range []string{"node-down", "node-up", "standby"} {
 		_ = c.RegisterFlagCompletionFunc(flag, a.completes(nodeNames))

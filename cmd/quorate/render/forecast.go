@@ -68,6 +68,9 @@ func drawActions(b *strings.Builder, f *pb.Forecast, o Options) {
 		t.Row(Cell{"fence", Bad}, Cell{n, Strong})
 	}
 	for _, a := range f.GetActions() {
+		if a.GetNode() != "" {
+			continue // a fencing, which is in the list above
+		}
 		verb, style := a.GetAction(), actionStyle(a)
 		if a.GetBlocked() {
 			verb += " (blocked)"

@@ -443,7 +443,7 @@ func (x *Place) GetRole() string {
 // Action is what becomes of one resource, as Pacemaker names it.
 type Action struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"` // start, stop, move, migrate, restart, recover, reload, promote, demote, re-promote
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"` // start, stop, move, migrate, restart, recover, reload, promote, demote, re-promote, fence
 	Resource      string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
 	Instance      string                 `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`                 // where numbered
 	From          string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`                         // node it runs on; empty: none
@@ -452,6 +452,8 @@ type Action struct {
 	ToRole        string                 `protobuf:"bytes,7,opt,name=to_role,json=toRole,proto3" json:"to_role,omitempty"`
 	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`    // a sentence
 	Blocked       bool                   `protobuf:"varint,9,opt,name=blocked,proto3" json:"blocked,omitempty"` // decided, but it cannot be carried out
+	Node          string                 `protobuf:"bytes,10,opt,name=node,proto3" json:"node,omitempty"`       // that is fenced
+	How           string                 `protobuf:"bytes,11,opt,name=how,proto3" json:"how,omitempty"`         // it is fenced: reboot, off, on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -547,6 +549,20 @@ func (x *Action) GetBlocked() bool {
 		return x.Blocked
 	}
 	return false
+}
+
+func (x *Action) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Action) GetHow() string {
+	if x != nil {
+		return x.How
+	}
+	return ""
 }
 
 type PlannedStep struct {
@@ -3069,7 +3085,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x06scores\x18\x04 \x03(\v2\x15.quorate.v1.NodeScoreR\x06scores\"/\n" +
 	"\x05Place\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
-	"\x04role\x18\x02 \x01(\tR\x04role\"\xe4\x01\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\"\x8a\x02\n" +
 	"\x06Action\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x1a\n" +
@@ -3079,7 +3095,10 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\tfrom_role\x18\x06 \x01(\tR\bfromRole\x12\x17\n" +
 	"\ato_role\x18\a \x01(\tR\x06toRole\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
-	"\ablocked\x18\t \x01(\bR\ablocked\"\xa1\x01\n" +
+	"\ablocked\x18\t \x01(\bR\ablocked\x12\x12\n" +
+	"\x04node\x18\n" +
+	" \x01(\tR\x04node\x12\x10\n" +
+	"\x03how\x18\v \x01(\tR\x03how\"\xa1\x01\n" +
 	"\vPlannedStep\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x12\n" +
