@@ -124,6 +124,7 @@ type action struct {
 	minimum int // of the actions before it that must be runnable; 0: it is no such marker
 	count   int // of them that are
 	visited bool
+	index   int // in the plan, if it is listed
 }
 
 func (a *action) is(f actionFlags) bool { return a.flags&f == f }

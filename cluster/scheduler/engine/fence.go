@@ -173,7 +173,7 @@ func (c *cluster) shutdownAction(n *node) *action {
 			continue
 		}
 		stop.clear(optional)
-		c.order(&ordering{firstAction: stop, thenAction: a, flags: ordered | unrunnableFirstBlocks})
+		c.order(ordering{firstAction: stop, thenAction: a, flags: ordered | unrunnableFirstBlocks})
 	}
 	return a
 }

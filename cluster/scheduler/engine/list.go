@@ -1,7 +1,5 @@
 package engine
 
-import "slices"
-
 // isListed reports whether an action is part of the plan.
 func (c *cluster) isListed(a *action) bool {
 	switch {
@@ -57,23 +55,23 @@ func (c *cluster) list() []*action {
 			all = append(all, a)
 		}
 	}
-	done := make(map[*action]bool, len(all))
-	var out []*action
+	out := make([]*action, 0, len(all))
 	var visit func(a *action)
 	visit = func(a *action) {
-		if done[a] {
+		if a.visited {
 			return
 		}
-		done[a] = true
+		a.visited = true
 		for _, r := range a.before {
 			if r.action.is(listed) && c.waits(a, r) {
 				visit(r.action)
 			}
 		}
+		a.index = len(out)
 		out = append(out, a)
 	}
 	for _, a := range all {
 		visit(a)
 	}
-	return slices.Clip(out)
+	return out
 }

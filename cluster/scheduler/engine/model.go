@@ -42,9 +42,9 @@ type node struct {
 
 // A weight is how much a resource likes one node.
 type weight struct {
-	present bool // the node is among the allowed ones at all
 	score   int
-	count   int // instances of a collective assigned there
+	count   int32 // instances of a collective assigned there
+	present bool  // the node is among the allowed ones at all
 	probe   discovery
 }
 
@@ -52,7 +52,7 @@ type weight struct {
 type table []weight
 
 // A discovery says where the state of a resource is probed.
-type discovery int
+type discovery uint8
 
 const (
 	discoverAlways discovery = iota
@@ -201,7 +201,7 @@ type cluster struct {
 
 	locations   []*location
 	colocations []*colocation
-	orderings   []*ordering
+	orderings   []ordering
 
 	remembered       map[string][]*resource // by the id in a history
 	outdatedMonitors map[*HistoryOp]bool    // whose failure has expired

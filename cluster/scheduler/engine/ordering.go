@@ -45,7 +45,7 @@ type ordering struct {
 }
 
 // order adds an ordering, and those that follow from it for migrations.
-func (c *cluster) order(o *ordering) {
+func (c *cluster) order(o ordering) {
 	if o.firstAction != nil {
 		o.firstTask = o.firstAction.key
 		if o.first == nil {
@@ -59,22 +59,22 @@ func (c *cluster) order(o *ordering) {
 		}
 	}
 	c.orderings = append(c.orderings, o)
-	c.orderMigration(o)
+	c.orderMigration(&o)
 }
 
 // orderTasks orders a task of one resource before a task of another.
 func (c *cluster) orderTasks(first *resource, firstTask task, then *resource, thenTask task, flags relationFlags) {
-	c.order(&ordering{first: first, firstTask: firstTask, then: then, thenTask: thenTask, flags: flags})
+	c.order(ordering{first: first, firstTask: firstTask, then: then, thenTask: thenTask, flags: flags})
 }
 
 // orderAfter orders an action after a task of a resource.
 func (c *cluster) orderAfter(first *resource, firstTask task, then *action, flags relationFlags) {
-	c.order(&ordering{first: first, firstTask: firstTask, thenAction: then, flags: flags})
+	c.order(ordering{first: first, firstTask: firstTask, thenAction: then, flags: flags})
 }
 
 // orderBefore orders an action before a task of a resource.
 func (c *cluster) orderBefore(first *action, then *resource, thenTask task, flags relationFlags) {
-	c.order(&ordering{firstAction: first, then: then, thenTask: thenTask, flags: flags})
+	c.order(ordering{firstAction: first, then: then, thenTask: thenTask, flags: flags})
 }
 
 // relate relates two actions, unless they are related by one of the flags already.
@@ -85,10 +85,10 @@ func relate(first, then *action, flags relationFlags) bool {
 	if related(first, then, flags) {
 		return false
 	}
-	a, b := &relation{action: then, flags: flags}, &relation{action: first, flags: flags}
-	a.twin, b.twin = b, a
-	first.after = append(first.after, a)
-	then.before = append(then.before, b)
+	pair := &[2]relation{{action: then, flags: flags}, {action: first, flags: flags}}
+	pair[0].twin, pair[1].twin = &pair[1], &pair[0]
+	first.after = append(first.after, &pair[0])
+	then.before = append(then.before, &pair[1])
 	return true
 }
 

@@ -72,7 +72,7 @@ func (c *cluster) mayStay(r *resource, optimal int) *node {
 	if !n.available() || n.baseScore < 0 {
 		return nil
 	}
-	if w := r.parent.allowed[n.index]; w.present && w.count >= optimal {
+	if w := r.parent.allowed[n.index]; w.present && int(w.count) >= optimal {
 		return nil
 	}
 	return n
@@ -147,7 +147,7 @@ func (c *cluster) assignInstance(r *resource, prefer *node, perNode int) *node {
 
 func canRunInstance(r *resource, n *node, perNode int) bool {
 	w := r.parent.allowed[n.index]
-	return !r.removed && n.available() && w.present && w.score >= 0 && w.count < perNode
+	return !r.removed && n.available() && w.present && w.score >= 0 && int(w.count) < perNode
 }
 
 func (r *resource) ban(n *node) {

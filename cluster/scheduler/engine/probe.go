@@ -90,7 +90,9 @@ func (c *cluster) probePrimitive(r *resource, n *node) bool {
 		flags |= unrunnableFirstBlocks
 	}
 	c.orderBefore(probe, top, taskStart, flags)
-	c.orderBefore(probe, top, taskReload, ordered)
+	if top.newestKeyed(taskReload) != nil {
+		c.orderBefore(probe, top, taskReload, ordered)
+	}
 	return true
 }
 
@@ -185,7 +187,7 @@ func undone(a *action) []*action {
 // tell whether there is something to stop.
 func (c *cluster) orderProbesBeforeStops() {
 	for i := range c.orderings {
-		o := c.orderings[i]
+		o := &c.orderings[i]
 		if o.first == nil || o.first == o.then || !o.firstIsStop() || o.thenAction == nil && o.thenTask == "" {
 			continue
 		}

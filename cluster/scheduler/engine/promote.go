@@ -245,7 +245,7 @@ func (c *cluster) promotableOn(clone, r *resource) *node {
 		return nil
 	}
 	w := clone.allowed[at.index]
-	if !w.present || w.count >= clone.promotedNodeMax && r.managed {
+	if !w.present || int(w.count) >= clone.promotedNodeMax && r.managed {
 		return nil
 	}
 	return at

@@ -190,7 +190,7 @@ func (c *cluster) monitorAfterStops(r *resource, n *node, monitor *action) {
 			monitor.clear(runnable)
 		}
 		if r.managed {
-			c.order(&ordering{firstAction: stop, thenAction: monitor, flags: firstImpliesThen | unrunnableFirstBlocks})
+			c.order(ordering{firstAction: stop, thenAction: monitor, flags: firstImpliesThen | unrunnableFirstBlocks})
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "slices"
 // is required and what cannot run along them until nothing changes.
 func (c *cluster) applyOrderings() {
 	for i := 0; i < len(c.orderings); i++ {
-		o := c.orderings[i]
+		o := &c.orderings[i]
 		switch {
 		case o.first != nil:
 			c.relateFirst(o)

@@ -209,8 +209,7 @@ func (r *resource) entry(l line) Action {
 
 // steps lists the plan; each step after those that it waits for.
 func (c *cluster) steps(plan []*action) []Step {
-	index := make(map[*action]int, len(plan))
-	var steps []Step
+	steps := make([]Step, 0, len(plan))
 	for _, a := range plan {
 		s := Step{Operation: string(a.task), Pseudo: a.is(pseudo), Reason: a.reason}
 		if a.r != nil {
@@ -220,11 +219,10 @@ func (c *cluster) steps(plan []*action) []Step {
 			s.Node = a.node.Name
 		}
 		for _, r := range a.before {
-			if i, ok := index[r.action]; ok && c.waits(a, r) {
-				s.After = append(s.After, i)
+			if r.action.is(listed) && r.action.index < a.index && c.waits(a, r) {
+				s.After = append(s.After, r.action.index)
 			}
 		}
-		index[a] = len(steps)
 		steps = append(steps, s)
 	}
 	return steps
@@ -269,17 +267,16 @@ func (c *cluster) instance(r *resource, before past, after map[*node]role) Insta
 			i.After = append(i.After, r.place(n, role))
 		}
 	}
+	i.Scores = make([]NodeScore, len(c.nodes))
 	for k, n := range c.nodes {
-		s := NodeScore{Node: n.Name, Score: -infinity}
+		i.Scores[k] = NodeScore{Node: n.Name, Score: -infinity}
 		if r.allowed[k].present {
-			s.Score = r.allowed[k].score
+			i.Scores[k].Score = r.allowed[k].score
 		}
-		for _, note := range r.notes {
-			if note.node == n {
-				s.Reasons = append(s.Reasons, Reason{note.score, note.source})
-			}
-		}
-		i.Scores = append(i.Scores, s)
+	}
+	for _, note := range r.notes {
+		s := &i.Scores[note.node.index]
+		s.Reasons = append(s.Reasons, Reason{note.score, note.source})
 	}
 	return i
 }
