@@ -66,6 +66,9 @@ func (c *cluster) mergeFurther(source *resource, work table, m merge) table {
 	for _, co := range list {
 		next := m
 		next.via, next.nested, next.factor = co, true, m.factor*float32(co.score)/float32(infinity)
+		if next.factor == 0 {
+			continue // too far away to count
+		}
 		other := co.primary
 		if !m.thisWith {
 			if !co.influences(co.primary) {

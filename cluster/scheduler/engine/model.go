@@ -163,7 +163,9 @@ type resource struct {
 	restarting bool
 	reload     bool
 
-	notes []note // what its scores are made of
+	notes  []note // what its scores are made of
+	before past   // what it was before the decision
+	after  []stay // where it will be once the plan is done
 }
 
 // A cluster is an input made ready, and the decision in the making.

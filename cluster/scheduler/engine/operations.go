@@ -13,7 +13,9 @@ func sortedOps(ops []HistoryOp) []*HistoryOp {
 	for i := len(ops) - 1; i >= 0; i-- {
 		list = append(list, &ops[i])
 	}
-	slices.SortStableFunc(list, compareAge)
+	if len(list) > 1 {
+		slices.SortStableFunc(list, compareAge)
+	}
 	return list
 }
 
@@ -107,14 +109,13 @@ func (op *HistoryOp) transition() (transitionKey, bool) {
 
 // parseTransitionKey reads ACTION:PLAN:EXPECTED:CONTROLLER.
 func parseTransitionKey(s string) (transitionKey, bool) {
-	parts := strings.SplitN(s, ":", 4)
-	if len(parts) < 4 || parts[3] == "" {
-		return transitionKey{}, false
-	}
-	_, errA := strconv.Atoi(parts[0])
-	number, errB := strconv.Atoi(parts[1])
-	expected, errC := strconv.Atoi(parts[2])
-	return transitionKey{number: number, controller: parts[3], expected: expected}, cmp.Or(errA, errB, errC) == nil
+	step, rest, _ := strings.Cut(s, ":")
+	plan, rest, _ := strings.Cut(rest, ":")
+	result, controller, _ := strings.Cut(rest, ":")
+	_, errA := strconv.Atoi(step)
+	number, errB := strconv.Atoi(plan)
+	expected, errC := strconv.Atoi(result)
+	return transitionKey{number: number, controller: controller, expected: expected}, controller != "" && cmp.Or(errA, errB, errC) == nil
 }
 
 // expected returns the result that an operation should have had; -1: nobody knows.

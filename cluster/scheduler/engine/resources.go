@@ -15,6 +15,8 @@ func (c *cluster) unpackResources() {
 			c.resources = append(c.resources, r)
 		}
 	}
+	c.actions = make([]*action, 0, 8*len(c.resources))
+	c.orderings = make([]ordering, 0, 6*len(c.resources))
 	slices.SortStableFunc(c.resources, func(a, b *resource) int { return cmp.Compare(b.priority, a.priority) })
 }
 

@@ -55,27 +55,31 @@ type reading struct {
 func (c *cluster) unpackOperations(r *resource, n *node, ops []*HistoryOp) onFail {
 	var said reading
 	for _, op := range ops {
-		if res, ok := newResult(r, n, op); ok {
-			c.unpackOperation(res, &said)
+		res := result{HistoryOp: op, r: r, n: n}
+		if res.read() {
+			c.unpackOperation(&res, &said)
 		}
 	}
 	return said.failure
 }
 
-// newResult reads an operation; false: it says nothing of the resource's state.
-func newResult(r *resource, n *node, op *HistoryOp) (*result, bool) {
+// read reads the numbers of an operation; false: it says nothing of the
+// resource's state.
+func (res *result) read() bool {
+	op := res.HistoryOp
 	switch op.Operation {
 	case "monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from", "asyncmon":
 	default:
-		return nil, false
+		return false
 	}
 	status, okStatus := scanInt(op.Status)
 	rc, okRC := scanInt(op.RC)
 	if op.ID == "" || !okStatus || status < statusPending || status > statusNoSecrets || status == statusCanceled || !okRC || rc < 0 || rc > exitMax {
-		return nil, false
+		return false
 	}
 	interval, _ := scanInt(op.Interval)
-	return &result{HistoryOp: op, r: r, n: n, interval: max(interval, 0), rc: int(rc), status: int(status), expected: op.expected()}, true
+	res.interval, res.rc, res.status, res.expected = max(interval, 0), int(rc), int(status), op.expected()
+	return true
 }
 
 func (c *cluster) unpackOperation(res *result, said *reading) {

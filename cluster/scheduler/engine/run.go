@@ -12,7 +12,7 @@ func Run(in *Input) *Outcome {
 	c.unpackResources()
 	c.linkContainers()
 	c.unpackStatus()
-	before := c.snapshot()
+	c.remember()
 	c.applyHealth()
 	c.unpackConstraints()
 	c.applyCriteria()
@@ -23,7 +23,7 @@ func Run(in *Input) *Outcome {
 	c.place()
 	c.schedule()
 	c.applyOrderings()
-	return c.outcome(before)
+	return c.outcome()
 }
 
 func (c *cluster) setCapacities() {

@@ -1,48 +1,47 @@
 package engine
 
+import "slices"
+
 // A past is what a primitive was before the decision.
 type past struct {
 	role   role
 	active []*node
 }
 
-// snapshot remembers where everything runs.
-func (c *cluster) snapshot() map[*resource]past {
-	before := make(map[*resource]past)
+// A stay is a node and the role that a primitive has there.
+type stay struct {
+	node *node
+	role role
+}
+
+// primitives calls f for all primitives, in the order of the resources.
+func (c *cluster) primitives(f func(*resource)) {
 	for _, top := range c.resources {
 		top.each(func(r *resource) {
 			if r.kind == Primitive {
-				before[r] = past{r.role, append([]*node(nil), r.active...)}
+				f(r)
 			}
 		})
 	}
-	return before
+}
+
+// remember notes where everything runs.
+func (c *cluster) remember() {
+	c.primitives(func(r *resource) { r.before = past{r.role, r.active} })
 }
 
 // outcome puts the decision into words.
-func (c *cluster) outcome(before map[*resource]past) *Outcome {
+func (c *cluster) outcome() *Outcome {
 	out := &Outcome{Problems: c.problems}
 	for _, n := range c.nodes {
 		out.Nodes = append(out.Nodes, NodeOutcome{Name: n.Name, State: n.stateText()})
 	}
 	plan := c.list()
 	c.addFencings(out)
-	for _, top := range c.resources {
-		top.each(func(r *resource) {
-			if r.kind == Primitive {
-				c.summarize(out, r)
-			}
-		})
-	}
+	c.primitives(func(r *resource) { c.summarize(out, r) })
 	out.Steps = c.steps(plan)
-	after := simulate(plan, before)
-	for _, top := range c.resources {
-		top.each(func(r *resource) {
-			if r.kind == Primitive {
-				out.Instances = append(out.Instances, c.instance(r, before[r], after[r]))
-			}
-		})
-	}
+	c.simulate(plan)
+	c.primitives(func(r *resource) { out.Instances = append(out.Instances, c.instance(r)) })
 	return out
 }
 
@@ -228,44 +227,47 @@ func (c *cluster) steps(plan []*action) []Step {
 	return steps
 }
 
-// simulate returns where everything runs once the plan is done.
-func simulate(plan []*action, before map[*resource]past) map[*resource]map[*node]role {
-	after := make(map[*resource]map[*node]role, len(before))
-	for r, p := range before {
-		after[r] = make(map[*node]role)
-		for _, n := range p.active {
-			after[r][n] = max(p.role, roleStarted)
+// simulate finds out where everything runs once the plan is done.
+func (c *cluster) simulate(plan []*action) {
+	c.primitives(func(r *resource) {
+		for _, n := range r.before.active {
+			r.after = append(r.after, stay{n, max(r.before.role, roleStarted)})
 		}
-	}
+	})
 	for _, a := range plan {
 		switch {
 		case a.task == taskFence && a.name != "on":
-			for _, places := range after {
-				delete(places, a.node)
-			}
+			c.primitives(func(r *resource) { r.leave(a.node) })
 		case a.r == nil || a.r.kind != Primitive || a.node == nil:
 		case a.task == taskStop:
-			delete(after[a.r], a.node)
+			a.r.leave(a.node)
 		case a.task == taskStart, a.task == taskMigrateFrom:
-			after[a.r][a.node] = roleStarted
+			a.r.become(a.node, roleStarted)
 		case a.task == taskPromote:
-			after[a.r][a.node] = rolePromoted
+			a.r.become(a.node, rolePromoted)
 		case a.task == taskDemote:
-			after[a.r][a.node] = roleUnpromoted
+			a.r.become(a.node, roleUnpromoted)
 		}
 	}
-	return after
 }
 
-func (c *cluster) instance(r *resource, before past, after map[*node]role) Instance {
+func (r *resource) leave(n *node) {
+	r.after = slices.DeleteFunc(r.after, func(s stay) bool { return s.node == n })
+}
+
+func (r *resource) become(n *node, is role) {
+	r.leave(n)
+	r.after = append(r.after, stay{n, is})
+}
+
+func (c *cluster) instance(r *resource) Instance {
 	i := Instance{Resource: r.ID, Number: r.number, Unique: r.top().unique, Parent: r.top().id, Removed: r.removed}
-	for _, n := range before.active {
-		i.Before = append(i.Before, r.place(n, max(before.role, roleStarted)))
+	for _, n := range r.before.active {
+		i.Before = append(i.Before, r.place(n, max(r.before.role, roleStarted)))
 	}
-	for _, n := range c.nodes {
-		if role, ok := after[n]; ok {
-			i.After = append(i.After, r.place(n, role))
-		}
+	slices.SortFunc(r.after, func(a, b stay) int { return a.node.index - b.node.index })
+	for _, s := range r.after {
+		i.After = append(i.After, r.place(s.node, s.role))
 	}
 	i.Scores = make([]NodeScore, len(c.nodes))
 	for k, n := range c.nodes {
