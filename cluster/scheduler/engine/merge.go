@@ -91,7 +91,7 @@ func (c *cluster) addMatching(work table, source *resource, m merge) {
 			continue
 		}
 		score := c.bestMatching(scores, m.via.attribute, i)
-		if m.factor < 0 && score < 0 && !c.fearsAlone(m.via, score) {
+		if m.factor < 0 && score < 0 && !fearsAlone(m.via, score) {
 			continue
 		}
 		if w.score == spoiled {
@@ -111,7 +111,7 @@ func (c *cluster) addMatching(work table, source *resource, m merge) {
 // fearsAlone reports whether a dependent that dislikes a node, and must stay away
 // from its primary, may draw the primary there: only if it has one node left,
 // and the primary is not stuck.
-func (c *cluster) fearsAlone(co *colocation, score int) bool {
+func fearsAlone(co *colocation, score int) bool {
 	return co.primary.stickiness < -score && co.influences(co.primary) && allowedOnOne(co.dependent)
 }
 
@@ -197,9 +197,12 @@ func (c *cluster) addDependentScores(co *colocation, primary *resource) {
 	if !co.influences(co.primary) {
 		return
 	}
-	primary.allowed = c.mergeScores(co.dependent, primary.allowed, merge{
-		via: co, factor: co.factor(), nested: true, positive: primary.kind == Clone,
-	})
+	if !c.addBound(co, primary) {
+		primary.allowed = c.mergeScores(co.dependent, primary.allowed, merge{
+			via: co, factor: co.factor(), nested: true, positive: primary.kind == Clone,
+		})
+	}
+	primary.forget()
 }
 
 // An effect says what a colocation changes of its dependent.

@@ -147,6 +147,7 @@ type resource struct {
 	// Placement.
 	allowed           table
 	locations         []*location
+	bound             *tally        // what it and its dependents add to what they must run with; nil: not known
 	thisWith          []*colocation // in which it is the dependent, by the primary's priority
 	withThis          []*colocation // in which it is the primary, by the dependent's priority
 	assignedNode      *node

@@ -139,6 +139,7 @@ func (c *cluster) follow(r *resource, co *colocation) {
 		c.assignTo(co.primary, nil, true)
 	}
 	c.applyColocation(r, co.primary, co, true)
+	defer r.forget()
 	if before != nil && !c.anyAvailable(r.allowed) {
 		r.allowed = before
 	}

@@ -62,6 +62,9 @@ func (r *resource) allow(n *node, score int) {
 		*w = weight{present: true, score: n.baseScore}
 	}
 	w.score = add(w.score, score)
+	if r.bound != nil {
+		r.forget()
+	}
 }
 
 // like counts a score for a node, or for every node, in the tables of a resource
