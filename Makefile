@@ -22,6 +22,7 @@ help: ## list the targets
 build: ## build the one static binary, .build/quorate (and the name pcs beside it)
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/quorate
 	@ln -sf quorate $(BUILD)/pcs
+	@ln -sf quorate $(BUILD)/crm_simulate
 
 install: ## install the binary and the systemd units (after make build)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/quorate
@@ -29,6 +30,7 @@ install: ## install the binary and the systemd units (after make build)
 	for unit in deploy/systemd/*.service; do \
 	  sed 's,@SBIN@,$(PREFIX)/sbin,g' $$unit > $(DESTDIR)/etc/systemd/system/$${unit##*/}; done
 	@[ -e $(DESTDIR)$(PREFIX)/sbin/pcs ] || ln -s quorate $(DESTDIR)$(PREFIX)/sbin/pcs
+	@[ -e $(DESTDIR)$(PREFIX)/sbin/crm_simulate ] || ln -s quorate $(DESTDIR)$(PREFIX)/sbin/crm_simulate
 	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || systemctl daemon-reload || true
 	@echo 'Installed. Next: systemctl enable --now quorate quorate-handover'
 

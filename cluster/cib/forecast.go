@@ -4,24 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 
 	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
-
-// Decide returns what Pacemaker's scheduler would do about a CIB, at a time, if
-// things were otherwise.
-func (d *Document) Decide(w *pb.WhatIf, at time.Time) (*engine.Outcome, error) {
-	in, err := d.Input(at)
-	if err != nil {
-		return nil, err
-	}
-	if err := Suppose(in, w); err != nil {
-		return nil, err
-	}
-	return engine.Run(in), nil
-}
 
 // Forecast says a decision in the words of the API.
 func Forecast(out *engine.Outcome) *pb.Forecast {
@@ -34,7 +20,7 @@ func Forecast(out *engine.Outcome) *pb.Forecast {
 			p.Places = append(p.Places, &pb.Place{Node: at.Node, Role: at.Role})
 		}
 		if in := instanceOf(out, id); in != nil {
-			p.Reason, p.Scores = in.Reason, nodeScores(in)
+			p.Reason, p.Scores = in.Reason, NodeScores(in)
 		}
 		f.Placements = append(f.Placements, p)
 	}
@@ -42,6 +28,9 @@ func Forecast(out *engine.Outcome) *pb.Forecast {
 		f.Actions = append(f.Actions, actionOf(&out.Actions[i]))
 	}
 	for _, s := range out.Steps {
+		if s.Operation == "stonith" {
+			s.Operation = "fence"
+		}
 		step := &pb.PlannedStep{Operation: s.Operation, Resource: s.Resource, Node: s.Node, Pseudo: s.Pseudo, Reason: s.Reason}
 		for _, i := range s.After {
 			step.After = append(step.After, uint32(i))
@@ -66,7 +55,8 @@ func instanceOf(out *engine.Outcome, id string) *engine.Instance {
 	return found
 }
 
-func nodeScores(in *engine.Instance) []*pb.NodeScore {
+// NodeScores says what each node is worth to an instance.
+func NodeScores(in *engine.Instance) []*pb.NodeScore {
 	var scores []*pb.NodeScore
 	for _, s := range in.Scores {
 		score := &pb.NodeScore{Node: s.Node, Score: int64(s.Score)}

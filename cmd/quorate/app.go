@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"quorate/cmd/quorate/grammar"
@@ -19,7 +20,7 @@ const defaultSocket = "/run/quorate/agent.sock"
 // An app is one run of the program: what it was called, where it reads and
 // writes, and the flags that every command has.
 type app struct {
-	name     string // quorate or pcs
+	name     string // quorate, pcs or crm_simulate
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
@@ -34,7 +35,7 @@ type app struct {
 }
 
 func newApp(name string, in io.Reader, out, err io.Writer, getenv func(string) string) *app {
-	if name != "pcs" {
+	if name != "pcs" && name != crmSimulate {
 		name = "quorate"
 	}
 	a := &app{name: name, in: in, out: out, err: err, now: time.Now}
@@ -49,7 +50,7 @@ func newApp(name string, in io.Reader, out, err io.Writer, getenv func(string) s
 // run runs one command line and returns the exit status. Every error is one
 // line on stderr.
 func (a *app) run(ctx context.Context, words []string) int {
-	root := newRootCommand(a)
+	root := a.root()
 	root.SetArgs(grammar.ProtectScores(words))
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -62,6 +63,14 @@ func (a *app) run(ctx context.Context, words []string) int {
 		fmt.Fprintf(a.err, "%s: %s\n", a.name, text)
 	}
 	return a.exitStatus(err)
+}
+
+// root makes the tree of commands that the program has under its name.
+func (a *app) root() *cobra.Command {
+	if a.name == crmSimulate {
+		return newCrmSimulateCommand(a)
+	}
+	return newRootCommand(a)
 }
 
 // palette colours what goes to a terminal, unless NO_COLOR is set.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"quorate/cluster/cib"
@@ -43,27 +42,33 @@ func (a *app) simulateCIB(source cibSource, w *pb.WhatIf, files []string) error 
 	return a.printForecast(cib.Forecast(out))
 }
 
-// decideCIB reads a CIB and decides about it. What is wrong with it, or with
-// the suppositions, is bad input.
+// decideCIB reads a CIB and decides about it.
 func (a *app) decideCIB(source cibSource, w *pb.WhatIf) (*engine.Outcome, error) {
 	data, file, err := a.readFile(source.file)
 	if err != nil {
 		return nil, err
 	}
+	source.file = file
+	return a.decide(data, source, func(in *engine.Input) error { return cib.Suppose(in, w) })
+}
+
+// decide decides about a CIB of which something is supposed. What is wrong with
+// either is bad input.
+func (a *app) decide(data []byte, source cibSource, suppose func(*engine.Input) error) (*engine.Outcome, error) {
 	d, err := cib.Parse(data)
 	if err != nil {
-		return nil, grammar.Errorf("%s: %v", file, err)
+		return nil, grammar.Errorf("%s: %v", source.file, err)
 	}
 	at, err := source.time(d, a.now())
 	if err != nil {
 		return nil, err
 	}
-	out, err := d.Decide(w, at)
-	if wrong, ok := errors.AsType[*cib.SupposeError](err); ok {
-		return nil, grammar.Errorf("--%s: %s", wrong.Field, wrong.Problem)
-	}
+	in, err := d.Input(at)
 	if err != nil {
-		return nil, grammar.Errorf("%s: %v", file, err)
+		return nil, grammar.Errorf("%s: %v", source.file, err)
 	}
-	return out, nil
+	if err := suppose(in); err != nil {
+		return nil, grammar.Errorf("--%v", err)
+	}
+	return engine.Run(in), nil
 }
