@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
-            qemu-system-x86 busybox-static cpio kmod fuse3
+            qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench demo lab-shell proto check fmt lint tidy vuln clean
@@ -19,7 +19,7 @@ PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libpro
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-build: ## build the one static binary, .build/quorate (and the name pcs beside it)
+build: ## build the one static binary, .build/quorate (and its names pcs and crm_simulate beside it)
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/quorate
 	@ln -sf quorate $(BUILD)/pcs
 	@ln -sf quorate $(BUILD)/crm_simulate
@@ -36,7 +36,7 @@ install: ## install the binary and the systemd units (after make build)
 
 uninstall: ## remove what install installed; the node's data stays in /var/lib/quorate
 	rm -f $(DESTDIR)$(PREFIX)/sbin/quorate $(DESTDIR)/etc/systemd/system/quorate{,-handover}.service
-	@[ ! -L $(DESTDIR)$(PREFIX)/sbin/pcs ] || rm $(DESTDIR)$(PREFIX)/sbin/pcs
+	@for name in pcs crm_simulate; do [ ! -L $(DESTDIR)$(PREFIX)/sbin/$$name ] || rm $(DESTDIR)$(PREFIX)/sbin/$$name; done
 
 deps: ## install what the tests need, with root or sudo
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; done; \

@@ -123,6 +123,7 @@ func (t *translator) meta(r engine.Resource, of func(*pb.Configuration) *map[str
 // out, as the monitor itself matters more.
 func (t *translator) operation(resource string, op *engine.Operation) {
 	options := t.merge("meta_attributes", op.Meta)
+	maps.Copy(options, t.merge("instance_attributes", op.Parameters)) // OCF_CHECK_LEVEL
 	for _, v := range op.Options {
 		options[v.Name] = v.Value
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,24 +31,29 @@ func newExportCommand(a *app) *cobra.Command {
 		Use:   "export",
 		Short: "Print the configuration: all that people wrote",
 		Long: "Print the configuration: all that people wrote, as a document that \"config import\"\n" +
-			"reads, or with --format commands as the commands that build it.",
-		Example: "config export > web.yaml\nconfig export -o json\nconfig export --format commands",
+			"reads, or with --format commands as the commands that build it. With --format cib it is a\n" +
+			"CIB for Pacemaker's tools, with what runs where; what those do not know is told on stderr.",
+		Example: "config export > web.yaml\nconfig export -o json\nconfig export --format commands\nconfig export --format cib > cib.xml",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			resp, err := a.member(c.Context())
 			if err != nil {
 				return err
 			}
+			if format == "cib" {
+				return a.exportCIB(c.Context(), resp.GetState())
+			}
 			return a.export(state.Configuration(resp.GetState()), format)
 		},
 	}
-	addFormat(c, &format)
+	addFormat(c, &format, "cib")
 	return c
 }
 
-func addFormat(c *cobra.Command, format *string) {
-	c.Flags().StringVar(format, "format", "", "`FORMAT`: yaml (the default), json or commands")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "commands"}, cobra.ShellCompDirectiveNoFileComp))
+func addFormat(c *cobra.Command, format *string, more ...string) {
+	all := append([]string{"yaml", "json", "commands"}, more...)
+	c.Flags().StringVar(format, "format", "", "`FORMAT`: "+strings.Join(all, ", ")+" (default yaml)")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // configurationFields are in every exported document, also when empty.
@@ -73,7 +79,7 @@ func (a *app) export(cfg *pb.Configuration, format string) error {
 		}
 		return nil
 	}
-	return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json or commands")
+	return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json, commands or, for an export, cib")
 }
 
 func newImportCommand(a *app) *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -122,4 +123,39 @@ func verdictStyle(v cib.Verdict) render.Style {
 		return render.Warn
 	}
 	return render.Bad
+}
+
+// exportCIB prints a CIB, and on stderr what Pacemaker does not know.
+func (a *app) exportCIB(ctx context.Context, s *pb.State) error {
+	var agents []*pb.AgentMetadata
+	err := a.ask(ctx, readTimeout, func(ctx context.Context, c *client) error {
+		resp, err := c.DescribeAgents(ctx, &pb.DescribeAgentsRequest{})
+		agents = resp.GetAgents()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	data, report := cib.Export(s, func(name string) string { return standardName(agents, name) })
+	for _, e := range report.Entries {
+		if e.Verdict != cib.Taken {
+			a.warn("%s %s: %s", e.Kind, e.ID, e.Note)
+		}
+	}
+	_, err = a.out.Write(data)
+	return err
+}
+
+// standardName returns the name with a class that an agent answers to; empty: there is none.
+func standardName(agents []*pb.AgentMetadata, name string) string {
+	for _, m := range agents {
+		if m.GetName() != name {
+			continue
+		}
+		i := slices.IndexFunc(m.GetServes(), func(s string) bool { return strings.Contains(s, ":") })
+		if i >= 0 {
+			return m.GetServes()[i]
+		}
+	}
+	return ""
 }

@@ -136,6 +136,10 @@ func (r *resource) configured(name string, interval int64) *Operation {
 	return nil
 }
 
+// Digest returns what a history has for an operation with some parameters. A
+// recurring one has its timeout in milliseconds among them, as CRM_meta_timeout.
+func Digest(params map[string]string) string { return digestOf(params) }
+
 // digestOf hashes parameters as Pacemaker does: as an XML element whose
 // attributes are sorted.
 func digestOf(params map[string]string) string {

@@ -1,0 +1,159 @@
+package cib
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
+)
+
+func attribute(name, value string) xml.Attr {
+	return xml.Attr{Name: xml.Name{Local: name}, Value: value}
+}
+
+func (x *exporter) resources() *element {
+	section := node("resources")
+	for _, r := range x.state.Resources {
+		x.ids[r.Id] = true // they keep theirs, so nothing else may have them
+	}
+	for _, g := range x.state.Groups {
+		x.ids[g.Id] = true
+	}
+	for _, c := range x.state.Constraints {
+		x.ids[c.Id] = true
+	}
+	for _, r := range x.state.Resources {
+		if state.GroupOf(x.state, r.Id) == nil {
+			section.add(x.primitive(r))
+		}
+	}
+	for _, g := range x.state.Groups {
+		section.add(x.group(g))
+	}
+	return section
+}
+
+func (x *exporter) group(g *pb.Group) *element {
+	e := node("group", "id", g.Id)
+	for _, id := range g.Members {
+		e.add(x.primitive(state.ResourceByID(x.state, id)))
+	}
+	if len(e.children) == 0 {
+		x.left("group", g.Id, "none of its members can be written")
+		return nil
+	}
+	x.written[g.Id] = true
+	x.took("group", g.Id)
+	return e.add(x.pairs("meta_attributes", g.Id, x.known("option", g.Id, g.Meta, metaOptions)))
+}
+
+// primitive writes a resource; nil: Pacemaker could not run it, or it is about
+// to be deleted.
+func (x *exporter) primitive(r *pb.Resource) *element {
+	if r == nil || r.Deleting {
+		return nil
+	}
+	class, provider, kind, ok := x.agent(r.Agent)
+	if !ok {
+		x.left("resource", r.Id, fmt.Sprintf("Pacemaker has no agent like %s", r.Agent))
+		return nil
+	}
+	if r.Move != nil {
+		x.left("move", r.Id, "a move leaves no constraint behind")
+	}
+	x.written[r.Id] = true
+	x.took("resource", r.Id)
+	e := node("primitive", "id", r.Id, "class", class, "provider", provider, "type", kind)
+	e.add(x.pairs("instance_attributes", r.Id, r.Parameters))
+	e.add(x.pairs("meta_attributes", r.Id, x.known("option", r.Id, r.Meta, metaOptions)))
+	if len(r.Operations) == 0 {
+		return e
+	}
+	operations := node("operations")
+	for _, op := range r.Operations {
+		operations.add(x.operation(r.Id, op))
+	}
+	return e.add(operations)
+}
+
+// agent splits the name of an agent into class, provider and type.
+func (x *exporter) agent(name string) (class, provider, kind string, ok bool) {
+	if !strings.Contains(name, ":") {
+		name = x.standard(name)
+	}
+	switch parts := strings.Split(name, ":"); {
+	case len(parts) == 3 && parts[0] == "ocf":
+		return parts[0], parts[1], parts[2], true
+	case len(parts) == 2 && parts[0] == "ocf":
+		return "", "", "", false
+	case len(parts) == 2:
+		return parts[0], "", parts[1], true
+	}
+	return "", "", "", false
+}
+
+func (x *exporter) operation(resource string, op *pb.OperationSpec) *element {
+	interval := durationText(op.Interval.AsDuration())
+	e := node("op", "id", x.id(resource, op.Name, interval), "name", op.Name, "interval", interval)
+	if t := op.Timeout.AsDuration(); t > 0 {
+		e.set("timeout", durationText(t))
+	}
+	parameters := make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(op.Options)) {
+		if text, ok := operationOptions[name]; ok {
+			e.set(name, text(op.Options[name]))
+		} else {
+			parameters[name] = op.Options[name] // OCF_CHECK_LEVEL
+		}
+	}
+	return e.add(x.pairs("instance_attributes", resource+"-"+op.Name, parameters))
+}
+
+func (x *exporter) constraints() *element {
+	section := node("constraints")
+	for _, c := range x.state.Constraints {
+		kind, e, names := constraint(c)
+		missing := slices.IndexFunc(names, func(id string) bool { return !x.written[id] })
+		if missing >= 0 {
+			x.left(kind, c.Id, names[missing]+" is not written")
+			continue
+		}
+		x.took(kind, c.Id)
+		section.add(e)
+	}
+	return section
+}
+
+// constraint writes a constraint, and returns which resources it names.
+func constraint(c *pb.Constraint) (kind string, e *element, names []string) {
+	switch k := c.Kind.(type) {
+	case *pb.Constraint_Location:
+		l := k.Location
+		return "rsc_location", node("rsc_location", "id", c.Id, "rsc", l.Resource, "node", l.Node, "score", state.FormatScore(l.Score)), []string{l.Resource}
+	case *pb.Constraint_Colocation:
+		l := k.Colocation
+		return "rsc_colocation", node("rsc_colocation", "id", c.Id, "rsc", l.Resource, "with-rsc", l.With, "score", state.FormatScore(l.Score)), []string{l.Resource, l.With}
+	default:
+		o := c.GetOrder()
+		e := node("rsc_order", "id", c.Id, "first", o.GetFirst(), "then", o.GetThen(), "kind", orderWord(o.GetKind()))
+		if o.GetAsymmetrical() {
+			e.set("symmetrical", "false")
+		}
+		return "rsc_order", e, []string{o.GetFirst(), o.GetThen()}
+	}
+}
+
+func orderWord(k pb.OrderKind) string {
+	switch k {
+	case pb.OrderKind_ORDER_KIND_OPTIONAL:
+		return "Optional"
+	case pb.OrderKind_ORDER_KIND_SERIALIZE:
+		return "Serialize"
+	default:
+		return "Mandatory"
+	}
+}
