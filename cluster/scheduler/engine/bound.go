@@ -17,7 +17,7 @@ type tally struct {
 // addBound adds the wishes of a dependent that must run with the primary. It
 // returns false if that has to be done one by one.
 func (c *cluster) addBound(co *colocation, primary *resource) bool {
-	if co.score < infinity || primary.kind != Primitive {
+	if c.oneByOne || co.score < infinity || primary.kind != Primitive {
 		return false
 	}
 	t, ok := c.tallyOf(co.dependent, co, 1)
@@ -95,6 +95,9 @@ func (c *cluster) ownTally(source *resource, via *colocation, factor float32) *t
 		}
 		delta := scale(score, factor)
 		t.banned[i] = delta <= -infinity
+		if delta >= infinity {
+			delta = 2 * infinity // whatever the score is, it becomes INFINITY
+		}
 		t.total[i], t.low[i], t.high[i] = delta, min(0, delta), max(0, delta)
 	}
 	return t

@@ -23,7 +23,7 @@ func (c *cluster) fenceNode(n *node, reason string, priorityDelay bool) {
 		return
 	}
 	n.unclean = true
-	n.fenced = c.fenceOp(n, "", false, reason)
+	n.fenced = c.fenceOp(n, "", true, reason)
 }
 
 // fenceOp returns the fencing of a node by an action, the usual one if it is

@@ -200,6 +200,7 @@ type cluster struct {
 	priorityDelay     int64 // seconds
 	pendingTimeout    int64 // seconds; 0: none
 	placement         string
+	oneByOne          bool // tests only: sum up no bound resources
 	health            health
 
 	locations   []*location

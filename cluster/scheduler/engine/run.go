@@ -1,11 +1,16 @@
 package engine
 
 // Run decides what is to be done about an input, which it does not modify.
-func Run(in *Input) *Outcome {
-	c := &cluster{
+func Run(in *Input) *Outcome { return newCluster(in).decide() }
+
+func newCluster(in *Input) *cluster {
+	return &cluster{
 		in: in, now: in.Now.Unix(),
 		singletons: make(map[string]*action), outdatedMonitors: make(map[*HistoryOp]bool),
 	}
+}
+
+func (c *cluster) decide() *Outcome {
 	c.unpackOptions()
 	c.unpackNodes()
 	c.setCapacities()
