@@ -11,12 +11,14 @@ import (
 )
 
 // TestPlansComeToAnEnd: a few finished plans lead to a state that needs no other.
-// It may take more than one: what a probe finds, and what may start only when
-// something else has stopped for good, is for the next plan.
+// It may take more than one: what may start only when something else has stopped
+// for good is for the next plan. Where people leave parts of a cluster unmanaged,
+// or resources like no place better than another, Pacemaker may go round in a
+// circle, and where they want two things apart and together, or clones beside what
+// must not run beside them; so those are left out.
 func TestPlansComeToAnEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := drawInput(t)
-		in.Quorate = true
+		in := tame(drawInput(t))
 		var history []string
 		for range 4 {
 			out := Run(in)
@@ -28,6 +30,56 @@ func TestPlansComeToAnEnd(t *testing.T) {
 		}
 		t.Fatalf("the plans come to no end:\n%s", strings.Join(history, "\n"))
 	})
+}
+
+// tame makes an input one that people would want.
+func tame(in *Input) *Input {
+	in.Quorate = true
+	in.ResourceDefaults[0].Values[0].Value = "1000"
+	for i := range in.Resources {
+		if r := &in.Resources[i]; r.Kind == Clone {
+			in.Resources[i] = r.Members[0]
+		}
+		manage(&in.Resources[i])
+	}
+	in.Colocations = slices.DeleteFunc(in.Colocations, func(c Colocation) bool {
+		return strings.HasPrefix(c.Score, "-") || c.Dependent == c.Primary || c.DependentRole+c.PrimaryRole != "" || len(c.Sets) > 0
+	})
+	in.Orders = slices.DeleteFunc(in.Orders, func(o Order) bool {
+		return len(o.Sets) > 0 || o.FirstAction != "" || strings.Trim(o.First, "grab") >= strings.Trim(o.Then, "grab") // circles
+	})
+	active := make(map[string]bool)
+	for i := range in.Nodes {
+		n := &in.Nodes[i]
+		n.Attributes[0].Values[1].Value = "off" // maintenance
+		if n.State.Join == "pending" {
+			n.State.Join, n.State.Expected = "member", "member"
+		}
+		n.History = slices.DeleteFunc(n.History, func(h History) bool {
+			last := h.Ops[len(h.Ops)-1]
+			if last.Operation == "monitor" && last.RC == "7" && last.Interval == "0" {
+				return false
+			}
+			was := active[h.Resource]
+			active[h.Resource] = true
+			return was || last.RC != "0"
+		})
+	}
+	return in
+}
+
+func manage(r *Resource) {
+	for _, b := range r.Meta {
+		for i := range b.Values {
+			switch b.Values[i].Name {
+			case "is-managed", "collocated", "ordered":
+				b.Values[i].Value = "true"
+			}
+		}
+	}
+	for i := range r.Members {
+		manage(&r.Members[i])
+	}
 }
 
 func changes(out *Outcome) bool {
