@@ -33,13 +33,14 @@ type desk struct {
 	orders     []string                 // as the nodes received them
 	slow       map[string]time.Duration // by resource: how long its orders take
 	mute       map[string]bool          // nodes that do not answer
+	away       map[string]bool          // nodes that are not reached
 	unanswered int                      // orders that such nodes were asked for and are waited for
 	servers    []consensus.Server
 }
 
 func newDesk(t *testing.T, nodes ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}}
+	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}, away: map[string]bool{}}
 	d.servers = []consensus.Server{{ID: nodes[0], Voter: true}}
 	d.commit(&pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: &pb.Bootstrap{ClusterId: "c", ClusterName: "c", Node: member(nodes[0])}}})
 	for _, n := range nodes[1:] {
@@ -126,8 +127,11 @@ func (d *desk) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 	}
 	d.mu.Lock()
 	d.orders = append(d.orders, strings.ToLower(strings.TrimPrefix(op.Kind.String(), "OPERATION_KIND_"))+" "+op.Resource+" "+node)
-	mute, takes := d.mute[node], d.slow[op.Resource]
+	mute, away, takes := d.mute[node], d.away[node], d.slow[op.Resource]
 	d.mu.Unlock()
+	if away {
+		return nil, errors.New("unreachable")
+	}
 	if mute {
 		d.count(1)
 		<-ctx.Done()
@@ -287,6 +291,28 @@ func TestOrdersToAGoneNodeAreCalledOff(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := d.took(); !slices.Equal(got, []string{"stop vip a", "start vip b"}) || d.unanswered != 0 {
 			t.Errorf("orders %q, %d of them still asked; want the stop called off and a start on b", got, d.unanswered)
+		}
+	})
+}
+
+// S4: that an order does not reach its node says nothing of what runs there.
+func TestRule22AResourceWhoseStopIsNotAnsweredStartsNowhereElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "a", "b")
+		d.create("vip", 0)
+		_, end := d.lead()
+		defer end()
+		time.Sleep(time.Second)
+		d.took()
+		d.mu.Lock()
+		d.away["a"] = true
+		d.mu.Unlock()
+		d.commit(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+			Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: "vip", Node: "b"}},
+		}}}}})
+		time.Sleep(time.Minute)
+		if got := d.took(); !slices.Equal(slices.Compact(got), []string{"stop vip a"}) || d.owner("vip") != "a" {
+			t.Errorf("orders %q, and %q owns it; want the stop on a to be waited for", got, d.owner("vip"))
 		}
 	})
 }

@@ -38,6 +38,7 @@ type machine struct {
 	running map[string]string // resource id: the parameter "value" it runs with
 	history []string
 	delay   map[string]time.Duration // of start, by resource id
+	lasts   time.Duration            // how long a stop takes
 	stuck   map[string]bool          // start ignores its context
 	fail    map[string]error         // of start
 	poke    map[string]func(string)
@@ -59,11 +60,11 @@ func onMachine(t *testing.T, f func(m *machine)) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var run sync.WaitGroup
+		defer run.Wait() // also of a test that fails
+		defer cancel()
 		run.Go(func() { _ = m.exec.Run(ctx) })
 		synctest.Wait()
 		f(m)
-		cancel()
-		run.Wait()
 	})
 }
 
@@ -146,6 +147,7 @@ func (a agent) Start(ctx context.Context, r *pb.Resource) error {
 }
 
 func (a agent) Stop(_ context.Context, r *pb.Resource) error {
+	time.Sleep(a.lasts)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.running, r.Id)
@@ -324,6 +326,18 @@ func TestAStaleStopDoesNotSilenceANewerRight(t *testing.T) {
 		m.want(m.do(request(stop, "vip", 4)), refused)
 		if !m.runs("vip") {
 			t.Error("a stop for assignment 4 stopped what assignment 5 started")
+		}
+	})
+}
+
+// The leader gives the resource to another as soon as it has the answer.
+func TestRule22AStopIsDoneOnceNothingIsServedAnyMore(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.lasts = time.Second
+		m.want(m.do(request(start, "vip", 1)), done)
+		m.want(m.do(request(stop, "vip", 1)), done)
+		if m.runs("vip") {
+			t.Error("the stop is done, and the resource is served still")
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -237,6 +238,35 @@ func TestNothingIsAddedAfterItsRightHasEndedRule23(t *testing.T) {
 	}
 	if err := g.Add(t.Context(), vip4); err != nil || !l.answers(t, vip4) {
 		t.Errorf("Add under a right: %v", err)
+	}
+}
+
+// The lock is around the check of the right and the write: what is revoked right
+// after an Add has checked is silent in the end.
+func TestNoAddOvertakesARevocationRule23(t *testing.T) {
+	l := newLAN(t)
+	var g *Guard
+	var revoking sync.WaitGroup
+	var failed error
+	revoked, end := make(chan struct{}), Now()+time.Minute
+	check := sync.OnceFunc(func() {
+		revoking.Go(func() {
+			defer close(revoked)
+			failed = g.Revoke(vip4)
+		})
+		select { // the fault: the Add stands still here
+		case <-revoked:
+		case <-time.After(200 * time.Millisecond):
+		}
+	})
+	g = open(t, Config{Deadline: func() (time.Duration, bool) { check(); return end, true }}, none)
+	err := g.Add(t.Context(), vip4)
+	revoking.Wait()
+	if err := errors.Join(err, failed); err != nil {
+		t.Fatal(err)
+	}
+	if l.answers(t, vip4) {
+		t.Error("the address answers after it was revoked")
 	}
 }
 
