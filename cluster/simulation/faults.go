@@ -130,11 +130,7 @@ func (w *world) ambush(m *machine) {
 
 // isolate cuts a machine off and checks that it falls silent (S3).
 func (w *world) isolate(m *machine) {
-	w.note("%s is cut off", m.id)
-	for _, other := range w.names {
-		w.network.setCut(m.id, other, w.network.all()...)
-		w.network.setCut(other, m.id, w.network.all()...)
-	}
+	w.cutOff(m)
 	cut, judged := w.network.generation(), m.needsOthers()
 	w.later(silentAfter, func() {
 		if judged && w.network.generation() == cut { // nothing was mended meanwhile
@@ -142,6 +138,15 @@ func (w *world) isolate(m *machine) {
 		}
 	})
 	w.rejoinLater(m)
+}
+
+// cutOff cuts all ways between a machine and the others.
+func (w *world) cutOff(m *machine) {
+	w.note("%s is cut off", m.id)
+	for _, other := range w.names {
+		w.network.setCut(m.id, other, w.network.all()...)
+		w.network.setCut(other, m.id, w.network.all()...)
+	}
 }
 
 // partition cuts a machine off from some of the others, who reach each other.

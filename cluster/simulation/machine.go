@@ -178,8 +178,11 @@ func (m *machine) pause(d time.Duration) {
 // while it stood still: until the end of the newest beat's before the pause.
 func (m *machine) resumed() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.stale = m.clock.Now() + max(leaseLength, m.world.leaseOf(m.id))
+	m.mu.Unlock()
+	for _, id := range addresses {
+		m.world.judge(id)
+	}
 }
 
 // excused reports whether the machine may serve beside another now: nothing in

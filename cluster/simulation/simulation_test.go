@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,49 +175,73 @@ func work(t *testing.T) {
 	if *only != "" {
 		wanted.faults = strings.Split(*only, ",")
 	}
+	var playing atomic.Uint64
 	watched := make(chan struct{})
 	var watch sync.WaitGroup
-	watch.Go(func() { watchMemory(watched) })
+	watch.Go(func() { watchWorker(&playing, watched) })
 	defer watch.Wait()
 	defer close(watched)
 	for i := range *schedules {
 		seed := *firstSeed + uint64(i)**stride
 		fmt.Println("playing", seed)
+		playing.Store(seed)
 		var r report
 		var h *history
 		synctest.Test(t, func(*testing.T) { r, h = run(seed, wanted) })
 		if wrong := h.check(); wrong != "" {
 			r.Story = fmt.Sprintf("%s\nseed %d (%s), violations:\nVIOLATION %s", r.Story, seed, r.Size, wrong)
 		}
-		line, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Printf("report %s\n", line)
+		r.print()
 	}
 }
 
-// mostMemory is many times what any schedule needs.
-const mostMemory = 2 << 30
+// print hands the report to the crew.
+func (r report) print() {
+	line, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // it holds nothing that has no JSON
+	}
+	fmt.Printf("report %s\n", line)
+}
 
-// watchMemory ends a process whose schedule goes round in a circle without an end,
-// until it is done. Real time goes on beside the bubbles' own.
-func watchMemory(done <-chan struct{}) {
+// What a schedule takes at most is a small part of this.
+const (
+	mostMemory = 2 << 30
+	mostWork   = 15 * time.Second // of the processor
+)
+
+// watchWorker ends this process when a schedule goes round in a circle without an
+// end, until the worker is done. Real time goes on beside the bubbles' own.
+func watchWorker(playing *atomic.Uint64, done <-chan struct{}) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	began, seed := worked(), uint64(0)
 	for {
 		select {
 		case <-done:
 			return
 		case <-tick.C:
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			if m.HeapAlloc > mostMemory {
-				fmt.Fprintln(os.Stderr, "this schedule takes more and more memory: it goes round in a circle")
-				os.Exit(3)
-			}
+		}
+		if now := playing.Load(); now != seed {
+			began, seed = worked(), now
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if work := worked() - began; m.HeapAlloc > mostMemory || work > mostWork {
+			report{Seed: seed, Story: fmt.Sprintf("seed %d, violations:\nVIOLATION S7: it does not come to its end: it has worked for %v and holds %d MiB",
+				seed, work.Round(time.Second), m.HeapAlloc>>20)}.print()
+			os.Exit(3)
 		}
 	}
+}
+
+// worked is for how long this process has had a processor.
+func worked() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // Linux has it
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // A tally sums reports up.

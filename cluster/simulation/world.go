@@ -71,7 +71,11 @@ func newWorld(seed uint64, wanted wish) *world {
 
 // drift is at one of its limits for half of all machines.
 func (w *world) drift() float64 {
-	d := float64(w.fate.between(-2*time.Second, 2*time.Second)) / float64(time.Second)
+	return drifting(float64(w.fate.between(-2*time.Second, 2*time.Second)) / float64(time.Second))
+}
+
+// drifting is how far from true time a rate is, from -1, the slowest, to 1.
+func drifting(d float64) float64 {
 	return min(max(d, -1), 1) * maxDrift
 }
 
