@@ -106,17 +106,19 @@ const (
 
 // An action is one thing that may be done, whether it will be or not.
 type action struct {
-	id       int // in the order they were made
-	r        *resource
-	node     *node
-	key      task   // with the interval: what it is found by
-	task     task   // what it does; cancel for a monitor that ends
-	interval int64  // ms, of a recurring monitor
-	name     string // of a marker; of fencing: off, reboot, on
-	flags    actionFlags
-	reason   string
-	needs    need
-	expected int // result of a monitor; -1: not set
+	id        int // in the order they were made
+	r         *resource
+	node      *node
+	key       task   // with the interval: what it is found by
+	task      task   // what it does; cancel for a monitor that ends
+	interval  int64  // ms, of a recurring monitor
+	name      string // of a marker; of fencing: off, reboot, on
+	flags     actionFlags
+	reason    string
+	cause     *action     // whose fate made it so; nil: none
+	causeFlag actionFlags // that it changed by that
+	needs     need
+	expected  int // result of a monitor; -1: not set
 
 	before []*relation // what comes before it, the newest last
 	after  []*relation // what comes after it, the newest last
@@ -136,7 +138,7 @@ func (a *action) because(reason string) {
 		a.reason = reason
 	}
 }
-func (a *action) override(reason string) { a.reason = reason }
+func (a *action) override(reason string) { a.reason, a.cause = reason, nil }
 
 // newAction returns the action of a resource on a node, and makes it if there
 // is none. It becomes required unless it is said to be optional.

@@ -96,7 +96,7 @@ func (c *cluster) addRemoved(h *History) *resource {
 	if !c.stopRemoved {
 		r.managed = false
 	} else {
-		c.like(r, nil, -infinity, "__removed_do_not_run__")
+		c.like(r, nil, -infinity, "removed")
 	}
 	return r
 }

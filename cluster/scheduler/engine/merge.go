@@ -197,12 +197,14 @@ func (c *cluster) addDependentScores(co *colocation, primary *resource) {
 	if !co.influences(co.primary) {
 		return
 	}
+	before := slices.Clone(primary.allowed)
 	if !c.addBound(co, primary) {
 		primary.allowed = c.mergeScores(co.dependent, primary.allowed, merge{
 			via: co, factor: co.factor(), nested: true, positive: primary.kind == Clone,
 		})
 	}
 	primary.forget()
+	c.noteMerge(primary, before, co)
 }
 
 // An effect says what a colocation changes of its dependent.

@@ -212,6 +212,7 @@ type cluster struct {
 
 	actions    []*action // in the order they were made
 	singletons map[string]*action
+	orderIDs   map[[2]*resource]string // of order constraints
 	problems   []string
 }
 

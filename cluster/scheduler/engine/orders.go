@@ -78,6 +78,7 @@ func (c *cluster) unpackOrder(spec *Order) {
 			continue
 		}
 		before, after := &spec.Sets[i-1], &spec.Sets[i]
+		c.noteSets(spec.ID, before, after)
 		if !c.orderSets(before, after, kind, s) {
 			return
 		}
@@ -94,6 +95,7 @@ func (c *cluster) unpackSimpleOrder(spec *Order) {
 	}
 	firstTask := task(either(spec.FirstAction, string(taskStart)))
 	thenTask := task(either(spec.ThenAction, string(firstTask)))
+	c.noteOrder(spec.ID, first, then)
 	kind := c.readKind(spec.Kind, spec.Score, orderMandatory)
 	s := readSymmetry(spec.Symmetrical, kind)
 	flags := orderFlags(kind, firstTask, s)
@@ -166,6 +168,7 @@ func (c *cluster) orderSet(spec *Order, set *ResourceSet, outer orderKind) bool 
 			continue
 		}
 		if sequential && i > 0 {
+			c.noteOrder(spec.ID, list[i-1], r)
 			c.orderTasks(list[i-1], t, r, t, flags)
 		}
 	}
@@ -208,6 +211,17 @@ func (c *cluster) orderSets(first, then *ResourceSet, kind orderKind, s symmetry
 		}
 	}
 	return true
+}
+
+// noteSets remembers which constraint orders the members of two sets.
+func (c *cluster) noteSets(id string, before, after *ResourceSet) {
+	firsts, _ := c.resourcesOf(before)
+	thens, _ := c.resourcesOf(after)
+	for _, first := range firsts {
+		for _, then := range thens {
+			c.noteOrder(id, first, then)
+		}
+	}
 }
 
 // edge returns the first or the last of a list.

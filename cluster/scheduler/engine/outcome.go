@@ -37,7 +37,8 @@ type NodeScore struct {
 // Reason is one part of a score.
 type Reason struct {
 	Score  int
-	Source string // id of a constraint, or the name of an option
+	Source string // id of a constraint, or a word for what else it comes from
+	Text   string // a clause that says what that is; empty for constraints
 }
 
 // NodeOutcome is what a node is found to be.

@@ -138,6 +138,9 @@ func (c *cluster) assignInstance(r *resource, prefer *node, perNode int) *node {
 	for i, n := range c.nodes {
 		if r.allowed[i].present && !canRunInstance(r, n, perNode) {
 			r.ban(n)
+			if int(r.parent.allowed[i].count) >= perNode {
+				r.each(func(r *resource) { r.note(n, -infinity, "clone-node-max") })
+			}
 		}
 	}
 	chosen := c.assignTo(r, prefer, prefer == nil)

@@ -492,19 +492,9 @@ func clearBecause(a *action, f actionFlags, cause *action) {
 	if a.r == cause.r {
 		return
 	}
-	word := map[actionFlags]string{runnable: "unrunnable", migratable: "unmigrateable", optional: "required"}[f]
-	if cause.r != nil {
-		word += " " + cause.r.id
+	if a.reason == "" && a.cause == nil {
+		a.cause, a.causeFlag = cause, f
 	}
-	a.because(word + " " + cause.text())
-}
-
-// text names what an action does.
-func (a *action) text() string {
-	if a.task == taskMarker {
-		return a.name
-	}
-	return string(a.task)
 }
 
 // carryAsymmetric: in an order of one direction, what cannot run keeps the other

@@ -109,7 +109,7 @@ func (c *cluster) unpackOperation(res *result, said *reading) {
 // not run there, and cannot.
 func (c *cluster) maskProbe(res *result, said *reading) {
 	c.unpackDone(res, res.expected, said)
-	c.like(res.r.bannedWhole(), res.n, -infinity, "masked-probe-failure")
+	c.like(res.r.bannedWhole(), res.n, -infinity, "probe-failure")
 }
 
 // bannedWhole returns what a node is closed to when an instance cannot run
@@ -252,7 +252,7 @@ func (c *cluster) recordFailure(res *result, policy onFail, role role, said *rea
 	said.failure = max(said.failure, policy)
 	switch res.Operation {
 	case "stop":
-		c.like(r, res.n, -infinity, "__stop_fail__")
+		c.like(r, res.n, -infinity, "stop-failed")
 	case "migrate_to":
 		c.unpackFailedMigrateTo(res)
 	case "migrate_from":

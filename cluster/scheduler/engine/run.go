@@ -6,7 +6,7 @@ func Run(in *Input) *Outcome { return newCluster(in).decide() }
 func newCluster(in *Input) *cluster {
 	return &cluster{
 		in: in, now: in.Now.Unix(),
-		singletons: make(map[string]*action), outdatedMonitors: make(map[*HistoryOp]bool),
+		singletons: make(map[string]*action), orderIDs: make(map[[2]*resource]string), outdatedMonitors: make(map[*HistoryOp]bool),
 	}
 }
 

@@ -21,7 +21,7 @@ func (c *cluster) addRunning(r *resource, n *node, failed bool) {
 		}
 	}
 	if !r.managed {
-		c.like(r, n, infinity, "not_managed_default")
+		c.like(r, n, infinity, "unmanaged")
 		for p := r.parent; p != nil; p = p.parent {
 			p.active = append(p.active, n)
 		}

@@ -288,7 +288,7 @@ func (c *cluster) applyFailure(r *resource, n *node, failure onFail, active bool
 	case onFailBlock:
 		r.managed, r.blocked = false, true
 	case onFailBan:
-		c.like(r, n, -infinity, "__action_migration_auto__")
+		c.like(r, n, -infinity, "on-fail")
 	case onFailStop:
 		r.nextRole = roleStopped
 	case onFailRestart:

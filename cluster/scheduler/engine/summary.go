@@ -98,7 +98,7 @@ func (c *cluster) summarize(out *Outcome, r *resource) {
 	}
 	for _, l := range r.lines(current, next) {
 		if l.action != nil {
-			out.Actions = append(out.Actions, r.entry(l))
+			out.Actions = append(out.Actions, c.entry(r, l))
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (r *resource) sameRoleLine(current, next *node, start, stop *action) *line 
 		return nil
 	case !start.is(runnable):
 		source := stop
-		if stop == nil || stop.reason == "" {
+		if stop == nil || stop.reason == "" && stop.cause == nil {
 			source = start
 		}
 		return &line{"stop", current, nil, stop, source}
@@ -179,7 +179,7 @@ func (r *resource) stopLines(start *action) []line {
 	var lines []line
 	for _, n := range r.active {
 		stop, source := r.find(taskStop, 0, n), start
-		if stop != nil && stop.reason != "" {
+		if stop != nil && (stop.reason != "" || stop.cause != nil) {
 			source = stop
 		}
 		lines = append(lines, line{"stop", n, nil, stop, source})
@@ -188,12 +188,12 @@ func (r *resource) stopLines(start *action) []line {
 }
 
 // entry fills in a line.
-func (r *resource) entry(l line) Action {
+func (c *cluster) entry(r *resource, l line) Action {
 	a := Action{Action: l.what, Resource: r.ID, Number: r.number, Blocked: !l.action.is(runnable)}
 	if l.source == nil {
 		l.source = l.action
 	}
-	a.Reason = l.source.reason
+	a.Reason = c.sentence(l.source, c.why(r))
 	if l.from != nil {
 		a.From = l.from.Name
 	}
@@ -210,7 +210,7 @@ func (r *resource) entry(l line) Action {
 func (c *cluster) steps(plan []*action) []Step {
 	steps := make([]Step, 0, len(plan))
 	for _, a := range plan {
-		s := Step{Operation: string(a.task), Pseudo: a.is(pseudo), Reason: a.reason}
+		s := Step{Operation: string(a.task), Pseudo: a.is(pseudo), Reason: c.stepReason(a)}
 		if a.r != nil {
 			s.Resource = a.r.id
 		}
@@ -225,6 +225,19 @@ func (c *cluster) steps(plan []*action) []Step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// stepReason says why a step is done; of a mark it is what it stands for.
+func (c *cluster) stepReason(a *action) string {
+	switch {
+	case a.r == nil:
+		return a.reason
+	case a.task == taskMonitor && a.interval == 0:
+		return "it is not known yet whether " + a.r.id + " runs on " + a.node.Name
+	case a.r.kind != Primitive:
+		return ""
+	}
+	return c.sentence(a, c.why(a.r))
 }
 
 // simulate finds out where everything runs once the plan is done.
@@ -276,10 +289,10 @@ func (c *cluster) instance(r *resource) Instance {
 			i.Scores[k].Score = r.allowed[k].score
 		}
 	}
-	for _, note := range r.notes {
-		s := &i.Scores[note.node.index]
-		s.Reasons = append(s.Reasons, Reason{note.score, note.source})
+	for k, n := range c.nodes {
+		i.Scores[k].Reasons = r.reasons(n)
 	}
+	i.Reason = c.why(r)
 	return i
 }
 
