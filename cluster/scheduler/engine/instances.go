@@ -9,8 +9,11 @@ import (
 // an anonymous clone it is the instance that this node has, or a free one, or
 // one too many, which is there to be stopped. nil: there is none.
 func (c *cluster) resourceOf(h *History, n *node) *resource {
-	base := baseName(h.Resource)
 	r := c.byID[h.Resource]
+	if r != nil && r.kind == Primitive && r.number < 0 {
+		return r
+	}
+	base := baseName(h.Resource)
 	switch {
 	case r == nil:
 		r = c.byID[base+":0"]

@@ -26,6 +26,9 @@ func isTrue(s string) bool {
 // scanInt reads the whole number that a string begins with; one too great is
 // cut off. Without a number it is 0.
 func scanInt(s string) (int64, bool) {
+	if len(s) == 1 && isDigit(s[0]) {
+		return int64(s[0] - '0'), true
+	}
 	digits := numberPrefix(s)
 	if digits == "" {
 		return 0, false
