@@ -7,8 +7,8 @@ import (
 // A Document is a parsed CIB.
 type Document struct {
 	root      *element
-	byID      map[reference]*element
-	resources map[string]bool // ids of what constraints may name
+	byID      map[reference]*element // nil: nobody asked yet
+	resources map[string]bool        // ids of what constraints may name
 	lists     map[string][]string
 }
 
@@ -25,14 +25,7 @@ func Parse(data []byte) (*Document, error) {
 	if root.name != "cib" {
 		return nil, fmt.Errorf("read CIB: the document is a <%s>, not a <cib>; give the output of `cibadmin --query` or of `pcs cluster cib`", root.name)
 	}
-	d := &Document{root: root, byID: make(map[reference]*element)}
-	for e := range root.descendants() {
-		if id, ok := e.lookup("id"); ok {
-			if _, taken := d.byID[reference{e.name, id}]; !taken {
-				d.byID[reference{e.name, id}] = e
-			}
-		}
-	}
+	d := &Document{root: root}
 	d.resources = d.listResources()
 	d.lists = d.listNames()
 	return d, nil
@@ -49,7 +42,22 @@ func (d *Document) resolve(e *element) *element {
 	if !ok {
 		return e
 	}
-	return d.byID[reference{e.name, ref}]
+	return d.named(e.name, ref)
+}
+
+// named returns the first element of a kind that has an id; nil: there is none.
+func (d *Document) named(kind, id string) *element {
+	if d.byID == nil {
+		d.byID = make(map[reference]*element)
+		for e := range d.root.descendants() {
+			if id, ok := e.lookup("id"); ok {
+				if _, taken := d.byID[reference{e.name, id}]; !taken {
+					d.byID[reference{e.name, id}] = e
+				}
+			}
+		}
+	}
+	return d.byID[reference{kind, id}]
 }
 
 // listResources returns the ids of all resources, with those inside others.

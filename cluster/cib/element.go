@@ -1,25 +1,16 @@
 package cib
 
-import (
-	"encoding/xml"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
-	"strings"
-)
-
-// maxDepth is how deep elements may nest. CIBs need 12: rules in rules are the
-// only part of theirs that could go deeper.
-const maxDepth = 100
+import "iter"
 
 // An element is a node of the document, without its text: a CIB says nothing
 // in text.
 type element struct {
 	name     string
-	attrs    []xml.Attr
+	attrs    []attr
 	children []*element
 }
+
+type attr struct{ name, value string }
 
 // attr returns the value of an attribute; empty: it is absent or empty.
 func (e *element) attr(name string) string {
@@ -32,8 +23,8 @@ func (e *element) lookup(name string) (string, bool) {
 		return "", false
 	}
 	for i := range e.attrs {
-		if e.attrs[i].Name.Local == name {
-			return e.attrs[i].Value, true
+		if e.attrs[i].name == name {
+			return e.attrs[i].value, true
 		}
 	}
 	return "", false
@@ -79,51 +70,4 @@ func (e *element) visit(yield func(*element) bool) bool {
 		}
 	}
 	return true
-}
-
-// parseXML reads the elements of a document.
-func parseXML(text string) (*element, error) {
-	d := xml.NewDecoder(strings.NewReader(text))
-	var root *element
-	var open []*element
-	for {
-		token, err := d.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			e := &element{name: t.Name.Local, attrs: t.Attr}
-			switch {
-			case len(open) >= maxDepth:
-				line, _ := d.InputPos()
-				return nil, fmt.Errorf("line %d: elements nest deeper than %d", line, maxDepth)
-			case len(open) > 0:
-				top := open[len(open)-1]
-				top.children = append(top.children, e)
-			case root != nil:
-				line, _ := d.InputPos()
-				return nil, fmt.Errorf("line %d: a second document begins with <%s>", line, e.name)
-			default:
-				root = e
-			}
-			open = append(open, e)
-		case xml.EndElement:
-			if len(open) == 0 || open[len(open)-1].name != t.Name.Local {
-				line, _ := d.InputPos()
-				return nil, fmt.Errorf("line %d: </%s> ends nothing", line, t.Name.Local)
-			}
-			open = open[:len(open)-1]
-		}
-	}
-	switch {
-	case root == nil:
-		return nil, errors.New("no element in it")
-	case len(open) > 0:
-		return nil, fmt.Errorf("the end of <%s> is missing", open[len(open)-1].name)
-	}
-	return root, nil
 }

@@ -80,7 +80,7 @@ func (x *exporter) pairs(kind, owner string, values map[string]string) *element 
 	set := node(kind, "id", id)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		pair := node("nvpair", "id", x.id(id, name), "name", name)
-		pair.attrs = append(pair.attrs, attribute("value", values[name]))
+		pair.attrs = append(pair.attrs, attr{"value", values[name]})
 		set.add(pair)
 	}
 	return set

@@ -1,7 +1,6 @@
 package cib
 
 import (
-	"encoding/xml"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,10 +9,6 @@ import (
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
-
-func attribute(name, value string) xml.Attr {
-	return xml.Attr{Name: xml.Name{Local: name}, Value: value}
-}
 
 func (x *exporter) resources() *element {
 	section := node("resources")

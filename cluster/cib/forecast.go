@@ -13,13 +13,13 @@ import (
 func Forecast(out *engine.Outcome) *pb.Forecast {
 	f := &pb.Forecast{Fenced: out.FencedNodes(), Problems: out.Problems}
 	slices.Sort(f.Fenced)
-	placement := out.Placement()
+	placement, instances := out.Placement(), single(out)
 	for _, id := range slices.Sorted(maps.Keys(placement)) {
 		p := &pb.PlacementForecast{Resource: id}
 		for _, at := range placement[id] {
 			p.Places = append(p.Places, &pb.Place{Node: at.Node, Role: at.Role})
 		}
-		if in := instanceOf(out, id); in != nil {
+		if in := instances[id]; in != nil {
 			p.Reason, p.Scores = in.Reason, NodeScores(in)
 		}
 		f.Placements = append(f.Placements, p)
@@ -40,19 +40,18 @@ func Forecast(out *engine.Outcome) *pb.Forecast {
 	return f
 }
 
-// instanceOf returns the only instance that goes by an id; nil: there are several.
-func instanceOf(out *engine.Outcome, id string) *engine.Instance {
-	var found *engine.Instance
+// single returns the instances that alone go by an id.
+func single(out *engine.Outcome) map[string]*engine.Instance {
+	byID := make(map[string]*engine.Instance, len(out.Instances))
 	for i := range out.Instances {
-		if out.Instances[i].ID() != id {
-			continue
+		id := out.Instances[i].ID()
+		if _, several := byID[id]; several {
+			byID[id] = nil
+		} else {
+			byID[id] = &out.Instances[i]
 		}
-		if found != nil {
-			return nil
-		}
-		found = &out.Instances[i]
 	}
-	return found
+	return byID
 }
 
 // NodeScores says what each node is worth to an instance.

@@ -68,7 +68,7 @@ func (d *Document) resource(e *element) engine.Resource {
 // templateOf returns the template of a resource; nil: it has none.
 func (d *Document) templateOf(e *element) *element {
 	if t := e.attr("template"); t != "" && e.name == "primitive" {
-		return d.byID[reference{"template", t}]
+		return d.named("template", t)
 	}
 	return nil
 }
@@ -122,10 +122,10 @@ func (d *Document) operation(e *element) engine.Operation {
 		Parameters: d.blocks(e, "instance_attributes"),
 	}
 	for _, a := range e.attrs {
-		switch name := a.Name.Local; name {
+		switch name := a.name; name {
 		case "id", "name", "interval":
 		default:
-			op.Options = append(op.Options, engine.Value{Name: name, Value: a.Value})
+			op.Options = append(op.Options, engine.Value{Name: name, Value: a.value})
 		}
 	}
 	return op
@@ -136,10 +136,10 @@ func (d *Document) operation(e *element) engine.Operation {
 func ownAttributes(e *element) []engine.Value {
 	var values []engine.Value
 	for _, a := range e.attrs {
-		switch name := a.Name.Local; name {
+		switch name := a.name; name {
 		case "id", "class", "provider", "type", "template", "description":
 		default:
-			values = append(values, engine.Value{Name: name, Value: a.Value})
+			values = append(values, engine.Value{Name: name, Value: a.value})
 		}
 	}
 	return values

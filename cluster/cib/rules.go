@@ -82,8 +82,8 @@ func attributes(e *element) map[string]string {
 	}
 	m := make(map[string]string)
 	for _, a := range e.attrs {
-		if a.Name.Local != "id" {
-			m[a.Name.Local] = a.Value
+		if a.name != "id" {
+			m[a.name] = a.value
 		}
 	}
 	return m

@@ -18,7 +18,7 @@ func node(name string, attrs ...string) *element {
 
 func (e *element) set(name, value string) {
 	if value != "" {
-		e.attrs = append(e.attrs, xml.Attr{Name: xml.Name{Local: name}, Value: value})
+		e.attrs = append(e.attrs, attr{name, value})
 	}
 }
 
@@ -43,8 +43,8 @@ func (e *element) write(b *bytes.Buffer, depth int) {
 	indent := strings.Repeat("  ", depth)
 	b.WriteString(indent + "<" + e.name)
 	for _, a := range e.attrs {
-		b.WriteString(" " + a.Name.Local + `="`)
-		_ = xml.EscapeText(b, []byte(a.Value)) // a Buffer takes everything
+		b.WriteString(" " + a.name + `="`)
+		_ = xml.EscapeText(b, []byte(a.value)) // a Buffer takes everything
 		b.WriteString(`"`)
 	}
 	if len(e.children) == 0 {
