@@ -74,7 +74,7 @@ func (c *cluster) createPrimitiveActions(r *resource) {
 		needStop = r.recoverMultiple(all, clean) || needStop
 	}
 	if r.startPending {
-		c.startAction(r, r.assignedNode, true).set(alwaysListed)
+		c.startAction(r, r.assignedNode).set(alwaysListed)
 	}
 	switch {
 	case moves:
@@ -83,7 +83,7 @@ func (c *cluster) createPrimitiveActions(r *resource) {
 	case r.failed:
 		needPromote = r.nextRole == rolePromoted
 	case r.role > roleStarted && current != nil && r.assignedNode != nil:
-		needStop = needStop || c.startAction(r, r.assignedNode, true).required()
+		needStop = needStop || c.startAction(r, r.assignedNode).required()
 	}
 	c.addRestart(r, current, needStop, needPromote)
 	for at := r.role; at != r.nextRole; {
@@ -172,7 +172,7 @@ func (c *cluster) addStops(r *resource, isOptional bool) {
 }
 
 func (c *cluster) addStart(r *resource, n *node, isOptional bool) {
-	start := c.startAction(r, n, true)
+	start := c.startAction(r, n)
 	c.orderUnfencing(r, n, start, firstImpliesThen)
 	if start.is(runnable) && !isOptional {
 		start.clear(optional)
@@ -290,7 +290,7 @@ func (r *resource) canMigrate(from *node) bool {
 // createMigration makes the two actions of a live migration. They stand beside a
 // stop and a start, which happen instead if something prevents the migration.
 func (c *cluster) createMigration(r *resource, from *node) {
-	start := c.startAction(r, r.assignedNode, true)
+	start := c.startAction(r, r.assignedNode)
 	stop := c.stopAction(r, from, true)
 	start.set(migratable | pseudo)
 	stop.set(migratable)

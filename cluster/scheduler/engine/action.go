@@ -35,8 +35,9 @@ func (t task) completed() task {
 		return taskPromoted
 	case taskDemote:
 		return taskDemoted
+	default:
+		return t
 	}
-	return t
 }
 
 // begun returns the task that a mark of an end belongs to.
@@ -50,8 +51,9 @@ func (t task) begun() task {
 		return taskPromote
 	case taskDemoted:
 		return taskDemote
+	default:
+		return t
 	}
-	return t
 }
 
 // inverse returns the task that undoes another; empty: there is none.
@@ -73,8 +75,9 @@ func (t task) inverse() task {
 		return taskStopped
 	case taskStopped:
 		return taskStarted
+	default:
+		return ""
 	}
-	return ""
 }
 
 // raises reports whether a task lifts a resource's role.
@@ -106,7 +109,6 @@ const (
 
 // An action is one thing that may be done, whether it will be or not.
 type action struct {
-	id        int // in the order they were made
 	r         *resource
 	node      *node
 	key       task   // with the interval: what it is found by
@@ -169,7 +171,6 @@ func (c *cluster) keyedAction(r *resource, key, t task, interval int64, n *node,
 }
 
 func (c *cluster) addAction(a *action) *action {
-	a.id = len(c.actions)
 	c.actions = append(c.actions, a)
 	return a
 }
@@ -197,7 +198,7 @@ func (c *cluster) limit(a *action) {
 	case !a.is(onDC) && !n.online:
 		a.clear(runnable)
 		if r.managed && a.task == taskStop && !n.unclean {
-			c.fenceNode(n, "stop is unrunnable", false)
+			c.fenceNode(n, "stop is unrunnable")
 		}
 	case !a.is(onDC) && n.pending:
 		a.clear(runnable)
@@ -306,16 +307,16 @@ func (r *resource) newestKeyed(key task) *action {
 	return nil
 }
 
-func (c *cluster) startAction(r *resource, n *node, isOptional bool) *action {
-	return c.newAction(r, taskStart, 0, n, isOptional)
+func (c *cluster) startAction(r *resource, n *node) *action {
+	return c.newAction(r, taskStart, 0, n, true)
 }
 
 func (c *cluster) stopAction(r *resource, n *node, isOptional bool) *action {
 	return c.newAction(r, taskStop, 0, n, isOptional)
 }
 
-func (c *cluster) demoteAction(r *resource, n *node, isOptional bool) *action {
-	return c.newAction(r, taskDemote, 0, n, isOptional)
+func (c *cluster) demoteAction(r *resource, n *node, isOptional bool) {
+	c.newAction(r, taskDemote, 0, n, isOptional)
 }
 
 // pseudoAction returns the mark of a group's or clone's task.

@@ -74,7 +74,7 @@ func (c *cluster) checkOperation(r *resource, n *node, op *HistoryOp) {
 	case interval > 0 && (r.maintenance || n.maintenance):
 		c.cancelRunning(r, t, interval, n)
 	case interval > 0 || t == taskMonitor || t == taskStart || t == taskPromote || t == taskMigrateFrom:
-		if count, _ := c.failCount(n, r, true); c.definitionChanged(r, n, op) && count != 0 {
+		if count, _ := c.failCount(n, r); c.definitionChanged(r, n, op) && count != 0 {
 			c.clearFailCount(r, n, "action definition changed")
 		}
 	}

@@ -100,7 +100,6 @@ func (c *cluster) addColocation(co *colocation) {
 	}
 	co.dependent.thisWith = insertColocation(co.dependent.thisWith, co, primaryOf)
 	co.primary.withThis = insertColocation(co.primary.withThis, co, dependentOf)
-	c.colocations = append(c.colocations, co)
 	if co.score <= -infinity {
 		c.keepApart(co.dependent, co.dependentRole, co.primary, co.primaryRole)
 		c.keepApart(co.primary, co.primaryRole, co.dependent, co.dependentRole)
@@ -135,16 +134,16 @@ func compareColocated(a, b *resource) int {
 // run beside it, has stopped there.
 func (c *cluster) keepApart(first *resource, firstRole role, then *resource, thenRole role) {
 	ends, begins := []task{taskStop}, []task{taskStart}
-	switch firstRole {
-	case rolePromoted:
+	switch {
+	case firstRole == rolePromoted:
 		ends = []task{taskDemote}
-	case roleUnpromoted:
+	case firstRole == roleUnpromoted:
 		ends = append(ends, taskPromote)
 	}
-	switch thenRole {
-	case rolePromoted:
+	switch {
+	case thenRole == rolePromoted:
 		begins = []task{taskPromote}
-	case roleUnpromoted:
+	case thenRole == roleUnpromoted:
 		begins = append(begins, taskDemote)
 	}
 	for _, end := range ends {
@@ -226,16 +225,12 @@ func (r *resource) own(thisWith bool) []*colocation {
 // gather adds to a list the colocations of r that matter to another resource,
 // which is r or part of it or contains it.
 func (r *resource) gather(list []*colocation, asks *resource, thisWith bool) []*colocation {
-	switch r.kind {
-	case Group:
-		if thisWith {
-			return r.gatherGroupWith(list, asks)
-		}
+	switch {
+	case r.kind == Group && thisWith:
+		return r.gatherGroupWith(list, asks)
+	case r.kind == Group:
 		return r.gatherWithGroup(list, asks)
-	case Clone:
-		return r.gatherUp(mergeColocations(list, r.own(thisWith), thisWith), asks, thisWith)
-	}
-	if r == asks {
+	case r.kind == Clone, r == asks:
 		return r.gatherUp(mergeColocations(list, r.own(thisWith), thisWith), asks, thisWith)
 	}
 	for _, co := range r.own(thisWith) {

@@ -119,8 +119,9 @@ func locationRole(name string) (filter role, ok bool) {
 		return filter, false
 	case roleStarted, roleUnpromoted:
 		return roleUnknown, true
+	default:
+		return filter, true
 	}
-	return filter, true
 }
 
 func (c *cluster) locateByRule(l *Location, rule *Rule, r *resource, parts []string) {

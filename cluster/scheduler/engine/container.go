@@ -43,9 +43,9 @@ func (c *cluster) restartContainer(r *resource, n *node, active bool) {
 
 // failuresInside returns how often a resource, and what it contains, failed.
 func (c *cluster) failuresInside(r *resource, n *node) int {
-	count, _ := c.failCount(n, r, true)
+	count, _ := c.failCount(n, r)
 	for _, inside := range r.contained {
-		more, _ := c.failCount(n, inside, true)
+		more, _ := c.failCount(n, inside)
 		count = add(count, more)
 	}
 	return count

@@ -53,11 +53,8 @@ func (c *cluster) parametersChanged(res *result) bool {
 	if res.Operation != "start" && res.Operation != "monitor" {
 		return false
 	}
-	switch c.fullDigest(res.r, res.n, res.HistoryOp) {
-	case digestMismatch, digestRestart:
-		return true
-	}
-	return false
+	d := c.fullDigest(res.r, res.n, res.HistoryOp)
+	return d == digestMismatch || d == digestRestart
 }
 
 // forgets reports whether an expired result counts as if it had never been.

@@ -13,8 +13,8 @@ type failures struct {
 // failCount returns how often the operations of a resource failed on a node, and
 // when last ("Failure Handling"). The effective count is 0 when all failures
 // are older than failure-timeout.
-func (c *cluster) failCount(n *node, r *resource, effective bool) (count int, last int64) {
-	return c.countFailures(n, r, effective, nil)
+func (c *cluster) failCount(n *node, r *resource) (count int, last int64) {
+	return c.countFailures(n, r, true, nil)
 }
 
 // countFailures is failCount while one operation of the history is read.

@@ -18,12 +18,12 @@ func (c *cluster) canFence(n *node) bool {
 
 // fenceNode says that the state of a node is not known, so that it must be
 // fenced.
-func (c *cluster) fenceNode(n *node, reason string, priorityDelay bool) {
+func (c *cluster) fenceNode(n *node, reason string) {
 	if n.unclean {
 		return
 	}
 	n.unclean = true
-	n.fenced = c.fenceOp(n, "", true, reason)
+	c.fenceOp(n, "", true, reason)
 }
 
 // fenceOp returns the fencing of a node by an action, the usual one if it is
@@ -48,6 +48,26 @@ func (c *cluster) fenceOp(n *node, how string, isOptional bool, reason string) *
 		a.because(reason)
 	}
 	return a
+}
+
+// fencingDelay returns how many seconds the fencing of a node waits, so that of
+// two halves of a cluster that shoot at each other the one survives where the
+// resources of more priority run.
+func (c *cluster) fencingDelay(n *node) int64 {
+	if c.priorityDelay == 0 || !n.delayed || n.online {
+		return 0
+	}
+	online, least, most := 0, c.nodes[0].priority, c.nodes[0].priority
+	for _, other := range c.nodes {
+		if other.online {
+			online++
+		}
+		least, most = min(least, other.priority), max(most, other.priority)
+	}
+	if online > len(c.nodes)/2 || least == most || n.priority < most {
+		return 0
+	}
+	return c.priorityDelay
 }
 
 // deviceChanged reports whether a device that unfences a node has other

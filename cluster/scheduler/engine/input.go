@@ -63,7 +63,7 @@ type AttributeCondition struct {
 }
 
 // DateCondition is a `date_expression`. Spec and Duration hold the attributes of
-// the date_spec and duration elements: years, months, weekdays, hours, …
+// the date_spec and duration elements: years, months, weekdays, hours and so on.
 type DateCondition struct {
 	Operation, Start, End string
 	Spec, Duration        map[string]string

@@ -21,20 +21,17 @@ type node struct {
 	capacity    map[string]int // what utilization leaves, as resources are assigned
 	baseScore   int            // -INFINITY if it cannot run anything; else of node health
 	priority    int            // sum of the priorities of what runs here
-	running     []*resource    // primitives, in the order they were found
 	assigned    int            // how many instances were assigned here so far
-	fenced      *action        // nil: not to be fenced
 
 	online      bool
 	unclean     bool // its state is not known: it must be fenced
 	pending     bool // it is about to join
+	delayed     bool // its fencing waits for priority-fencing-delay, if it is worth that
 	shutdown    bool // it was told to leave
 	standby     bool
 	failStandby bool // because of on-fail=standby
 	maintenance bool
 	expectedUp  bool
-	seen        bool // it has a node_state
-	unpacked    bool // its history was read
 
 	failures  map[string]failures // by resource: what its attributes count
 	histories map[string]*History // by resource
@@ -105,7 +102,6 @@ type resource struct {
 	critical        bool
 	unique          bool // not an anonymous instance
 	promotable      bool
-	notify          bool
 	migratable      bool
 	fenceDevice     bool
 	needsQuorum     bool
@@ -138,9 +134,8 @@ type resource struct {
 	pendingNode    *node
 	migratingFrom  *node // of a migration under way
 	migratingTo    *node
-	dangling       []*node // sources of migrations whose stop is missing
-	lockNode       *node   // of a shutdown lock
-	lockTime       int64
+	dangling       []*node     // sources of migrations whose stop is missing
+	lockNode       *node       // of a shutdown lock
 	container      *resource   // what it runs inside of
 	contained      []*resource // what runs inside of it
 
@@ -194,7 +189,6 @@ type cluster struct {
 	stopRemoved       bool
 	cancelRemoved     bool
 	maintenanceMode   bool
-	startFailureFatal bool
 	shutdownLock      bool
 	shutdownLockLimit int64 // seconds
 	priorityDelay     int64 // seconds
@@ -203,9 +197,8 @@ type cluster struct {
 	oneByOne          bool // tests only: sum up no bound resources
 	health            health
 
-	locations   []*location
-	colocations []*colocation
-	orderings   []ordering
+	locations []*location
+	orderings []ordering
 
 	remembered       map[string][]*resource // by the id in a history
 	outdatedMonitors map[*HistoryOp]bool    // whose failure has expired

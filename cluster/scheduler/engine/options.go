@@ -52,7 +52,6 @@ func (c *cluster) unpackOptions() {
 	c.stopRemoved = c.flag("stop-removed-resources", true)
 	c.cancelRemoved = c.flag("cancel-removed-actions", true)
 	c.maintenanceMode = c.flag("maintenance-mode", false)
-	c.startFailureFatal = c.flag("start-failure-is-fatal", true)
 	c.shutdownLock = c.flag("shutdown-lock", false)
 	c.shutdownLockLimit = parseInterval(c.option("shutdown-lock-limit")) / 1000
 	c.priorityDelay = parseInterval(c.option("priority-fencing-delay")) / 1000

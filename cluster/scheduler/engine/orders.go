@@ -46,13 +46,11 @@ func readSymmetry(symmetrical string, kind orderKind) symmetry {
 
 // orderFlags returns what an order of a kind means for two actions.
 func orderFlags(kind orderKind, first task, s symmetry) relationFlags {
-	switch kind {
-	case orderOptional:
-		return ordered
-	case orderSerialize:
-		return serialize
-	}
 	switch {
+	case kind == orderOptional:
+		return ordered
+	case kind == orderSerialize:
+		return serialize
 	case s == orderAsymmetric:
 		return ordered | asymmetric
 	case s == orderInverse:

@@ -50,6 +50,7 @@ type NodeOutcome struct {
 // Fencing is a node that is fenced.
 type Fencing struct {
 	Node, How, Reason string
+	Delay             int64 // seconds (priority-fencing-delay)
 }
 
 // Action is what happens to one instance, as people say it.

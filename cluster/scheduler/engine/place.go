@@ -77,8 +77,9 @@ func (c *cluster) assignTo(r *resource, prefer *node, final bool) *node {
 	case Clone:
 		c.assignClone(r, prefer, final)
 		return nil
+	default:
+		return c.assignPrimitive(r, prefer, final)
 	}
-	return c.assignPrimitive(r, prefer, final)
 }
 
 func (c *cluster) assignPrimitive(r *resource, prefer *node, final bool) *node {

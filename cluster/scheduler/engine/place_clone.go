@@ -124,9 +124,9 @@ func restoreTables(r *resource, from map[*resource]table) {
 	r.each(func(r *resource) { r.allowed = slices.Clone(from[r]) })
 }
 
-func (clone *resource) countInstance(n *node) {
-	if n != nil && clone.allowed[n.index].present {
-		clone.allowed[n.index].count++
+func (r *resource) countInstance(n *node) {
+	if n != nil && r.allowed[n.index].present {
+		r.allowed[n.index].count++
 	}
 }
 

@@ -179,8 +179,9 @@ func undone(a *action) []*action {
 		return a.r.actionsOf(taskStop, nil)
 	case taskPromote:
 		return a.r.actionsOf(taskDemote, nil)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // orderProbesBeforeStops lets what must wait for a stop wait for the probes that
@@ -230,6 +231,7 @@ func probeMatters(probe, then *action) bool {
 		return probe.node != then.node || then.name != "on"
 	case taskShutdown:
 		return probe.node == nil || then.node == nil || probe.node == then.node
+	default:
+		return true
 	}
-	return true
 }

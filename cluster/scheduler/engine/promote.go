@@ -140,6 +140,7 @@ func (c *cluster) setPromotionPriority(clone, r *resource) {
 		r.priority = score
 	case roleUnpromoted, roleStopped:
 		r.priority = -infinity
+	case rolePromoted: // by its configuration, whatever its score
 	}
 	r.addPromotedLocations(r.locations, at)
 	r.addPromotedLocations(clone.locations, at)

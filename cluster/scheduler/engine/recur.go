@@ -1,6 +1,9 @@
 package engine
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // createRecurring makes the recurring monitors of a resource where it will run,
 // and those of the role Stopped everywhere else.
@@ -10,7 +13,7 @@ func (c *cluster) createRecurring(r *resource) {
 	}
 	var start *action
 	if n := r.assignedNode; n != nil && !n.maintenance && (r.nextRole != roleStopped || !r.managed) {
-		start = c.startAction(r, n, true)
+		start = c.startAction(r, n)
 	}
 	for i := range r.Operations {
 		m, ok := c.recurring(r, &r.Operations[i])
@@ -24,6 +27,8 @@ func (c *cluster) createRecurring(r *resource) {
 	}
 }
 
+var neverRecurring = []task{taskStop, taskStart, taskDemote, taskPromote, taskReload, taskMigrateTo, taskMigrateFrom}
+
 // A recurrence is a configured operation that is to be repeated.
 type recurrence struct {
 	name     task
@@ -33,11 +38,7 @@ type recurrence struct {
 
 func (c *cluster) recurring(r *resource, op *Operation) (m recurrence, ok bool) {
 	m = recurrence{name: task(op.Name), interval: parseInterval(op.Interval)}
-	switch m.name {
-	case taskStop, taskStart, taskDemote, taskPromote, taskReload, taskMigrateTo, taskMigrateFrom:
-		return m, false
-	}
-	if m.interval == 0 || op.ID == "" || r.duplicated(op, m.interval) {
+	if slices.Contains(neverRecurring, m.name) || m.interval == 0 || op.ID == "" || r.duplicated(op, m.interval) {
 		return m, false
 	}
 	if enabled, ok := parseBool(op.option("enabled")); ok && !enabled {

@@ -144,7 +144,7 @@ func TestFailuresAreCountedByResourceAndOperation(t *testing.T) {
 	c := &cluster{in: &Input{}, now: 100}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if count, last := c.failCount(n, tt.r, true); count != tt.count || last != tt.latest {
+			if count, last := c.failCount(n, tt.r); count != tt.count || last != tt.latest {
 				t.Errorf("%d failures, the last at %d; want %d at %d", count, last, tt.count, tt.latest)
 			}
 		})

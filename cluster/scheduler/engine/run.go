@@ -62,7 +62,7 @@ func (c *cluster) forgetFailuresOfRemoved(r *resource) {
 		if !n.online {
 			continue
 		}
-		if count, _ := c.failCount(n, r, true); count != 0 {
+		if count, _ := c.failCount(n, r); count != 0 {
 			c.orderBefore(c.clearFailCount(r, n, "it is removed"), r, taskStop, ordered)
 		}
 	}

@@ -9,7 +9,6 @@ func (c *cluster) addRunning(r *resource, n *node, failed bool) {
 	}
 	r.active = append(r.active, n)
 	if r.kind == Primitive {
-		n.running = append(n.running, r)
 		if r.priority != 0 && !failed {
 			n.priority += r.priority
 			if r.role == rolePromoted {
@@ -58,6 +57,7 @@ func (c *cluster) applyMultiple(r *resource) {
 				member.block()
 			}
 		}
+	case multipleRestart, multipleUnexpected:
 	}
 }
 

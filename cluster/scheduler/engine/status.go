@@ -40,10 +40,10 @@ func (c *cluster) unpackNodeState(n *node) {
 	c.nameSite(n)
 	n.standby = isTrue(n.attrs["standby"])
 	n.maintenance = isTrue(n.attrs["maintenance"])
-	n.unclean, n.seen = false, true
+	n.unclean = false
 	c.decideOnline(n)
 	if !c.quorate && n.online && c.noQuorum == noQuorumFence {
-		c.fenceNode(n, "cluster does not have quorum", false)
+		c.fenceNode(n, "cluster does not have quorum")
 	}
 }
 
@@ -80,7 +80,7 @@ func (c *cluster) onlineWithoutFencing(n *node) bool {
 	case peerSince(n) > 0:
 		return n.State.Join == joinMember
 	case n.expectedUp:
-		c.fenceNode(n, "peer is unexpectedly down", false)
+		c.fenceNode(n, "peer is unexpectedly down")
 	}
 	return false
 }
@@ -93,25 +93,26 @@ func (c *cluster) onlineWithFencing(n *node) bool {
 	case n.shutdown:
 		return peer > 0 // what is dead cannot be shut down
 	case !known:
-		c.fenceNode(n, "peer has not been seen by the cluster", false)
+		c.fenceNode(n, "peer has not been seen by the cluster")
 		return false
 	case join == joinRefused:
-		c.fenceNode(n, "peer failed Pacemaker membership criteria", false)
+		c.fenceNode(n, "peer failed Pacemaker membership criteria")
 	case n.terminationAsked() && member <= 0 && peer <= 0 && join == joinDown:
 		return false // it was done
 	case n.terminationAsked():
-		c.fenceNode(n, "fencing was requested", false)
+		c.fenceNode(n, "fencing was requested")
 	case expected == "" || expected == joinDown:
 		c.decideStarting(n, member, peer)
 	case member <= 0:
-		c.fenceNode(n, "peer is no longer part of the cluster", true)
+		n.delayed = true
+		c.fenceNode(n, "peer is no longer part of the cluster")
 	case peer <= 0:
-		c.fenceNode(n, "peer process is no longer available", false)
+		c.fenceNode(n, "peer process is no longer available")
 	case join == joinMember:
 	case join == joinPending || join == joinDown:
 		n.standby, n.pending = true, true
 	default:
-		c.fenceNode(n, "peer was in an unknown state", false)
+		c.fenceNode(n, "peer was in an unknown state")
 	}
 	return member > 0
 }
@@ -120,7 +121,7 @@ func (c *cluster) onlineWithFencing(n *node) bool {
 func (c *cluster) decideStarting(n *node, member, peer int64) {
 	switch {
 	case c.pendingTimeout > 0 && member > 0 && peer <= 0 && c.now >= member+c.pendingTimeout:
-		c.fenceNode(n, "peer pending timed out on joining the process group", false)
+		c.fenceNode(n, "peer pending timed out on joining the process group")
 	case member > 0 || peer > 0:
 		n.standby, n.pending = true, true
 	}
@@ -164,7 +165,6 @@ func (n *node) terminationAsked() bool {
 
 // unpackHistory reads what a node remembers of the resources.
 func (c *cluster) unpackHistory(n *node) {
-	n.unpacked = true
 	for i := range n.History {
 		c.unpackResourceHistory(n, &n.History[i])
 	}
@@ -208,7 +208,7 @@ func (c *cluster) unpackShutdownLock(r *resource, n *node, h *History) {
 	case c.shutdownLockLimit > 0 && c.now > at+c.shutdownLockLimit:
 		c.newAction(r, taskDelete, 0, n, false)
 	default:
-		r.lockNode, r.lockTime = n, at
+		r.lockNode = n
 	}
 }
 
@@ -237,7 +237,7 @@ func (c *cluster) applyHistory(r *resource, n *node, failure onFail) {
 		r.markProbed(n)
 	}
 	if active && !n.online && !n.maintenance && r.managed && c.fencing {
-		c.fenceNode(n, r.id+" is thought to be active there", false)
+		c.fenceNode(n, r.id+" is thought to be active there")
 	}
 	left := failure
 	if n.unclean {
@@ -282,7 +282,7 @@ func (c *cluster) applyFailure(r *resource, n *node, failure onFail, active bool
 		r.failed = true
 		c.demoteAction(r, n, false)
 	case onFailFence:
-		c.fenceNode(n, r.id+" failed there", false)
+		c.fenceNode(n, r.id+" failed there")
 	case onFailStandby:
 		n.standby, n.failStandby = true, true
 	case onFailBlock:

@@ -70,7 +70,7 @@ func (c *cluster) addFencings(out *Outcome) {
 		}
 		out.Actions = append(out.Actions, Action{Action: "fence", Node: a.node.Name, How: a.name, Reason: a.reason, Number: -1})
 		if a.name != "on" {
-			out.Fenced = append(out.Fenced, Fencing{Node: a.node.Name, How: a.name, Reason: a.reason})
+			out.Fenced = append(out.Fenced, Fencing{Node: a.node.Name, How: a.name, Reason: a.reason, Delay: c.fencingDelay(a.node)})
 		}
 	}
 }
