@@ -151,7 +151,7 @@ func (c *cluster) newAction(r *resource, t task, interval int64, n *node, isOpti
 func (c *cluster) keyedAction(r *resource, key, t task, interval int64, n *node, isOptional bool) *action {
 	a := r.find(key, interval, n)
 	if a == nil {
-		a = c.addAction(&action{r: r, key: key, task: t, interval: interval, node: n, flags: runnable | optional, needs: r.needs(t), expected: -1})
+		a = c.addAction(action{r: r, key: key, task: t, interval: interval, node: n, flags: runnable | optional, needs: r.needs(t), expected: -1})
 		if !isOptional {
 			a.clear(optional)
 		}
@@ -170,9 +170,15 @@ func (c *cluster) keyedAction(r *resource, key, t task, interval int64, n *node,
 	return a
 }
 
-func (c *cluster) addAction(a *action) *action {
-	c.actions = append(c.actions, a)
-	return a
+// addAction keeps an action. They are made by the hundred.
+func (c *cluster) addAction(a action) *action {
+	if len(c.slab) == cap(c.slab) {
+		c.slab = make([]action, 0, 256)
+	}
+	c.slab = append(c.slab, a)
+	made := &c.slab[len(c.slab)-1]
+	c.actions = append(c.actions, made)
+	return made
 }
 
 // needs returns what a task of a resource must wait for.
@@ -334,7 +340,7 @@ func (c *cluster) marker(name string) *action {
 	if a := c.singletons[name]; a != nil {
 		return a
 	}
-	a := c.addAction(&action{key: taskMarker, task: taskMarker, name: name, flags: optional | runnable | pseudo, expected: -1})
+	a := c.addAction(action{key: taskMarker, task: taskMarker, name: name, flags: optional | runnable | pseudo, expected: -1})
 	c.singletons[name] = a
 	return a
 }

@@ -35,7 +35,7 @@ func (c *cluster) fenceOp(n *node, how string, isOptional bool, reason string) *
 	key := "stonith-" + n.Name + "-" + how
 	a := c.singletons[key]
 	if a == nil {
-		a = c.addAction(&action{key: taskFence, task: taskFence, name: how, node: n, flags: runnable | optional, expected: -1})
+		a = c.addAction(action{key: taskFence, task: taskFence, name: how, node: n, flags: runnable | optional, expected: -1})
 		c.singletons[key] = a
 		if how == "on" && c.unfencing && c.deviceChanged(n) {
 			isOptional = false
@@ -186,7 +186,7 @@ func (c *cluster) orderDCLast(dc *action, fencings, shutdowns []*action) {
 
 // shutdownAction lets a node leave once all that runs there has stopped.
 func (c *cluster) shutdownAction(n *node) *action {
-	a := c.addAction(&action{key: taskShutdown, task: taskShutdown, name: n.Name, node: n, flags: runnable, expected: -1})
+	a := c.addAction(action{key: taskShutdown, task: taskShutdown, name: n.Name, node: n, flags: runnable, expected: -1})
 	for i := len(c.actions) - 1; i >= 0; i-- {
 		stop := c.actions[i]
 		if stop.node != n || stop.task != taskStop || stop.r.maintenance || n.maintenance || !stop.r.managed && !stop.r.blocked {

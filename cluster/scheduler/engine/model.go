@@ -204,6 +204,8 @@ type cluster struct {
 	outdatedMonitors map[*HistoryOp]bool    // whose failure has expired
 
 	actions    []*action // in the order they were made
+	slab       []action  // where the next ones go
+	seen       []*action // while probes are ordered
 	singletons map[string]*action
 	orderIDs   map[[2]*resource]string // of order constraints
 	problems   []string

@@ -73,6 +73,7 @@ func (c *cluster) probePrimitive(r *resource, n *node) bool {
 	case w.present && w.probe == discoverNever:
 		return false
 	}
+	r.actions = slices.Grow(r.actions, len(c.nodes))
 	probe := c.newAction(r, taskMonitor, 0, n, false)
 	probe.clear(optional)
 	c.orderUnfencing(r, n, probe, ordered)
@@ -109,13 +110,16 @@ func (c *cluster) orderProbes() {
 }
 
 func (c *cluster) orderProbesOf(r *resource) {
-	for _, probe := range r.actionsOf(taskMonitor, nil) {
+	for _, probe := range r.actions {
+		if probe.key != taskMonitor || probe.interval != 0 {
+			continue
+		}
 		for i := len(probe.after) - 1; i >= 0; i-- {
 			then := probe.after[i]
 			orderProbeBeforeStarts(probe, then)
-			var seen []*action
-			c.orderProbeBeforeRestarts(probe, then.action, &seen)
-			for _, a := range seen {
+			c.seen = c.seen[:0]
+			c.orderProbeBeforeRestarts(probe, then.action)
+			for _, a := range c.seen {
 				a.visited = false
 			}
 		}
@@ -141,12 +145,12 @@ func orderProbeBeforeStarts(probe *action, then *relation) {
 
 // orderProbeBeforeRestarts orders a probe before the stops of what would restart
 // if the probe led to a start.
-func (c *cluster) orderProbeBeforeRestarts(probe, after *action, seen *[]*action) {
+func (c *cluster) orderProbeBeforeRestarts(probe, after *action) {
 	if after.visited || probe.r.kind != Primitive || probe.task != taskMonitor {
 		return
 	}
 	after.visited = true
-	*seen = append(*seen, after)
+	c.seen = append(c.seen, after)
 	if after.r != nil && after.r.kind == Primitive && probe.r != after.r {
 		for _, a := range undone(after) {
 			if !a.is(pseudo) {
@@ -168,7 +172,7 @@ func (c *cluster) orderProbeBeforeRestarts(probe, after *action, seen *[]*action
 				continue
 			}
 		}
-		c.orderProbeBeforeRestarts(probe, then.action, seen)
+		c.orderProbeBeforeRestarts(probe, then.action)
 	}
 }
 

@@ -57,21 +57,27 @@ func (c *cluster) relateFirst(o *ordering) {
 // relateThen relates one first action; nil if there is none, which keeps what it
 // implies from running.
 func relateThen(first *action, then *resource, o *ordering) {
-	thens := []*action{o.thenAction}
-	if o.thenAction == nil {
-		thens = then.actionsOf(o.thenTask, nil)
-	}
 	flags := o.flags
 	if first != nil && first.r == then && first.is(migrationAbort) {
 		flags &^= firstImpliesThen
 	}
-	for _, a := range thens {
-		switch {
-		case first != nil:
-			relate(first, a, flags)
-		case flags&firstImpliesThen != 0:
-			a.clear(runnable)
+	if o.thenAction != nil {
+		relateOne(first, o.thenAction, flags)
+		return
+	}
+	for _, a := range then.actions {
+		if a.key == o.thenTask && a.interval == 0 {
+			relateOne(first, a, flags)
 		}
+	}
+}
+
+func relateOne(first, then *action, flags relationFlags) {
+	switch {
+	case first != nil:
+		relate(first, then, flags)
+	case flags&firstImpliesThen != 0:
+		then.clear(runnable)
 	}
 }
 

@@ -233,7 +233,7 @@ func (c *cluster) stepReason(a *action) string {
 	case a.r == nil:
 		return a.reason
 	case a.task == taskMonitor && a.interval == 0:
-		return "it is not known yet whether " + a.r.id + " runs on " + a.node.Name
+		return "it is not known yet whether it runs there"
 	case a.r.kind != Primitive:
 		return ""
 	}
