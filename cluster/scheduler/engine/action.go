@@ -84,7 +84,7 @@ func (t task) inverse() task {
 func (t task) raises() bool { return t == taskStart || t == taskPromote || t == taskMigrateFrom }
 
 // A need is what must be given before an action runs.
-type need int
+type need uint8
 
 const (
 	needsNothing need = iota
@@ -109,26 +109,26 @@ const (
 
 // An action is one thing that may be done, whether it will be or not.
 type action struct {
-	r         *resource
-	node      *node
-	key       task   // with the interval: what it is found by
-	task      task   // what it does; cancel for a monitor that ends
-	interval  int64  // ms, of a recurring monitor
-	name      string // of a marker; of fencing: off, reboot, on
-	flags     actionFlags
-	reason    string
-	cause     *action     // whose fate made it so; nil: none
-	causeFlag actionFlags // that it changed by that
-	needs     need
-	expected  int // result of a monitor; -1: not set
+	r        *resource
+	node     *node
+	key      task   // with the interval: what it is found by
+	task     task   // what it does; cancel for a monitor that ends
+	interval int64  // ms, of a recurring monitor
+	name     string // of a marker; of fencing: off, reboot, on
+	reason   string
+	cause    *action // whose fate made it so; nil: none
 
 	before []*relation // what comes before it, the newest last
 	after  []*relation // what comes after it, the newest last
 
-	minimum int // of the actions before it that must be runnable; 0: it is no such marker
-	count   int // of them that are
-	visited bool
-	index   int // in the plan, if it is listed
+	flags     actionFlags
+	causeFlag actionFlags // what the cause changed
+	needs     need
+	expected  int16 // result of a monitor; -1: not set
+	visited   bool
+	minimum   int32 // of the actions before it that must be runnable; 0: it is no such marker
+	count     int32 // of them that are
+	index     int32 // in the plan, if it is listed
 }
 
 func (a *action) is(f actionFlags) bool { return a.flags&f == f }

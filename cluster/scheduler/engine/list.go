@@ -67,7 +67,7 @@ func (c *cluster) list() []*action {
 				visit(r.action)
 			}
 		}
-		a.index = len(out)
+		a.index = int32(len(out))
 		out = append(out, a)
 	}
 	for _, a := range all {

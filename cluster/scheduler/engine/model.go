@@ -199,6 +199,8 @@ type cluster struct {
 
 	locations []*location
 	orderings []ordering
+	probes    []probeOrder // kept apart, because there are so many
+	probesAt  int          // how many orderings come before them
 
 	remembered       map[string][]*resource // by the id in a history
 	outdatedMonitors map[*HistoryOp]bool    // whose failure has expired

@@ -125,7 +125,7 @@ func leastInstances(first *resource, spec *Order) int {
 
 func (c *cluster) orderAfterSome(id string, first *resource, firstTask task, then *resource, thenTask task, flags relationFlags, least int) {
 	met := c.marker("clone-one-or-more:" + id)
-	met.minimum = least
+	met.minimum = int32(least)
 	for _, child := range first.children {
 		c.orderAfter(child, firstTask, met, minRunnable|firstImpliesThenListed)
 	}

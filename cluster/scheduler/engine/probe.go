@@ -5,8 +5,16 @@ import (
 	"slices"
 )
 
+// A probeOrder orders a probe before the starts of a resource.
+type probeOrder struct {
+	probe *action
+	then  *resource
+	flags relationFlags
+}
+
 // scheduleProbes looks on every node for what is not known to run there.
 func (c *cluster) scheduleProbes() {
+	c.probesAt = len(c.orderings)
 	if !c.startupProbes {
 		return
 	}
@@ -16,6 +24,17 @@ func (c *cluster) scheduleProbes() {
 		}
 		for _, r := range c.resources {
 			c.probe(r, n)
+		}
+	}
+}
+
+// relateProbes relates the probes to the starts that wait for them.
+func (c *cluster) relateProbes() {
+	for _, o := range c.probes {
+		for _, a := range o.then.actions {
+			if a.key == taskStart && a.interval == 0 {
+				relate(o.probe, a, o.flags)
+			}
 		}
 	}
 }
@@ -90,7 +109,7 @@ func (c *cluster) probePrimitive(r *resource, n *node) bool {
 	if !probe.is(runnable) && len(top.active) == 0 {
 		flags |= unrunnableFirstBlocks
 	}
-	c.orderBefore(probe, top, taskStart, flags)
+	c.probes = append(c.probes, probeOrder{probe, top, flags})
 	if top.newestKeyed(taskReload) != nil {
 		c.orderBefore(probe, top, taskReload, ordered)
 	}

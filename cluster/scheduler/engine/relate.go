@@ -3,7 +3,10 @@ package engine
 // applyOrderings makes relations between the actions there are, and carries what
 // is required and what cannot run along them until nothing changes.
 func (c *cluster) applyOrderings() {
-	for i := 0; i < len(c.orderings); i++ {
+	for i := range c.orderings {
+		if i == c.probesAt {
+			c.relateProbes()
+		}
 		o := &c.orderings[i]
 		switch {
 		case o.first != nil:
@@ -13,6 +16,9 @@ func (c *cluster) applyOrderings() {
 		default:
 			relate(o.firstAction, o.thenAction, o.flags)
 		}
+	}
+	if c.probesAt >= len(c.orderings) {
+		c.relateProbes()
 	}
 	for i := len(c.actions) - 1; i >= 0; i-- {
 		c.blockDependents(c.actions[i])

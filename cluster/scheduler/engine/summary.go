@@ -219,7 +219,7 @@ func (c *cluster) steps(plan []*action) []Step {
 		}
 		for _, r := range a.before {
 			if r.action.is(listed) && r.action.index < a.index && c.waits(a, r) {
-				s.After = append(s.After, r.action.index)
+				s.After = append(s.After, int(r.action.index))
 			}
 		}
 		steps = append(steps, s)
