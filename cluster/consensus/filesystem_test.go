@@ -40,9 +40,10 @@ func TestMain(m *testing.M) {
 }
 
 // serveFiles makes a directory appear at another place until it is killed. While
-// this process is stopped, all that is done there hangs.
+// this process is stopped, all that is done there hangs. Each sync makes the file
+// beside the source longer by a byte.
 func serveFiles(source, target string) {
-	root, err := fs.NewLoopbackRoot(source)
+	root, err := newCounted(source)
 	if err == nil {
 		var server *fuse.Server
 		server, err = fs.Mount(target, root, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
@@ -87,15 +88,15 @@ func inOwnMounts(t *testing.T) bool {
 // A slowable is a directory whose file system can be made to hang.
 type slowable struct {
 	dir    string
+	source string // what it shows
 	server *os.Process
 }
 
 func newSlowable(t *testing.T) *slowable {
 	t.Helper()
-	s := &slowable{dir: t.TempDir()}
-	source := t.TempDir()
+	s := &slowable{dir: t.TempDir(), source: t.TempDir()}
 	self := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
-	self.Env = append(os.Environ(), envServe+"="+source+":"+s.dir)
+	self.Env = append(os.Environ(), envServe+"="+s.source+":"+s.dir)
 	out, err := self.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

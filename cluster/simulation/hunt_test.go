@@ -21,34 +21,52 @@ var hunting = flag.Int("hunt", plantedSchedules, "how many schedules a planted b
 
 // hunt plays schedules with the bug until one fails.
 func (p planted) hunt(t *testing.T, binary string) {
-	began, played, found := time.Now(), 0, report{}
-	crew := crew{
-		binary: binary, first: p.seed, count: knownTries, repeat: true, workers: 1,
-		size: p.size, faults: p.faults, environment: []string{"PLANTED=" + p.name},
-	}
-	look := func() {
-		err := crew.play(t.Context(), func(r report) bool {
-			played++
-			found = r
-			return r.Story == ""
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	began := time.Now()
+	h := hunt{crew: crew{
+		binary: binary, workers: 1, size: p.size, faults: p.faults, environment: []string{"PLANTED=" + p.name},
+	}}
 	if p.seed != 0 {
-		look()
+		h.look(t, p.seed, knownTries, true)
 	}
-	if found.Story == "" {
-		crew.first, crew.count, crew.repeat = 1, *hunting, false
-		look()
-	}
+	h.look(t, 1, *hunting, false)
+	found := h.found
 	switch {
 	case found.Story == "":
-		t.Errorf("not found in %d schedules: the simulation is too weak", played)
+		t.Errorf("not found in %d schedules: the simulation is too weak", h.played)
 	case !slices.ContainsFunc(strings.Fields(p.want), func(rule string) bool { return strings.Contains(found.Story, "VIOLATION "+rule+":") }):
 		t.Errorf("schedule %d failed, but not by %s:\n%s", found.Seed, p.want, found.Story)
 	default:
-		t.Logf("%s by seed %d, after %d schedules, %.1f s", p.want, found.Seed, played, time.Since(began).Seconds())
+		t.Logf("%s by seed %d, after %d schedules, %.1f s", p.want, found.Seed, h.played, time.Since(began).Seconds())
+	}
+}
+
+// A hunt is for one bug.
+type hunt struct {
+	crew   crew
+	played int
+	found  report // the newest; its story is empty until the bug is found
+}
+
+// look plays at most so many schedules, unless the bug is found already: one again
+// and again, or from it on. A schedule in which the bug ends the whole process, as
+// Raft does when it finds its log broken, tells of no rule and is passed over.
+func (h *hunt) look(t *testing.T, first uint64, count int, again bool) {
+	for h.crew.repeat = again; count > 0 && h.found.Story == ""; {
+		h.crew.first, h.crew.count = first, count
+		before := h.played
+		err := h.crew.play(t.Context(), func(r report) bool {
+			h.played++
+			h.found = r
+			return r.Story == ""
+		})
+		if err == nil {
+			return
+		}
+		t.Logf("passed over: %.200s", err.Error())
+		h.played++
+		count -= h.played - before
+		if !again {
+			first += uint64(h.played - before)
+		}
 	}
 }

@@ -69,15 +69,15 @@ func TestPlantedBugs(t *testing.T) {
 	}
 }
 
-func TestPlantedBugsAreNamedOnceAndCaughtByATestOrASchedule(t *testing.T) {
+func TestPlantedBugsAreNamedOnceAndCaughtByATest(t *testing.T) {
 	var names []string
 	for _, p := range plantedBugs {
 		if slices.Contains(names, p.name) {
 			t.Errorf("two planted bugs are named %q", p.name)
 		}
 		names = append(names, p.name)
-		if p.missed > 0 && p.fails == "" {
-			t.Errorf("nothing catches %q each time", p.name)
+		if p.fails == "" {
+			t.Errorf("no test catches %q", p.name)
 		}
 	}
 }

@@ -15,6 +15,7 @@ const (
 	members    = "cluster/state/nodes.go"
 	nodeState  = "cluster/state/lease.go"
 	results    = "cluster/state/results.go"
+	stores     = "cluster/consensus/stores.go"
 	units      = "cluster/executor/unit.go"
 	voter      = "cluster/lease/voter.go"
 	simDisk    = "cluster/simulation/disk.go"
@@ -178,7 +179,8 @@ var plantedBugs = []planted{
 		{leader, "silence := min(e.silence(id), now-m.known)", "silence := min(e.silence(id), If(BUG, now, now-m.known))"},
 	}},
 
-	{name: "commit not synced", seed: 45, want: "S2", edits: []edit{
+	{name: "commit not synced", fails: "cluster/consensus.TestS2WhatIsStoredIsSyncedBeforeThatIsSaid", seed: 45, want: "S2", edits: []edit{
+		{stores, "\t\tPath: path,\n", "\t\tPath: path, NoSync: BUG,\n"},
 		{simDisk, "\treturn c.to(d)\n}\n", "\tif BUG && d.synced == nil {\n\t\td.synced = d.clone()\n\t}\n\tif BUG {\n\t\td.unsynced = append(d.unsynced, c)\n\t\tif len(d.unsynced) > 2 {\n\t\t\t_ = d.unsynced[0].to(d.synced)\n\t\t\td.unsynced = d.unsynced[1:]\n\t\t}\n\t}\n\treturn c.to(d)\n}\n"},
 		{simDisk, "\tsynced  *disk ", "\tunsynced []*change\n\tsynced  *disk "},
 	}},
