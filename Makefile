@@ -14,7 +14,7 @@ PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libpro
             qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils
 
 .DEFAULT_GOAL := build
-.PHONY: help build install uninstall deps test race simulate bench demo lab-shell proto check fmt lint tidy vuln clean
+.PHONY: help build install uninstall deps test race simulate bench bench-scheduler demo lab-shell proto check fmt lint tidy vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,8 +59,11 @@ simulate: ## play N simulated schedules (make simulate N=100000), one again (SEE
 	  $(SIMULATE) -run TestAgain -seed $(SEED) -tries $(or $(TRIES),20),\
 	  $(SIMULATE) -run TestSchedules -schedules $(N) -seed $(or $(FIRST),1)))
 
-bench: build ## failover times in a lab on this machine: power-off, move, kill; keepalived beside them when installed
+bench: build bench-scheduler ## what bench-scheduler measures, then failover times in a lab: power-off, move, kill; keepalived beside them when installed
 	$(BIN) lab bench power-off move kill --runs $(or $(RUNS),10) --keepalived
+
+bench-scheduler: build ## time and memory of one decision about 100, 1000 and 5000 resources; crm_simulate beside it when installed
+	go test ./cluster/cib -count=1 -timeout 2h -run TestSpeed -v -speed -binary $(abspath $(BIN))
 
 demo: build ## a three-node cluster on this machine, no root: watch an address fail over
 	$(BIN) lab demo
