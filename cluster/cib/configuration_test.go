@@ -51,8 +51,8 @@ func TestWhatIsTakenOfACIBAndWhatNot(t *testing.T) {
 			 <meta_attributes id="m"><nvpair id="m1" name="resource-stickiness" value="100"/><nvpair id="m2" name="allow-migrate" value="true"/></meta_attributes>
 			 <operations><op id="o1" name="monitor" interval="10s" timeout="20" start-delay="5s"/><op id="o2" name="monitor" interval="11s" role="Promoted"/></operations></primitive>`, "",
 			`taken primitive ip
-not taken option ip allow-migrate: meta attribute allow-migrate: there is no such meta attribute
-taken option ip resource-stickiness
+not taken option allow-migrate m2: meta attribute allow-migrate: there is no such meta attribute
+taken option resource-stickiness m1
 approximated op o1: without start-delay
 not taken op o2: operation option role: "Promoted" is not available in this version; use Started`,
 		},
@@ -113,7 +113,7 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 func printed(r *cib.Report) string {
 	var lines []string
 	for _, e := range r.Entries {
-		if e.Kind == "node" || e.Kind == "property" {
+		if kind, _, _ := strings.Cut(e.Kind, " "); kind == "node" || kind == "property" {
 			continue
 		}
 		line := fmt.Sprintf("%v %s %s", e.Verdict, e.Kind, e.ID)

@@ -106,7 +106,7 @@ func TestWhatWasExportedIsTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range report.Entries {
-		if e.Verdict != cib.Taken && e.ID != "cluster-name" {
+		if e.Verdict != cib.Taken && e.Kind != "property cluster-name" {
 			t.Errorf("%v %s %s: %s", e.Verdict, e.Kind, e.ID, e.Note)
 		}
 	}

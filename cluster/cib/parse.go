@@ -236,13 +236,13 @@ func referred(name string) (rune, error) {
 	case "apos":
 		return '\'', nil
 	}
-	digits, base := name, 10
-	if number, ok := strings.CutPrefix(name, "#x"); ok {
-		digits, base = number, 16
-	} else if number, ok := strings.CutPrefix(name, "#"); ok {
-		digits = number
-	} else {
+	digits, ok := strings.CutPrefix(name, "#")
+	if !ok {
 		return 0, fmt.Errorf("&%s; is not known", name)
+	}
+	base := 10
+	if number, hex := strings.CutPrefix(digits, "x"); hex {
+		digits, base = number, 16
 	}
 	n, err := strconv.ParseUint(digits, base, 21)
 	if err != nil || !utf8.ValidRune(rune(n)) || n == 0 {

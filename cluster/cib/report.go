@@ -19,8 +19,8 @@ func (v Verdict) String() string {
 // An Entry is one line of a report.
 type Entry struct {
 	Verdict Verdict
-	Kind    string // of the element: property, primitive, rsc_order, …
-	ID      string // of the element; of an option its name
+	Kind    string // of the element: primitive, rsc_order, …; of an option with its name
+	ID      string // of the element; empty: it is not in the document
 	Note    string // a sentence; empty: there is nothing to say
 }
 

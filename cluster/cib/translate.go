@@ -52,28 +52,48 @@ var ofPacemaker = map[string]string{
 }
 
 func (t *translator) properties() {
+	section := t.d.section("crm_config")
 	merged := t.merge("cluster_property_set", t.d.properties())
 	for _, name := range slices.Sorted(maps.Keys(merged)) {
 		if why, ok := ofPacemaker[name]; ok {
-			t.leave("property", name, why)
+			t.leave("property "+name, t.pairID(section, name), why)
 			continue
 		}
-		value := merged[name]
+		value, id := merged[name], t.pairID(section, name)
 		if name == "fencing-enabled" {
 			name = "stonith-enabled" // the name that Quorate understands too
 		}
-		t.offer("property", name, "", setting(func(c *pb.Configuration) *map[string]string { return &c.Properties }, name, value))
+		t.offer("property "+name, id, "", setting(func(c *pb.Configuration) *map[string]string { return &c.Properties }, name, value))
 	}
 	if _, said := merged["fencing-enabled"]; !said {
-		t.leave("property", "stonith-enabled", "it is true by default, and Quorate has no fencing devices: the resources of a silent node start elsewhere when its lease has ended")
+		t.leave("property stonith-enabled", "", "it is true by default, and Quorate has no fencing devices: the resources of a silent node start elsewhere when its lease has ended")
 	}
 }
 
 func (t *translator) defaults(section, kind string, of func(*pb.Configuration) *map[string]string) {
-	merged := t.merge("meta_attributes", renamed(t.d.blocks(t.d.section(section), "meta_attributes"), metaNames))
+	e := t.d.section(section)
+	merged := t.merge("meta_attributes", renamed(t.d.blocks(e, "meta_attributes"), metaNames))
 	for _, name := range slices.Sorted(maps.Keys(merged)) {
-		t.offer(kind, name, "", setting(of, name, merged[name]))
+		t.offer(kind+" "+name, t.pairID(e, name), "", setting(of, name, merged[name]))
 	}
+}
+
+// pairID returns the id of the pair that sets a name in one of some elements,
+// under its present or a former name; the last one counts.
+func (t *translator) pairID(e *element, name string) string {
+	id := ""
+	for _, set := range childrenOf(e) {
+		if set = t.d.resolve(set); set == nil {
+			continue
+		}
+		for pair := range set.all("nvpair") {
+			pair = t.d.resolve(pair)
+			if n := pair.attr("name"); n != "" && (n == name || propertyNames[n] == name || metaNames[n] == name) {
+				id = pair.id()
+			}
+		}
+	}
+	return id
 }
 
 // setting adds one name and value to a map of a configuration.
@@ -118,20 +138,20 @@ func blockScore(b engine.Block) int64 {
 func (t *translator) nodes() {
 	for e := range t.d.section("nodes").all("node") {
 		name := e.attr("uname")
-		t.offer("node", name, "", func(c *pb.Configuration) string {
+		t.offer("node "+name, e.id(), "", func(c *pb.Configuration) string {
 			c.Nodes = append(c.Nodes, &pb.NodeConfiguration{Name: name})
 			return ""
 		})
 		merged := t.merge("instance_attributes", t.d.blocks(e, "instance_attributes"))
 		for _, attribute := range slices.Sorted(maps.Keys(merged)) {
-			t.nodeAttribute(name, attribute, merged[attribute])
+			t.nodeAttribute(name, t.pairID(e, attribute), attribute, merged[attribute])
 		}
 		t.leaveUtilization(e)
 	}
 }
 
-func (t *translator) nodeAttribute(node, name, value string) {
-	t.offer("node attribute", node+" "+name, "", func(c *pb.Configuration) string {
+func (t *translator) nodeAttribute(node, id, name, value string) {
+	t.offer("node attribute "+name, id, "", func(c *pb.Configuration) string {
 		i := slices.IndexFunc(c.Nodes, func(n *pb.NodeConfiguration) bool { return n.Name == node })
 		if i < 0 {
 			return "node " + node + " was not taken"
@@ -160,26 +180,18 @@ func (t *translator) leaveUtilization(e *element) {
 // leftOut are the elements of the configuration beside those that are looked at,
 // and why nothing is taken of them.
 var leftOut = map[string]string{
-	"fencing-level":   "fencing devices are not available in this version",
-	"acl_role":        "access is given by certificates and local groups; see `quorate help access`",
-	"acl_target":      "access is given by certificates and local groups; see `quorate help access`",
-	"acl_group":       "access is given by certificates and local groups; see `quorate help access`",
-	"acl_user":        "access is given by certificates and local groups; see `quorate help access`",
-	"acl_permission":  "",
-	"alert":           "agents for alerts are not available in this version; `quorate events --follow` prints what happens",
-	"obj_ref":         "",
-	"resource_ref":    "",
-	"template":        "the resources that use it have its settings written out",
-	"tag":             "the constraints that name it have its resources written out",
-	"rsc_ticket":      "tickets are not available in Quorate",
-	"role_ref":        "",
-	"ticket_state":    "tickets are not available in Quorate",
-	"recipient":       "",
-	"select":          "",
-	"node_state":      "",
-	"cluster-ticket":  "",
-	"resource-ticket": "",
+	"fencing-level": "fencing devices are not available in this version",
+	"acl_role":      noACLs,
+	"acl_target":    noACLs,
+	"acl_group":     noACLs,
+	"acl_user":      noACLs,
+	"alert":         "agents for alerts are not available in this version; `quorate events` prints what happens",
+	"template":      "the resources that use it have its settings written out",
+	"tag":           "the constraints that name it have its resources written out",
+	"rsc_ticket":    "tickets are not available in Quorate",
 }
+
+const noACLs = "access is given by certificates and a group of the system"
 
 func (t *translator) rest() {
 	for _, section := range []string{"tags", "fencing-topology", "acls", "alerts"} {

@@ -58,7 +58,7 @@ func (t *translator) primitive(e *element) {
 		c.Resources = append(c.Resources, cloneOf(given))
 		return ""
 	})
-	t.meta(r, func(c *pb.Configuration) *map[string]string {
+	t.meta(e, r, func(c *pb.Configuration) *map[string]string {
 		if kept := resourceIn(c, r.ID); kept != nil {
 			return &kept.Meta
 		}
@@ -106,11 +106,15 @@ func resourceIn(c *pb.Configuration, id string) *pb.Resource {
 }
 
 // meta offers the options of a resource or group one by one.
-func (t *translator) meta(r engine.Resource, of func(*pb.Configuration) *map[string]string) {
+func (t *translator) meta(e *element, r engine.Resource, of func(*pb.Configuration) *map[string]string) {
 	merged := t.merge("meta_attributes", r.Meta)
 	for _, name := range slices.Sorted(maps.Keys(merged)) {
 		set := setting(of, name, merged[name])
-		t.offer("option", r.ID+" "+name, "", func(c *pb.Configuration) string {
+		id := t.pairID(e, name)
+		if id == "" {
+			id = t.pairID(t.d.templateOf(e), name)
+		}
+		t.offer("option "+name, id, "", func(c *pb.Configuration) string {
 			if of(c) == nil {
 				return r.ID + " was not taken"
 			}
@@ -209,7 +213,7 @@ func (t *translator) group(e *element) {
 		c.Groups = append(c.Groups, &pb.Group{Id: r.ID, Members: taken})
 		return ""
 	}
-	t.meta(r, func(c *pb.Configuration) *map[string]string {
+	t.meta(e, r, func(c *pb.Configuration) *map[string]string {
 		i := slices.IndexFunc(c.Groups, func(g *pb.Group) bool { return g.Id == r.ID })
 		if i < 0 {
 			return nil

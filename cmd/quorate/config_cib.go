@@ -121,8 +121,9 @@ func verdictStyle(v cib.Verdict) render.Style {
 		return render.Good
 	case cib.Approximated:
 		return render.Warn
+	default:
+		return render.Bad
 	}
-	return render.Bad
 }
 
 // exportCIB prints a CIB, and on stderr what Pacemaker does not know.

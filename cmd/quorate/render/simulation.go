@@ -22,7 +22,7 @@ type Simulation struct {
 	Quiet  bool // print what would be done only
 }
 
-// NodeIs is a node and what it is: online, offline, standby, …
+// NodeIs is a node and what it is: online, offline, standby and so on.
 type NodeIs struct{ Name, State string }
 
 // Placed is a resource and one of the places where it runs.
