@@ -2,6 +2,7 @@ package cib
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,12 +55,41 @@ func (d *Document) unsupported() []Element {
 	for e := range d.section("constraints").all("rsc_ticket") {
 		list = append(list, Element{"ticket constraint", e.id()})
 	}
+	for _, name := range d.removedRemotes() {
+		if el := (Element{"remote node", name}); !slices.Contains(list, el) {
+			list = append(list, el)
+		}
+	}
 	return list
 }
 
+// removedRemotes names the nodes that are reached over a connection that a
+// cluster node remembers. One that is not configured any more may still run
+// resources, which would otherwise start a second time.
+func (d *Document) removedRemotes() []string {
+	var names []string
+	status := d.root.first("status")
+	for remote := range status.all("node_state") {
+		if remote.attr("remote_node") == "" {
+			continue
+		}
+		for s := range status.all("node_state") {
+			for r := range s.first("lrm").first("lrm_resources").all("lrm_resource") {
+				if name := remote.attr("uname"); r.id() == name && isRemoteAgent(r) && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
 func isRemoteConnection(e *element) bool {
-	return (e.name == "primitive" || e.name == "template") && e.attr("class") == "ocf" &&
-		e.attr("provider") == "pacemaker" && e.attr("type") == "remote"
+	return (e.name == "primitive" || e.name == "template") && isRemoteAgent(e)
+}
+
+func isRemoteAgent(e *element) bool {
+	return e.attr("class") == "ocf" && e.attr("provider") == "pacemaker" && e.attr("type") == "remote"
 }
 
 // guestOf returns the name of the guest node that runs in a resource.
