@@ -15,7 +15,7 @@ func Change(before, after *pb.State, edits []*pb.Edit, at time.Time) *pb.Forecas
 	f := between(now, then)
 	f.Actions = without(f.Actions, between(now, now).Actions)
 	f.Configuration = state.Difference(state.Configuration(before), state.Configuration(after))
-	f.Interruptions = interruptions(before, after, edits, f.Actions)
+	f.Interruptions = interruptions(now, then, edits, f.Actions)
 	return f
 }
 

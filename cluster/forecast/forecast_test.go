@@ -120,3 +120,15 @@ func TestInterruptions(t *testing.T) {
 		})
 	}
 }
+
+// What a command names may have to wait at its new place, for what lingers
+// elsewhere: it belongs somewhere all the same.
+func TestAStopForAWhileIsAMove(t *testing.T) {
+	w := newWorld(t, settled+"\nlinger mail\nlocation mail n3 1000\nlocation mail n2 500")
+	w.lose("n3")
+	w.settle()
+	f := w.forecast("colocation web mail INFINITY")
+	if actions(f) != "stop web n1\n" || len(f.Interruptions) > 0 {
+		t.Errorf("got\n%sasked about %q", actions(f), f.Interruptions)
+	}
+}

@@ -17,23 +17,25 @@ import (
 //     restart, standby, stop of a node, stop-all-resources.
 //   - Whoever names a resource, a group, a constraint or a node means that what
 //     is named is moved or restarted, and what must run where it does. That it
-//     ends up nowhere is not meant.
+//     belongs nowhere then is not meant.
 //   - All else that stops, moves or restarts although it runs was not meant. A
 //     whole configuration, from a file or a checkpoint, names nothing.
 //
 // A resource that fails or is not managed is not interrupted.
-func interruptions(before, after *pb.State, edits []*pb.Edit, actions []*pb.Action) []string {
-	m := meaningOf(before, after, edits)
+func interruptions(now, then *outlook, edits []*pb.Edit, actions []*pb.Action) []string {
+	m := meaningOf(now.State, then.State, edits)
 	if m.stop {
 		return nil
 	}
 	var list []string
 	for _, a := range actions {
 		switch {
-		case a.From == "" || a.Blocked || !runsNow(before, a):
-		case a.Action == "stop":
+		case a.From == "" || a.Blocked || !runsNow(now.State, a):
+		case a.Action == "stop" && then.places[a.Resource].Node == "":
 			list = append(list, fmt.Sprintf("%s would stop on %s (%s)", a.Resource, a.From, a.Reason))
 		case m.any || m.named[a.Resource]:
+		case a.Action == "stop": // it belongs somewhere, and cannot start there at once
+			list = append(list, fmt.Sprintf("%s would stop on %s for a while (%s)", a.Resource, a.From, a.Reason))
 		case a.Action == "move":
 			list = append(list, fmt.Sprintf("%s would move from %s to %s (%s)", a.Resource, a.From, a.To, a.Reason))
 		case a.Action == "restart":

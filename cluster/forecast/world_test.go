@@ -147,6 +147,9 @@ func (w *world) edit(line string) *pb.Edit {
 	case "create": // ID [GROUP]
 		r := &pb.Resource{Id: words[1], Agent: "vip", Parameters: map[string]string{"ip": "10.0.0.1"}}
 		return &pb.Edit{Kind: &pb.Edit_CreateResource{CreateResource: &pb.CreateResource{Resource: r, Group: words[2]}}}
+	case "linger": // ID, of an agent whose resources may outlive a lease
+		r := &pb.Resource{Id: words[1], Agent: "haproxy", Traits: &pb.Traits{Lapse: durationpb.New(time.Minute)}}
+		return &pb.Edit{Kind: &pb.Edit_CreateResource{CreateResource: &pb.CreateResource{Resource: r}}}
 	case "delete":
 		return &pb.Edit{Kind: &pb.Edit_DeleteResource{DeleteResource: &pb.DeleteResource{Id: words[1]}}}
 	case "parameter": // ID NAME=VALUE
