@@ -213,7 +213,7 @@ func (g *graph) whyThere(r *resource) string {
 		return g.whyOnly(r)
 	}
 	if mine, other := r.scores[at], r.scores[second]; mine.score > other.score {
-		return fmt.Sprintf("%s, more than %s", g.weigh(r, at), g.weigh(r, second))
+		return fmt.Sprintf("%s; %s", g.weigh(r, at), g.weigh(r, second))
 	}
 	return g.whyTie(r, second)
 }

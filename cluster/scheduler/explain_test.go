@@ -18,7 +18,7 @@ func TestExplain(t *testing.T) {
 		{
 			"its primary", "lvsm online, lvss online; VirtualIP on lvss; WebService on lvss; WebService with VirtualIP INFINITY; WebService prefers lvsm=50; default resource-stickiness=100",
 			"VirtualIP", "",
-			"VirtualIP runs on lvss: lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY), more than lvsm scores 50 (+50 by colocation-WebService-VirtualIP-INFINITY)\n" +
+			"VirtualIP runs on lvss: lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY); lvsm scores 50 (+50 by colocation-WebService-VirtualIP-INFINITY)\n" +
 				"lvsm would score +50 by colocation-WebService-VirtualIP-INFINITY, but lvss scores 200 (+100 by stickiness, +100 by colocation-WebService-VirtualIP-INFINITY)",
 		},
 		{
@@ -30,7 +30,7 @@ func TestExplain(t *testing.T) {
 		{
 			"a policy beside the scores", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=50; default resource-stickiness=100", "db", "n1",
 			"n1 would score +50 by location-db-n1-50, but n2 scores 100 (+100 by stickiness), and failback is manual\n" +
-				"db runs on n2: n2 scores 100 (+100 by stickiness), more than n1 scores 50 (+50 by location-db-n1-50)",
+				"db runs on n2: n2 scores 100 (+100 by stickiness); n1 scores 50 (+50 by location-db-n1-50)",
 		},
 		{
 			"a dependent whose primary cannot", "n1 online, n2 online; vip on n2; web on n2; web with vip INFINITY; vip prefers n1=-INFINITY", "web", "n1",
@@ -39,7 +39,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"a move says why it leaves: standby", "n1 standby, n2 online, n3 online; db on n1; db prefers n2=5", "db", "n2",
-			"db moves to n2: n1 is in standby, and n2 scores 5 (+5 by location-db-n2-5), more than n3 scores 0",
+			"db moves to n2: n1 is in standby, and n2 scores 5 (+5 by location-db-n2-5); n3 scores 0",
 		},
 		{
 			"a move says why it leaves: failures", "n1 online, n2 online, n3 online; db on n1 migration-threshold=2 fails=n1:2", "db", "n2",
@@ -60,11 +60,11 @@ func TestExplain(t *testing.T) {
 		{
 			"why not there: another is better", "n1 online, n2 online; db on n2; db prefers n2=10 n1=5", "db", "n1",
 			"n1 would score +5 by location-db-n1-5, but n2 scores 10 (+10 by location-db-n2-10)\n" +
-				"db runs on n2: n2 scores 10 (+10 by location-db-n2-10), more than n1 scores 5 (+5 by location-db-n1-5)",
+				"db runs on n2: n2 scores 10 (+10 by location-db-n2-10); n1 scores 5 (+5 by location-db-n1-5)",
 		},
 		{
 			"why there", "n1 online, n2 online; db on n2; db prefers n2=10 n1=5", "db", "n2",
-			"db runs on n2: n2 scores 10 (+10 by location-db-n2-10), more than n1 scores 5 (+5 by location-db-n1-5)",
+			"db runs on n2: n2 scores 10 (+10 by location-db-n2-10); n1 scores 5 (+5 by location-db-n1-5)",
 		},
 		{
 			"an operator's move", "n1 online, n2 online; db on n1 move=n1", "db", "",
@@ -72,7 +72,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"a move under way", "n1 online, n2 online; db on n2; db prefers n1=50", "db", "",
-			"db moves to n1: n1 scores 50 (+50 by location-db-n1-50), more than n2 scores 0\ndb does not run on n2: n1 scores 50 (+50 by location-db-n1-50)",
+			"db moves to n1: n1 scores 50 (+50 by location-db-n1-50); n2 scores 0\ndb does not run on n2: n1 scores 50 (+50 by location-db-n1-50)",
 		},
 		{
 			"manual failback", "n1 online, n2 online; db on n2 failback=manual; db prefers n1=50", "db", "",
@@ -116,7 +116,7 @@ func TestExplain(t *testing.T) {
 		{"stays among equals", "n1 online, n2 online; db on n2", "db", "n2", "db runs on n2: it runs on n2, and no node scores higher (n1 scores 0 too)"},
 		{
 			"a group", "n1 online, n2 online; a on n2; b on n2; group g a b; g prefers n2=5", "g", "",
-			"a runs on n2: n2 scores 5 (+5 by location-g-n2-5), more than n1 scores 0\na does not run on n1: n2 scores 5 (+5 by location-g-n2-5)\nb runs on n2: it is colocated with a (INFINITY, g)",
+			"a runs on n2: n2 scores 5 (+5 by location-g-n2-5); n1 scores 0\na does not run on n1: n2 scores 5 (+5 by location-g-n2-5)\nb runs on n2: it is colocated with a (INFINITY, g)",
 		},
 		{
 			"apart", "n1 online, n2 online; a on n1; b on n2; b with a -INFINITY", "b", "n1",

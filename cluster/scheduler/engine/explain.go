@@ -221,7 +221,7 @@ func (c *cluster) whyThere(r *resource) string {
 	mine, other := r.allowed[at.index].score, r.allowed[second.index].score
 	switch {
 	case mine > other:
-		return fmt.Sprintf("%s, more than %s", weigh(r, at), weigh(r, second))
+		return fmt.Sprintf("%s; %s", weigh(r, at), weigh(r, second))
 	case at == r.currentNode():
 		return fmt.Sprintf("it runs there, and no node scores higher (%s scores %s too)", second.Name, scoreText(other))
 	case c.placement == "default":

@@ -65,9 +65,9 @@ func TestReasonsNameTheDecidingRule(t *testing.T) {
 		name, cluster, resource string
 		want                    string
 	}{
-		{"a location", "nodes n1 n2\na\na prefers n2 10", "a", "a starts on n2: n2 scores 10 (10, location-1), more than n1 scores 0"},
+		{"a location", "nodes n1 n2\na\na prefers n2 10", "a", "a starts on n2: n2 scores 10 (10, location-1); n1 scores 0"},
 		{"a colocation", "nodes n1 n2\na\nb prefers=1\nb prefers n2 10\na with b INFINITY", "a", "a starts on n2: it is colocated with b (INFINITY, colocation-1)"},
-		{"stickiness", "nodes n1 n2\na on n1 resource-stickiness=10\na prefers n2 5", "a", "a runs on n1: n1 scores 10 (it runs there (10, stickiness)), more than n2 scores 5 (5, location-1)"},
+		{"stickiness", "nodes n1 n2\na on n1 resource-stickiness=10\na prefers n2 5", "a", "a runs on n1: n1 scores 10 (it runs there (10, stickiness)); n2 scores 5 (5, location-1)"},
 		{"the only node", "nodes n1\na", "a", "a starts on n1: it is the only node"},
 		{"no node", "nodes n1=standby n2\na\na prefers n2 -INFINITY", "a", "a runs nowhere: no node may run it (n1 is in standby; n2: -INFINITY, location-1)"},
 		{"a primary without a node", "nodes n1\na\nb target-role=Stopped\na with b INFINITY", "a", "a runs nowhere: b, which it must run with, runs nowhere (INFINITY, colocation-1)"},
