@@ -26,7 +26,11 @@ func (d *Document) block(set *element) engine.Block {
 	for c := range pairs.all("nvpair") {
 		pair := d.resolve(c)
 		value, ok := pair.lookup("value")
-		if name := pair.attr("name"); ok && name != "" {
+		name := c.attr("name") // that of a reference wins: one value under two names
+		if name == "" {
+			name = pair.attr("name")
+		}
+		if ok && name != "" {
 			b.Values = append(b.Values, engine.Value{Name: name, Value: value})
 		}
 	}

@@ -26,6 +26,7 @@ func (d *Document) location(e *element) (engine.Location, bool) {
 	for r := range e.all("rule") {
 		c.Rules = append(c.Rules, *d.rule(r))
 	}
+	d.during(e, &c)
 	return c, ok
 }
 

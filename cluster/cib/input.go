@@ -21,8 +21,8 @@ func (d *Document) Input(now time.Time) (*engine.Input, error) {
 		FeatureSet:        d.root.attr("crm_feature_set"),
 		DC:                d.root.attr("dc-uuid"),
 		Properties:        d.properties(),
-		ResourceDefaults:  renamed(d.blocks(d.section("rsc_defaults"), "meta_attributes"), metaNames),
-		OperationDefaults: d.blocks(d.section("op_defaults"), "meta_attributes"),
+		ResourceDefaults:  d.defaults("rsc_defaults", movedToResources),
+		OperationDefaults: d.defaults("op_defaults", movedToOperations),
 		Nodes:             d.nodes(),
 		Resources:         d.resourceTree(),
 		Locations:         d.locations(),
@@ -46,6 +46,9 @@ func (d *Document) ExecutionDate() time.Time {
 func (d *Document) properties() []engine.Block {
 	const bootstrap = "cib-bootstrap-options"
 	blocks := renamed(d.blocks(d.section("crm_config"), "cluster_property_set"), propertyNames)
+	if d.before3() {
+		blocks = renamed(blocks, oldPropertyNames)
+	}
 	i := slices.IndexFunc(blocks, func(b engine.Block) bool { return b.ID == bootstrap })
 	if i < 0 {
 		return blocks

@@ -22,7 +22,7 @@ func (d *Document) children(e *element) []*element {
 		return nil
 	}
 	for _, c := range e.children {
-		if isResource(c.name) && c.id() != "" {
+		if isResource(c.name) && c.id() != "" && !d.gone(c) {
 			list = append(list, c)
 		}
 	}

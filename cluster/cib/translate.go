@@ -34,8 +34,8 @@ func (t *translator) leave(kind, id, why string) {
 
 func (t *translator) translate() {
 	t.properties()
-	t.defaults("rsc_defaults", "resource default", func(c *pb.Configuration) *map[string]string { return &c.ResourceDefaults })
-	t.defaults("op_defaults", "operation default", func(c *pb.Configuration) *map[string]string { return &c.OperationDefaults })
+	t.defaults("rsc_defaults", movedToResources, "resource default", func(c *pb.Configuration) *map[string]string { return &c.ResourceDefaults })
+	t.defaults("op_defaults", movedToOperations, "operation default", func(c *pb.Configuration) *map[string]string { return &c.OperationDefaults })
 	t.nodes()
 	t.resources()
 	t.constraints()
@@ -55,6 +55,9 @@ func (t *translator) properties() {
 	section := t.d.section("crm_config")
 	merged := t.merge("cluster_property_set", t.d.properties())
 	for _, name := range slices.Sorted(maps.Keys(merged)) {
+		if t.d.before3() && movedToResources[name]+movedToOperations[name] != "" {
+			continue // it is a default
+		}
 		if why, ok := ofPacemaker[name]; ok {
 			t.leave("property "+name, t.pairID(section, name), why)
 			continue
@@ -70,9 +73,9 @@ func (t *translator) properties() {
 	}
 }
 
-func (t *translator) defaults(section, kind string, of func(*pb.Configuration) *map[string]string) {
+func (t *translator) defaults(section string, once map[string]string, kind string, of func(*pb.Configuration) *map[string]string) {
 	e := t.d.section(section)
-	merged := t.merge("meta_attributes", renamed(t.d.blocks(e, "meta_attributes"), metaNames))
+	merged := t.merge("meta_attributes", t.d.defaults(section, once))
 	for _, name := range slices.Sorted(maps.Keys(merged)) {
 		t.offer(kind+" "+name, t.pairID(e, name), "", setting(of, name, merged[name]))
 	}

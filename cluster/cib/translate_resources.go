@@ -17,6 +17,11 @@ func (t *translator) resources() {
 	for e := range t.d.section("resources").all("template") {
 		t.leave("template", e.id(), leftOut["template"])
 	}
+	for e := range t.d.section("resources").descendants() {
+		if e.name == "primitive" && t.d.gone(e) {
+			t.leave("primitive", e.id(), "resources of its class ended with Pacemaker 3.0")
+		}
+	}
 	for _, e := range t.d.children(t.d.section("resources")) {
 		switch e.name {
 		case "primitive":

@@ -9,9 +9,6 @@ var formerNames = map[string]string{
 	"fencing-timeout":        "stonith-timeout",
 	"stop-removed-resources": "stop-orphan-resources",
 	"cancel-removed-actions": "stop-orphan-actions",
-	"no-quorum-policy":       "no_quorum_policy",
-	"symmetric-cluster":      "symmetric_cluster",
-	"stop-all-resources":     "",
 }
 
 // option returns a cluster option under its present or its former name.
