@@ -103,10 +103,10 @@ type Node struct {
 
 	committed chan struct{} // holds a token when the followers have something to learn
 
-	handover  handover
-	over      bool           // Shutdown was called; it belongs to who holds handover.turn
-	broken    chan error     // holds why raft could not be started again
-	proposals sync.WaitGroup // that raft has yet to answer
+	handover handover
+	over     bool       // Shutdown was called; it belongs to who holds handover.turn
+	broken   chan error // holds why raft could not be started again
+	pending  pending
 
 	mu        sync.Mutex
 	newLeader chan struct{} // closed at the next change of the leader
@@ -192,6 +192,9 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 	if leader, deposed := n.deposed(); deposed {
 		return nil, &NotLeaderError{Leader: leader}
 	}
+	if !n.pending.begin() {
+		return nil, &NotLeaderError{}
+	}
 	f := n.raft().Apply(data, applyTimeout)
 	if err := n.translate(n.answered(ctx, f)); err != nil {
 		return nil, err
@@ -207,7 +210,10 @@ func (n *Node) Propose(ctx context.Context, c *pb.Command) (any, error) {
 // not answer.
 func (n *Node) answered(ctx context.Context, f raft.Future) error {
 	answer := make(chan error, 1)
-	n.proposals.Go(func() { answer <- f.Error() })
+	n.pending.answers.Go(func() {
+		defer n.pending.end()
+		answer <- f.Error()
+	})
 	select {
 	case err := <-answer:
 		return err

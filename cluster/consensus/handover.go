@@ -96,6 +96,7 @@ func (n *Node) Shutdown() error {
 	if err := n.handOver(handoverAttempts, n.toAnybody); err != nil {
 		n.log.Info("leadership not handed over", "err", err)
 	}
+	answered := n.Hang() == nil && n.pending.shut(shutdownPatience)
 	down := n.raft().Shutdown()
 	if !n.disk.idle(shutdownPatience) {
 		return fmt.Errorf("shut raft down: %w", errors.Join(errDiskHangs, n.transport.Load().Close()))
@@ -103,7 +104,9 @@ func (n *Node) Shutdown() error {
 	if err := down.Error(); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}
-	n.proposals.Wait()
+	if answered {
+		n.pending.answers.Wait()
+	}
 	return nil
 }
 

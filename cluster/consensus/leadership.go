@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // barrierTimeout bounds how long a new leader may take to apply what its
@@ -92,7 +94,7 @@ func (n *Node) attempt(ctx context.Context, term func(context.Context) error) {
 }
 
 func (n *Node) serve(ctx context.Context, term func(context.Context) error) error {
-	if err := n.raft().Barrier(barrierTimeout).Error(); err != nil {
+	if err := n.ask(func(r *raft.Raft) raft.Future { return r.Barrier(barrierTimeout) }); err != nil {
 		return fmt.Errorf("catch up before leading: %w", err)
 	}
 	if err := term(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -68,7 +68,9 @@ func (n *Node) Recover(ctx context.Context, peer string, fsm raft.FSM, last *pb.
 		return err
 	}
 	err = n.recover(peer, fsm, data)
-	if broken := n.launch(); broken != nil {
+	broken := n.launch()
+	n.pending.open()
+	if broken != nil {
 		n.over = true
 		n.broken <- broken
 		return errors.Join(err, broken)
@@ -79,9 +81,14 @@ func (n *Node) Recover(ctx context.Context, peer string, fsm raft.FSM, last *pb.
 	return n.takeLead(ctx)
 }
 
+// answerPatience is how long a recovery waits for what raft was asked. Whoever
+// goes on alone follows nobody and leads nobody, and so has mostly been answered.
+const answerPatience = 100 * time.Millisecond
+
 // halt ends raft without a word to the peer, which would not answer. Its calls
-// end with the transport, so that nothing is waited for.
+// end with the transport, so that they are not waited for.
 func (n *Node) halt() error {
+	n.pending.shut(answerPatience)
 	if err := n.transport.Load().Close(); err != nil {
 		n.log.Info("transport not closed in good order", "err", err)
 	}

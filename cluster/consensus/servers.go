@@ -33,13 +33,17 @@ func (n *Node) Servers() ([]Server, error) {
 
 // AddReplica makes the node receive the log without a vote. Only on the leader.
 func (n *Node) AddReplica(id string) error {
-	return n.changed("add replica", id, n.raft().AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+	return n.change("add replica", id, func(r *raft.Raft) raft.Future {
+		return r.AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout)
+	})
 }
 
 // AddVoter gives the node a vote. Only on the leader, and only for a node that
 // has caught up: from now on commits may have to wait for it.
 func (n *Node) AddVoter(id string) error {
-	return n.changed("add voter", id, n.raft().AddVoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout))
+	return n.change("add voter", id, func(r *raft.Raft) raft.Future {
+		return r.AddVoter(raft.ServerID(id), raft.ServerAddress(id), 0, changeTimeout)
+	})
 }
 
 // DemoteVoter takes the node's vote. Only on the leader.
@@ -47,7 +51,7 @@ func (n *Node) DemoteVoter(id string) error {
 	if err := n.cede(id); err != nil {
 		return err
 	}
-	return n.changed("demote voter", id, n.raft().DemoteVoter(raft.ServerID(id), 0, changeTimeout))
+	return n.change("demote voter", id, func(r *raft.Raft) raft.Future { return r.DemoteVoter(raft.ServerID(id), 0, changeTimeout) })
 }
 
 // RemoveServer ends the node's part in the consensus. Only on the leader.
@@ -55,7 +59,7 @@ func (n *Node) RemoveServer(id string) error {
 	if err := n.cede(id); err != nil {
 		return err
 	}
-	return n.changed("remove server", id, n.raft().RemoveServer(raft.ServerID(id), 0, changeTimeout))
+	return n.change("remove server", id, func(r *raft.Raft) raft.Future { return r.RemoveServer(raft.ServerID(id), 0, changeTimeout) })
 }
 
 // cede leaves it to a successor to take this node's own vote. A leader that
@@ -71,8 +75,8 @@ func (n *Node) cede(id string) error {
 	return &NotLeaderError{}
 }
 
-func (n *Node) changed(what, id string, f raft.Future) error {
-	if err := n.translate(f.Error()); err != nil {
+func (n *Node) change(what, id string, order func(*raft.Raft) raft.Future) error {
+	if err := n.translate(n.ask(order)); err != nil {
 		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
 	return nil
