@@ -3,11 +3,11 @@ package forecast
 import (
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
 
 	"quorate/cluster/scheduler"
 	"quorate/cluster/state"
@@ -18,14 +18,14 @@ var noon = time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
 
 // A world is a cluster of which every operation succeeds at once.
 type world struct {
-	t     *testing.T
+	t     rapid.TB
 	state *pb.State
 	index uint64
 }
 
 // newWorld makes the cluster of voters n1, n2 and n3, settled after changes in
 // the words of edit, one a line.
-func newWorld(t *testing.T, script string) *world {
+func newWorld(t rapid.TB, script string) *world {
 	t.Helper()
 	w := &world{t: t, state: &pb.State{}}
 	nodes := []string{"n1", "n2", "n3"}
@@ -85,9 +85,12 @@ func (w *world) apply(c *pb.Command) *state.Applied {
 }
 
 func (w *world) step(c *pb.Command) (*pb.State, *state.Applied, error) {
-	c.ProposedAt = timestamppb.New(noon.Add(time.Duration(w.index) * time.Second))
+	c.ProposedAt = timestamppb.New(w.now())
 	return state.Step(w.state, w.index+1, c)
 }
+
+// now is a second later at every command.
+func (w *world) now() time.Time { return noon.Add(time.Duration(w.index) * time.Second) }
 
 func (w *world) change(edits ...*pb.Edit) {
 	w.t.Helper()
