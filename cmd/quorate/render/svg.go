@@ -35,11 +35,13 @@ func SVG(w io.Writer, f *pb.Forecast) error {
 		fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="%d" fill="%s"/><text x="%d" y="%d" font-weight="bold">%s</text>`+"\n",
 			l.top, d.width, l.height, fill, laneMargin, l.top+laneMargin+18, escaped(laneName(l.node)))
 	}
-	for i, s := range f.GetSteps() {
-		d.box(&b, s, d.at[i])
+	for i, s := range f.GetSteps() { // below the boxes, so that no text is crossed
 		for _, before := range s.GetAfter() {
 			d.arrow(&b, d.at[before], d.at[i])
 		}
+	}
+	for i, s := range f.GetSteps() {
+		d.box(&b, s, d.at[i])
 	}
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())
