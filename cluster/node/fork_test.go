@@ -134,6 +134,30 @@ func TestASurvivorThatRestartsIsStillAlone(t *testing.T) {
 	})
 }
 
+// A longer lease over a restart needs a peer that learns of it.
+func TestARestartIsBridgedOnlyWhereThePeerKnows(t *testing.T) {
+	eachOfTwo(t, func(w *world, lives, dies *machine) {
+		restart := func() (bridged bool) {
+			store := lives.running().store
+			lives.end(context.Canceled)
+			lives.start()
+			return slices.ContainsFunc(store.Get().State.Events, func(e *pb.Event) bool {
+				return e.Kind == "lease-length" && strings.HasPrefix(e.Text, lives.id+" is gone") && strings.Contains(e.Text, "its agent restarts")
+			})
+		}
+		dies.powerOff()
+		w.await("the survivor is alone and serves", func() bool { return w.voters(lives) == lives.id && lives.serves("web") })
+		if restart() {
+			t.Error("a lease was made longer, of which the peer cannot know")
+		}
+		dies.start()
+		w.await("both vote again, and it serves", func() bool { return w.together() && lives.serves("web") })
+		if !restart() {
+			t.Error("a lease was not made longer, of which the peer learns")
+		}
+	})
+}
+
 func TestBothMayDieAndReturnOneAfterTheOther(t *testing.T) {
 	eachOfTwo(t, func(w *world, lives, dies *machine) {
 		for round := 1; round <= 3; round++ {
