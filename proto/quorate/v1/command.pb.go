@@ -1605,6 +1605,8 @@ type Edit struct {
 	//	*Edit_Cleanup
 	//	*Edit_RestartResource
 	//	*Edit_ReplaceConfiguration
+	//	*Edit_CloneResource
+	//	*Edit_UncloneResource
 	Kind          isEdit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1764,6 +1766,24 @@ func (x *Edit) GetReplaceConfiguration() *ReplaceConfiguration {
 	return nil
 }
 
+func (x *Edit) GetCloneResource() *CloneResource {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_CloneResource); ok {
+			return x.CloneResource
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetUncloneResource() *UncloneResource {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_UncloneResource); ok {
+			return x.UncloneResource
+		}
+	}
+	return nil
+}
+
 type isEdit_Kind interface {
 	isEdit_Kind()
 }
@@ -1820,6 +1840,14 @@ type Edit_ReplaceConfiguration struct {
 	ReplaceConfiguration *ReplaceConfiguration `protobuf:"bytes,13,opt,name=replace_configuration,json=replaceConfiguration,proto3,oneof"`
 }
 
+type Edit_CloneResource struct {
+	CloneResource *CloneResource `protobuf:"bytes,14,opt,name=clone_resource,json=cloneResource,proto3,oneof"`
+}
+
+type Edit_UncloneResource struct {
+	UncloneResource *UncloneResource `protobuf:"bytes,15,opt,name=unclone_resource,json=uncloneResource,proto3,oneof"`
+}
+
 func (*Edit_SetOptions) isEdit_Kind() {}
 
 func (*Edit_CreateResource) isEdit_Kind() {}
@@ -1845,6 +1873,10 @@ func (*Edit_Cleanup) isEdit_Kind() {}
 func (*Edit_RestartResource) isEdit_Kind() {}
 
 func (*Edit_ReplaceConfiguration) isEdit_Kind() {}
+
+func (*Edit_CloneResource) isEdit_Kind() {}
+
+func (*Edit_UncloneResource) isEdit_Kind() {}
 
 type SetOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1960,7 +1992,7 @@ func (x *CreateResource) GetGroup() string {
 
 type UpdateResource struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a resource; for meta alone, also of a group
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a resource; for meta alone, also of a group or a clone
 	SetParameters   map[string]string      `protobuf:"bytes,2,rep,name=set_parameters,json=setParameters,proto3" json:"set_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	UnsetParameters []string               `protobuf:"bytes,3,rep,name=unset_parameters,json=unsetParameters,proto3" json:"unset_parameters,omitempty"`
 	SetMeta         map[string]string      `protobuf:"bytes,4,rep,name=set_meta,json=setMeta,proto3" json:"set_meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -2060,7 +2092,7 @@ func (x *UpdateResource) GetTraits() *Traits {
 
 type DeleteResource struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a resource or a group; its constraints go too
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a resource, a group or a clone; its constraints go too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2222,6 +2254,98 @@ func (x *RemoveFromGroup) GetResources() []string {
 	return nil
 }
 
+// CloneResource makes a clone of a resource or group. What the constraints said
+// of it they say of the clone.
+type CloneResource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Clone         *Clone                 `protobuf:"bytes,1,opt,name=clone,proto3" json:"clone,omitempty"` // an empty id gets that of its member with "-clone" behind it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloneResource) Reset() {
+	*x = CloneResource{}
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloneResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloneResource) ProtoMessage() {}
+
+func (x *CloneResource) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
+func (*CloneResource) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CloneResource) GetClone() *Clone {
+	if x != nil {
+		return x.Clone
+	}
+	return nil
+}
+
+// UncloneResource keeps what was cloned, and its constraints. It is refused while
+// more than one instance may run.
+type UncloneResource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of the clone, or of what is in it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UncloneResource) Reset() {
+	*x = UncloneResource{}
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UncloneResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UncloneResource) ProtoMessage() {}
+
+func (x *UncloneResource) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
+func (*UncloneResource) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UncloneResource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 type CreateConstraint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Constraint    *Constraint            `protobuf:"bytes,1,opt,name=constraint,proto3" json:"constraint,omitempty"` // an empty id gets one that tells what it is
@@ -2231,7 +2355,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2367,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2380,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2275,7 +2399,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2411,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2424,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2325,7 +2449,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2461,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2474,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2415,7 +2539,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2427,7 +2551,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2440,7 +2564,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2475,7 +2599,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2611,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2624,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2526,7 +2650,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2662,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2675,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2571,7 +2695,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +2707,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2596,7 +2720,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2738,7 +2862,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
-	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\x8f\a\n" +
+	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\x9d\b\n" +
 	"\x04Edit\x129\n" +
 	"\vset_options\x18\x01 \x01(\v2\x16.quorate.v1.SetOptionsH\x00R\n" +
 	"setOptions\x12E\n" +
@@ -2756,7 +2880,9 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	" \x01(\v2\x18.quorate.v1.MoveResourceH\x00R\fmoveResource\x12/\n" +
 	"\acleanup\x18\v \x01(\v2\x13.quorate.v1.CleanupH\x00R\acleanup\x12H\n" +
 	"\x10restart_resource\x18\f \x01(\v2\x1b.quorate.v1.RestartResourceH\x00R\x0frestartResource\x12W\n" +
-	"\x15replace_configuration\x18\r \x01(\v2 .quorate.v1.ReplaceConfigurationH\x00R\x14replaceConfigurationB\x06\n" +
+	"\x15replace_configuration\x18\r \x01(\v2 .quorate.v1.ReplaceConfigurationH\x00R\x14replaceConfiguration\x12B\n" +
+	"\x0eclone_resource\x18\x0e \x01(\v2\x19.quorate.v1.CloneResourceH\x00R\rcloneResource\x12H\n" +
+	"\x10unclone_resource\x18\x0f \x01(\v2\x1b.quorate.v1.UncloneResourceH\x00R\x0funcloneResourceB\x06\n" +
 	"\x04kind\"\xbc\x01\n" +
 	"\n" +
 	"SetOptions\x12-\n" +
@@ -2795,7 +2921,11 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x05after\x18\x04 \x01(\tR\x05after\"E\n" +
 	"\x0fRemoveFromGroup\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1c\n" +
-	"\tresources\x18\x02 \x03(\tR\tresources\"J\n" +
+	"\tresources\x18\x02 \x03(\tR\tresources\"8\n" +
+	"\rCloneResource\x12'\n" +
+	"\x05clone\x18\x01 \x01(\v2\x11.quorate.v1.CloneR\x05clone\"!\n" +
+	"\x0fUncloneResource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"J\n" +
 	"\x10CreateConstraint\x126\n" +
 	"\n" +
 	"constraint\x18\x01 \x01(\v2\x16.quorate.v1.ConstraintR\n" +
@@ -2853,7 +2983,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -2883,35 +3013,38 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*DeleteResource)(nil),        // 25: quorate.v1.DeleteResource
 	(*AddToGroup)(nil),            // 26: quorate.v1.AddToGroup
 	(*RemoveFromGroup)(nil),       // 27: quorate.v1.RemoveFromGroup
-	(*CreateConstraint)(nil),      // 28: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 29: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 30: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 31: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 32: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 33: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 34: quorate.v1.ReplaceConfiguration
-	nil,                           // 35: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 36: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 37: quorate.v1.SetOptions.SetEntry
-	nil,                           // 38: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 39: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 40: quorate.v1.UpdateNode.SetAttributesEntry
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
-	(*Node)(nil),                  // 42: quorate.v1.Node
-	(*Token)(nil),                 // 43: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
-	(*Operation)(nil),             // 45: quorate.v1.Operation
-	(*Result)(nil),                // 46: quorate.v1.Result
-	(*Obstacle)(nil),              // 47: quorate.v1.Obstacle
-	(*Event)(nil),                 // 48: quorate.v1.Event
-	(*Resource)(nil),              // 49: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 50: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 51: quorate.v1.Traits
-	(*Constraint)(nil),            // 52: quorate.v1.Constraint
-	(*Configuration)(nil),         // 53: quorate.v1.Configuration
+	(*CloneResource)(nil),         // 28: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 29: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 30: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 31: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 32: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 33: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 34: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 35: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 36: quorate.v1.ReplaceConfiguration
+	nil,                           // 37: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 38: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 39: quorate.v1.SetOptions.SetEntry
+	nil,                           // 40: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 41: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 42: quorate.v1.UpdateNode.SetAttributesEntry
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*Node)(nil),                  // 44: quorate.v1.Node
+	(*Token)(nil),                 // 45: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	(*Operation)(nil),             // 47: quorate.v1.Operation
+	(*Result)(nil),                // 48: quorate.v1.Result
+	(*Obstacle)(nil),              // 49: quorate.v1.Obstacle
+	(*Event)(nil),                 // 50: quorate.v1.Event
+	(*Resource)(nil),              // 51: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 52: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 53: quorate.v1.Traits
+	(*Clone)(nil),                 // 54: quorate.v1.Clone
+	(*Constraint)(nil),            // 55: quorate.v1.Constraint
+	(*Configuration)(nil),         // 56: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	41, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	43, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
 	20, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
@@ -2930,22 +3063,22 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
 	19, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
 	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	42, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	35, // 20: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	36, // 21: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	42, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	43, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	42, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	44, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	44, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	37, // 20: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	38, // 21: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	44, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	45, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	44, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	46, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
 	9,  // 26: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	44, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	44, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	44, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	45, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	46, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	41, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	47, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	48, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	46, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	46, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	46, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	47, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	48, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	43, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	49, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	50, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
 	21, // 35: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
 	22, // 36: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
 	23, // 37: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
@@ -2953,29 +3086,32 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	25, // 39: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
 	26, // 40: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
 	27, // 41: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	28, // 42: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	29, // 43: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	30, // 44: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	31, // 45: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	32, // 46: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	33, // 47: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	34, // 48: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	0,  // 49: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	37, // 50: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	49, // 51: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	38, // 52: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	39, // 53: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	50, // 54: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	50, // 55: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	51, // 56: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	52, // 57: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	40, // 58: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	53, // 59: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	30, // 42: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	31, // 43: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	32, // 44: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	33, // 45: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	34, // 46: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	35, // 47: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	36, // 48: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	28, // 49: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	29, // 50: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	0,  // 51: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	39, // 52: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	51, // 53: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	40, // 54: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	41, // 55: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	52, // 56: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	52, // 57: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	53, // 58: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	54, // 59: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	55, // 60: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	42, // 61: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	56, // 62: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -3018,15 +3154,17 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_Cleanup)(nil),
 		(*Edit_RestartResource)(nil),
 		(*Edit_ReplaceConfiguration)(nil),
+		(*Edit_CloneResource)(nil),
+		(*Edit_UncloneResource)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[29].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -415,7 +415,8 @@ type State struct {
 	Constraints        []*Constraint          `protobuf:"bytes,14,rep,name=constraints,proto3" json:"constraints,omitempty"`                              // by id
 	Tokens             []*Token               `protobuf:"bytes,15,rep,name=tokens,proto3" json:"tokens,omitempty"`                                        // by id
 	Removed            []string               `protobuf:"bytes,16,rep,name=removed,proto3" json:"removed,omitempty"`                                      // ids of former nodes, sorted; none of them returns (lease protocol, rule 3)
-	Assignments        []*Assignment          `protobuf:"bytes,20,rep,name=assignments,proto3" json:"assignments,omitempty"`                              // by resource; at most one each (S1)
+	Clones             []*Clone               `protobuf:"bytes,17,rep,name=clones,proto3" json:"clones,omitempty"`                                        // by id
+	Assignments        []*Assignment          `protobuf:"bytes,20,rep,name=assignments,proto3" json:"assignments,omitempty"`                              // by resource, then node; at most one each, of a clone one a node (S1)
 	Instances          []*Instance            `protobuf:"bytes,21,rep,name=instances,proto3" json:"instances,omitempty"`                                  // by resource, then node
 	Operations         []*Operation           `protobuf:"bytes,22,rep,name=operations,proto3" json:"operations,omitempty"`                                // by id: committed, result not yet known
 	Events             []*Event               `protobuf:"bytes,23,rep,name=events,proto3" json:"events,omitempty"`                                        // by id, the newest 1000
@@ -546,6 +547,13 @@ func (x *State) GetTokens() []*Token {
 func (x *State) GetRemoved() []string {
 	if x != nil {
 		return x.Removed
+	}
+	return nil
+}
+
+func (x *State) GetClones() []*Clone {
+	if x != nil {
+		return x.Clones
 	}
 	return nil
 }
@@ -1112,7 +1120,7 @@ func (x *Fork) GetConfiguration() *Configuration {
 	return nil
 }
 
-// Resource is something to keep running on one node.
+// Resource is something to keep running on one node, or on several if it is cloned.
 type Resource struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1465,9 +1473,74 @@ func (x *Group) GetMeta() map[string]string {
 	return nil
 }
 
+// Clone keeps a resource or a group running on several nodes at once, as an
+// instance on each of them (Pacemaker Explained 3.0, "Clones"). Its instances are
+// told apart by their nodes alone (anonymous), and no node has two of them.
+type Clone struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Member string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // id of the resource or group
+	// Of the clone itself (clone-max, ordered, interleave), and of its resources
+	// where they and their group say nothing else.
+	Meta          map[string]string `protobuf:"bytes,3,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Clone) Reset() {
+	*x = Clone{}
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Clone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Clone) ProtoMessage() {}
+
+func (x *Clone) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Clone.ProtoReflect.Descriptor instead.
+func (*Clone) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Clone) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Clone) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Clone) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
 // Constraint says where and when resources run. Scores are in
 // [-1000000, 1000000]; the ends are -INFINITY and INFINITY (Pacemaker
-// Explained, "Scores"). Resources may be groups.
+// Explained, "Scores"). Resources may be groups or clones.
 type Constraint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1483,7 +1556,7 @@ type Constraint struct {
 
 func (x *Constraint) Reset() {
 	*x = Constraint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1568,7 @@ func (x *Constraint) String() string {
 func (*Constraint) ProtoMessage() {}
 
 func (x *Constraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1581,7 @@ func (x *Constraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constraint.ProtoReflect.Descriptor instead.
 func (*Constraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Constraint) GetId() string {
@@ -1585,7 +1658,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1670,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1683,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Location) GetResource() string {
@@ -1646,7 +1719,7 @@ type Colocation struct {
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1731,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1744,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Colocation) GetResource() string {
@@ -1707,7 +1780,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1792,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1805,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Order) GetFirst() string {
@@ -1776,7 +1849,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1861,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1874,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Token) GetId() string {
@@ -1832,7 +1905,8 @@ func (x *Token) GetRole() Role {
 	return Role_ROLE_UNSPECIFIED
 }
 
-// Assignment makes a node the owner of a resource. A right to serve it is
+// Assignment makes a node the owner of a resource, or of one instance of a cloned
+// one. A right to serve it is
 // (epoch, number): a new epoch of the node or a newer number ends it.
 type Assignment struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1850,7 +1924,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1936,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +1949,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Assignment) GetResource() string {
@@ -1940,7 +2014,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2026,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2039,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Instance) GetResource() string {
@@ -2064,7 +2138,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2150,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2163,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -2180,7 +2254,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2192,7 +2266,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2205,7 +2279,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -2326,7 +2400,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2412,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2425,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Event) GetId() uint64 {
@@ -2442,7 +2516,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +2528,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +2541,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Phase) GetName() string {
@@ -2495,13 +2569,14 @@ type Configuration struct {
 	Resources         []*Resource            `protobuf:"bytes,5,rep,name=resources,proto3" json:"resources,omitempty"`
 	Groups            []*Group               `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
 	Constraints       []*Constraint          `protobuf:"bytes,7,rep,name=constraints,proto3" json:"constraints,omitempty"`
+	Clones            []*Clone               `protobuf:"bytes,8,rep,name=clones,proto3" json:"clones,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2588,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2601,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -2578,6 +2653,13 @@ func (x *Configuration) GetConstraints() []*Constraint {
 	return nil
 }
 
+func (x *Configuration) GetClones() []*Clone {
+	if x != nil {
+		return x.Clones
+	}
+	return nil
+}
+
 type NodeConfiguration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2590,7 +2672,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2684,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2697,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -2665,7 +2747,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2677,7 +2759,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2690,7 +2772,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -2748,7 +2830,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2842,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2855,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -2806,7 +2888,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2900,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2913,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -2898,7 +2980,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +2992,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3005,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Parameter) GetName() string {
@@ -2980,7 +3062,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\n" +
 	"\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
@@ -3001,7 +3083,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06groups\x18\r \x03(\v2\x11.quorate.v1.GroupR\x06groups\x128\n" +
 	"\vconstraints\x18\x0e \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x12)\n" +
 	"\x06tokens\x18\x0f \x03(\v2\x11.quorate.v1.TokenR\x06tokens\x12\x18\n" +
-	"\aremoved\x18\x10 \x03(\tR\aremoved\x128\n" +
+	"\aremoved\x18\x10 \x03(\tR\aremoved\x12)\n" +
+	"\x06clones\x18\x11 \x03(\v2\x11.quorate.v1.CloneR\x06clones\x128\n" +
 	"\vassignments\x18\x14 \x03(\v2\x16.quorate.v1.AssignmentR\vassignments\x122\n" +
 	"\tinstances\x18\x15 \x03(\v2\x14.quorate.v1.InstanceR\tinstances\x125\n" +
 	"\n" +
@@ -3120,6 +3203,13 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x04meta\x18\x03 \x03(\v2\x1b.quorate.v1.Group.MetaEntryR\x04meta\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x99\x01\n" +
+	"\x05Clone\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\x12/\n" +
+	"\x04meta\x18\x03 \x03(\v2\x1b.quorate.v1.Clone.MetaEntryR\x04meta\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbd\x01\n" +
 	"\n" +
 	"Constraint\x12\x0e\n" +
@@ -3220,7 +3310,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\"F\n" +
 	"\x05Phase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
-	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xb1\x05\n" +
+	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xdc\x05\n" +
 	"\rConfiguration\x12I\n" +
 	"\n" +
 	"properties\x18\x01 \x03(\v2).quorate.v1.Configuration.PropertiesEntryR\n" +
@@ -3230,7 +3320,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05nodes\x18\x04 \x03(\v2\x1d.quorate.v1.NodeConfigurationR\x05nodes\x122\n" +
 	"\tresources\x18\x05 \x03(\v2\x14.quorate.v1.ResourceR\tresources\x12)\n" +
 	"\x06groups\x18\x06 \x03(\v2\x11.quorate.v1.GroupR\x06groups\x128\n" +
-	"\vconstraints\x18\a \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x1a=\n" +
+	"\vconstraints\x18\a \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x12)\n" +
+	"\x06clones\x18\b \x03(\v2\x11.quorate.v1.CloneR\x06clones\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -3335,7 +3426,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -3355,115 +3446,120 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(*Move)(nil),                  // 15: quorate.v1.Move
 	(*OperationSpec)(nil),         // 16: quorate.v1.OperationSpec
 	(*Group)(nil),                 // 17: quorate.v1.Group
-	(*Constraint)(nil),            // 18: quorate.v1.Constraint
-	(*Location)(nil),              // 19: quorate.v1.Location
-	(*Colocation)(nil),            // 20: quorate.v1.Colocation
-	(*Order)(nil),                 // 21: quorate.v1.Order
-	(*Token)(nil),                 // 22: quorate.v1.Token
-	(*Assignment)(nil),            // 23: quorate.v1.Assignment
-	(*Instance)(nil),              // 24: quorate.v1.Instance
-	(*Operation)(nil),             // 25: quorate.v1.Operation
-	(*Result)(nil),                // 26: quorate.v1.Result
-	(*Event)(nil),                 // 27: quorate.v1.Event
-	(*Phase)(nil),                 // 28: quorate.v1.Phase
-	(*Configuration)(nil),         // 29: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 30: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 31: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 32: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 33: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 34: quorate.v1.Parameter
-	nil,                           // 35: quorate.v1.State.PropertiesEntry
-	nil,                           // 36: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 37: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 38: quorate.v1.Node.AttributesEntry
-	nil,                           // 39: quorate.v1.Resource.ParametersEntry
-	nil,                           // 40: quorate.v1.Resource.MetaEntry
-	nil,                           // 41: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 42: quorate.v1.Group.MetaEntry
-	nil,                           // 43: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 44: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 45: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 46: quorate.v1.NodeConfiguration.AttributesEntry
-	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
+	(*Clone)(nil),                 // 18: quorate.v1.Clone
+	(*Constraint)(nil),            // 19: quorate.v1.Constraint
+	(*Location)(nil),              // 20: quorate.v1.Location
+	(*Colocation)(nil),            // 21: quorate.v1.Colocation
+	(*Order)(nil),                 // 22: quorate.v1.Order
+	(*Token)(nil),                 // 23: quorate.v1.Token
+	(*Assignment)(nil),            // 24: quorate.v1.Assignment
+	(*Instance)(nil),              // 25: quorate.v1.Instance
+	(*Operation)(nil),             // 26: quorate.v1.Operation
+	(*Result)(nil),                // 27: quorate.v1.Result
+	(*Event)(nil),                 // 28: quorate.v1.Event
+	(*Phase)(nil),                 // 29: quorate.v1.Phase
+	(*Configuration)(nil),         // 30: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 31: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 32: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 33: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 34: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 35: quorate.v1.Parameter
+	nil,                           // 36: quorate.v1.State.PropertiesEntry
+	nil,                           // 37: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 38: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 39: quorate.v1.Node.AttributesEntry
+	nil,                           // 40: quorate.v1.Resource.ParametersEntry
+	nil,                           // 41: quorate.v1.Resource.MetaEntry
+	nil,                           // 42: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 43: quorate.v1.Group.MetaEntry
+	nil,                           // 44: quorate.v1.Clone.MetaEntry
+	nil,                           // 45: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 46: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 47: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 48: quorate.v1.NodeConfiguration.AttributesEntry
+	(*durationpb.Duration)(nil),   // 49: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	35, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	36, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	37, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	36, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	37, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	38, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
 	8,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
 	11, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
 	13, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
 	17, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	18, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	22, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	23, // 9: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	24, // 10: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	25, // 11: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	27, // 12: quorate.v1.State.events:type_name -> quorate.v1.Event
-	12, // 13: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	31, // 14: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
-	0,  // 15: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	38, // 16: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	1,  // 17: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	47, // 18: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	48, // 19: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	48, // 20: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	48, // 21: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	9,  // 22: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	10, // 23: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	48, // 24: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	29, // 25: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	39, // 26: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	40, // 27: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	16, // 28: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	15, // 29: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	14, // 30: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	47, // 31: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	48, // 32: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	47, // 33: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	47, // 34: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	41, // 35: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	42, // 36: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	19, // 37: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	20, // 38: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	21, // 39: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 40: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	48, // 41: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 42: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 43: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	48, // 44: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	48, // 45: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 46: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	47, // 47: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	48, // 48: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 49: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 50: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	47, // 51: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	48, // 52: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 53: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	28, // 54: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	47, // 55: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	43, // 56: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	44, // 57: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	45, // 58: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	30, // 59: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	13, // 60: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	17, // 61: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	18, // 62: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	46, // 63: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	48, // 64: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	32, // 65: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	29, // 66: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	29, // 67: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	34, // 68: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	16, // 69: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	14, // 70: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	71, // [71:71] is the sub-list for method output_type
-	71, // [71:71] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	19, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	23, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	18, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	24, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	25, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	26, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	28, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	12, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	32, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	0,  // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	39, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	1,  // 18: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	49, // 19: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	50, // 20: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	50, // 21: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	50, // 22: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	9,  // 23: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	10, // 24: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	50, // 25: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	30, // 26: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	40, // 27: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	41, // 28: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	16, // 29: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	15, // 30: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	14, // 31: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	49, // 32: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	50, // 33: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	49, // 34: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	49, // 35: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	42, // 36: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	43, // 37: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	44, // 38: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	20, // 39: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	21, // 40: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	22, // 41: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	2,  // 42: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	50, // 43: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 44: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	3,  // 45: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	50, // 46: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	50, // 47: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	4,  // 48: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	49, // 49: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	50, // 50: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	4,  // 51: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	5,  // 52: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	49, // 53: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	50, // 54: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	6,  // 55: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	29, // 56: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	49, // 57: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	45, // 58: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	46, // 59: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	47, // 60: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	31, // 61: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	13, // 62: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	17, // 63: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	19, // 64: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	18, // 65: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	48, // 66: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	50, // 67: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	33, // 68: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	30, // 69: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	30, // 70: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	35, // 71: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	16, // 72: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	14, // 73: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	74, // [74:74] is the sub-list for method output_type
+	74, // [74:74] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -3471,7 +3567,7 @@ func file_quorate_v1_model_proto_init() {
 	if File_quorate_v1_model_proto != nil {
 		return
 	}
-	file_quorate_v1_model_proto_msgTypes[11].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[12].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
@@ -3482,7 +3578,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
