@@ -33,6 +33,9 @@ func (d *draft) createConstraint(c *pb.Constraint) (string, error) {
 }
 
 func (d *draft) checkConstraint(c *pb.Constraint) error {
+	if err := checkServed(c); err != nil {
+		return err
+	}
 	switch kind := c.GetKind().(type) {
 	case *pb.Constraint_Location:
 		if NodeByName(d.State, kind.Location.Node) == nil {

@@ -231,6 +231,9 @@ func (d *draft) updateNode(u *pb.UpdateNode) (string, error) {
 			return "", err
 		}
 	}
+	if err := checkNoUtilization("node", u.SetUtilization); err != nil {
+		return "", err
+	}
 	if err := checkAddresses(u.Addresses); err != nil {
 		return "", err
 	}

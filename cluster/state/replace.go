@@ -55,6 +55,9 @@ func (d *draft) replaceNodes(c *pb.Configuration) error {
 			return refuse(Invalid, "node", "", "%s is given twice", given.Name)
 		}
 		seen[given.Name] = true
+		if err := checkNoUtilization("node", given.Utilization); err != nil {
+			return err
+		}
 		for _, name := range sortedKeys(given.Attributes) {
 			if err := checkName("node attribute", name, isName, nameRule); err != nil {
 				return err

@@ -58,6 +58,9 @@ func (d *draft) newResource(given *pb.Resource) (*pb.Resource, error) {
 	if given.Agent == "" {
 		return nil, refuse(Invalid, "agent", "name one, for example ocf:heartbeat:IPaddr2", "resource %s has none", given.Id)
 	}
+	if err := checkNoUtilization("resource", given.Utilization); err != nil {
+		return nil, err
+	}
 	meta, err := canonicalMap(ofResources, given.Meta)
 	if err != nil {
 		return nil, err
@@ -115,6 +118,9 @@ func sameOperation(a, b *pb.OperationSpec) bool {
 }
 
 func (d *draft) updateResource(u *pb.UpdateResource) (string, error) {
+	if err := checkNoUtilization("resource", u.SetUtilization); err != nil {
+		return "", err
+	}
 	if g := GroupByID(d.State, u.Id); g != nil {
 		return d.updateGroup(g, u)
 	}

@@ -1999,7 +1999,8 @@ type UpdateResource struct {
 	UnsetMeta       []string               `protobuf:"bytes,5,rep,name=unset_meta,json=unsetMeta,proto3" json:"unset_meta,omitempty"`
 	SetOperations   []*OperationSpec       `protobuf:"bytes,6,rep,name=set_operations,json=setOperations,proto3" json:"set_operations,omitempty"` // replaces the one of the same name and interval
 	UnsetOperations []*OperationSpec       `protobuf:"bytes,7,rep,name=unset_operations,json=unsetOperations,proto3" json:"unset_operations,omitempty"`
-	Traits          *Traits                `protobuf:"bytes,8,opt,name=traits,proto3" json:"traits,omitempty"` // of the agent as it is now; unset: kept
+	Traits          *Traits                `protobuf:"bytes,8,opt,name=traits,proto3" json:"traits,omitempty"`                                                                                                                 // of the agent as it is now; unset: kept
+	SetUtilization  map[string]string      `protobuf:"bytes,9,rep,name=set_utilization,json=setUtilization,proto3" json:"set_utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2086,6 +2087,13 @@ func (x *UpdateResource) GetUnsetOperations() []*OperationSpec {
 func (x *UpdateResource) GetTraits() *Traits {
 	if x != nil {
 		return x.Traits
+	}
+	return nil
+}
+
+func (x *UpdateResource) GetSetUtilization() map[string]string {
+	if x != nil {
+		return x.SetUtilization
 	}
 	return nil
 }
@@ -2435,16 +2443,17 @@ func (x *DeleteConstraint) GetId() string {
 }
 
 type UpdateNode struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Standby       *bool                  `protobuf:"varint,2,opt,name=standby,proto3,oneof" json:"standby,omitempty"`
-	Maintenance   *bool                  `protobuf:"varint,3,opt,name=maintenance,proto3,oneof" json:"maintenance,omitempty"`
-	Stopped       *bool                  `protobuf:"varint,4,opt,name=stopped,proto3,oneof" json:"stopped,omitempty"`
-	Disabled      *bool                  `protobuf:"varint,5,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
-	SetAttributes map[string]string      `protobuf:"bytes,6,rep,name=set_attributes,json=setAttributes,proto3" json:"set_attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes
-	Addresses     []string               `protobuf:"bytes,7,rep,name=addresses,proto3" json:"addresses,omitempty"`                                                                                                        // none: kept
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Standby        *bool                  `protobuf:"varint,2,opt,name=standby,proto3,oneof" json:"standby,omitempty"`
+	Maintenance    *bool                  `protobuf:"varint,3,opt,name=maintenance,proto3,oneof" json:"maintenance,omitempty"`
+	Stopped        *bool                  `protobuf:"varint,4,opt,name=stopped,proto3,oneof" json:"stopped,omitempty"`
+	Disabled       *bool                  `protobuf:"varint,5,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
+	SetAttributes  map[string]string      `protobuf:"bytes,6,rep,name=set_attributes,json=setAttributes,proto3" json:"set_attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`    // an empty value removes
+	Addresses      []string               `protobuf:"bytes,7,rep,name=addresses,proto3" json:"addresses,omitempty"`                                                                                                           // none: kept
+	SetUtilization map[string]string      `protobuf:"bytes,8,rep,name=set_utilization,json=setUtilization,proto3" json:"set_utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *UpdateNode) Reset() {
@@ -2522,6 +2531,13 @@ func (x *UpdateNode) GetSetAttributes() map[string]string {
 func (x *UpdateNode) GetAddresses() []string {
 	if x != nil {
 		return x.Addresses
+	}
+	return nil
+}
+
+func (x *UpdateNode) GetSetUtilization() map[string]string {
+	if x != nil {
+		return x.SetUtilization
 	}
 	return nil
 }
@@ -2894,7 +2910,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"X\n" +
 	"\x0eCreateResource\x120\n" +
 	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\"\xb6\x04\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\"\xd2\x05\n" +
 	"\x0eUpdateResource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12T\n" +
 	"\x0eset_parameters\x18\x02 \x03(\v2-.quorate.v1.UpdateResource.SetParametersEntryR\rsetParameters\x12)\n" +
@@ -2904,11 +2920,15 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"unset_meta\x18\x05 \x03(\tR\tunsetMeta\x12@\n" +
 	"\x0eset_operations\x18\x06 \x03(\v2\x19.quorate.v1.OperationSpecR\rsetOperations\x12D\n" +
 	"\x10unset_operations\x18\a \x03(\v2\x19.quorate.v1.OperationSpecR\x0funsetOperations\x12*\n" +
-	"\x06traits\x18\b \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x1a@\n" +
+	"\x06traits\x18\b \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x12W\n" +
+	"\x0fset_utilization\x18\t \x03(\v2..quorate.v1.UpdateResource.SetUtilizationEntryR\x0esetUtilization\x1a@\n" +
 	"\x12SetParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
 	"\fSetMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
+	"\x13SetUtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\" \n" +
 	"\x0eDeleteResource\x12\x0e\n" +
@@ -2931,7 +2951,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"constraint\x18\x01 \x01(\v2\x16.quorate.v1.ConstraintR\n" +
 	"constraint\"\"\n" +
 	"\x10DeleteConstraint\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x8d\x03\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xa5\x04\n" +
 	"\n" +
 	"UpdateNode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -2940,8 +2960,12 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\astopped\x18\x04 \x01(\bH\x02R\astopped\x88\x01\x01\x12\x1f\n" +
 	"\bdisabled\x18\x05 \x01(\bH\x03R\bdisabled\x88\x01\x01\x12P\n" +
 	"\x0eset_attributes\x18\x06 \x03(\v2).quorate.v1.UpdateNode.SetAttributesEntryR\rsetAttributes\x12\x1c\n" +
-	"\taddresses\x18\a \x03(\tR\taddresses\x1a@\n" +
+	"\taddresses\x18\a \x03(\tR\taddresses\x12S\n" +
+	"\x0fset_utilization\x18\b \x03(\v2*.quorate.v1.UpdateNode.SetUtilizationEntryR\x0esetUtilization\x1a@\n" +
 	"\x12SetAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
+	"\x13SetUtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
 	"\n" +
@@ -2983,7 +3007,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -3027,24 +3051,26 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	nil,                           // 39: quorate.v1.SetOptions.SetEntry
 	nil,                           // 40: quorate.v1.UpdateResource.SetParametersEntry
 	nil,                           // 41: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 42: quorate.v1.UpdateNode.SetAttributesEntry
-	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
-	(*Node)(nil),                  // 44: quorate.v1.Node
-	(*Token)(nil),                 // 45: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
-	(*Operation)(nil),             // 47: quorate.v1.Operation
-	(*Result)(nil),                // 48: quorate.v1.Result
-	(*Obstacle)(nil),              // 49: quorate.v1.Obstacle
-	(*Event)(nil),                 // 50: quorate.v1.Event
-	(*Resource)(nil),              // 51: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 52: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 53: quorate.v1.Traits
-	(*Clone)(nil),                 // 54: quorate.v1.Clone
-	(*Constraint)(nil),            // 55: quorate.v1.Constraint
-	(*Configuration)(nil),         // 56: quorate.v1.Configuration
+	nil,                           // 42: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 43: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 44: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(*Node)(nil),                  // 46: quorate.v1.Node
+	(*Token)(nil),                 // 47: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(*Operation)(nil),             // 49: quorate.v1.Operation
+	(*Result)(nil),                // 50: quorate.v1.Result
+	(*Obstacle)(nil),              // 51: quorate.v1.Obstacle
+	(*Event)(nil),                 // 52: quorate.v1.Event
+	(*Resource)(nil),              // 53: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 54: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 55: quorate.v1.Traits
+	(*Clone)(nil),                 // 56: quorate.v1.Clone
+	(*Constraint)(nil),            // 57: quorate.v1.Constraint
+	(*Configuration)(nil),         // 58: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	43, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	45, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
 	20, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
@@ -3063,22 +3089,22 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
 	19, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
 	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	44, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	46, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
 	37, // 20: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
 	38, // 21: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	44, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	45, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	44, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	46, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	46, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	47, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	46, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	48, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
 	9,  // 26: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	46, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	46, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	46, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	47, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	48, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	43, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	49, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	50, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	48, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	48, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	48, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	49, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	50, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	45, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	51, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	52, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
 	21, // 35: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
 	22, // 36: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
 	23, // 37: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
@@ -3097,21 +3123,23 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	29, // 50: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
 	0,  // 51: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
 	39, // 52: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	51, // 53: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	53, // 53: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
 	40, // 54: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
 	41, // 55: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	52, // 56: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	52, // 57: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	53, // 58: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	54, // 59: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	55, // 60: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	42, // 61: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	56, // 62: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	54, // 56: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	54, // 57: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	55, // 58: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	42, // 59: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	56, // 60: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	57, // 61: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	43, // 62: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	44, // 63: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	58, // 64: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -3164,7 +3192,7 @@ func file_quorate_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   42,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

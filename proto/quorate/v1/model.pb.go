@@ -130,6 +130,235 @@ func (Admission) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
+// Discovery says on which nodes probes look for a resource
+// ("Location Constraints": resource-discovery).
+type Discovery int32
+
+const (
+	Discovery_DISCOVERY_ALWAYS    Discovery = 0
+	Discovery_DISCOVERY_NEVER     Discovery = 1 // not where the location is: an operator vouches that it does not run there
+	Discovery_DISCOVERY_EXCLUSIVE Discovery = 2 // only where locations of this kind are, and it runs nowhere else
+)
+
+// Enum value maps for Discovery.
+var (
+	Discovery_name = map[int32]string{
+		0: "DISCOVERY_ALWAYS",
+		1: "DISCOVERY_NEVER",
+		2: "DISCOVERY_EXCLUSIVE",
+	}
+	Discovery_value = map[string]int32{
+		"DISCOVERY_ALWAYS":    0,
+		"DISCOVERY_NEVER":     1,
+		"DISCOVERY_EXCLUSIVE": 2,
+	}
+)
+
+func (x Discovery) Enum() *Discovery {
+	p := new(Discovery)
+	*p = x
+	return p
+}
+
+func (x Discovery) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Discovery) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[2].Descriptor()
+}
+
+func (Discovery) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[2]
+}
+
+func (x Discovery) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Discovery.Descriptor instead.
+func (Discovery) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+type Comparison int32
+
+const (
+	Comparison_COMPARISON_UNSPECIFIED Comparison = 0
+	Comparison_COMPARISON_DEFINED     Comparison = 1
+	Comparison_COMPARISON_NOT_DEFINED Comparison = 2
+	Comparison_COMPARISON_EQ          Comparison = 3
+	Comparison_COMPARISON_NE          Comparison = 4
+	Comparison_COMPARISON_LT          Comparison = 5
+	Comparison_COMPARISON_LTE         Comparison = 6
+	Comparison_COMPARISON_GT          Comparison = 7
+	Comparison_COMPARISON_GTE         Comparison = 8
+)
+
+// Enum value maps for Comparison.
+var (
+	Comparison_name = map[int32]string{
+		0: "COMPARISON_UNSPECIFIED",
+		1: "COMPARISON_DEFINED",
+		2: "COMPARISON_NOT_DEFINED",
+		3: "COMPARISON_EQ",
+		4: "COMPARISON_NE",
+		5: "COMPARISON_LT",
+		6: "COMPARISON_LTE",
+		7: "COMPARISON_GT",
+		8: "COMPARISON_GTE",
+	}
+	Comparison_value = map[string]int32{
+		"COMPARISON_UNSPECIFIED": 0,
+		"COMPARISON_DEFINED":     1,
+		"COMPARISON_NOT_DEFINED": 2,
+		"COMPARISON_EQ":          3,
+		"COMPARISON_NE":          4,
+		"COMPARISON_LT":          5,
+		"COMPARISON_LTE":         6,
+		"COMPARISON_GT":          7,
+		"COMPARISON_GTE":         8,
+	}
+)
+
+func (x Comparison) Enum() *Comparison {
+	p := new(Comparison)
+	*p = x
+	return p
+}
+
+func (x Comparison) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Comparison) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[3].Descriptor()
+}
+
+func (Comparison) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[3]
+}
+
+func (x Comparison) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Comparison.Descriptor instead.
+func (Comparison) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+// ValueType says as what two values are compared.
+type ValueType int32
+
+const (
+	ValueType_VALUE_TYPE_UNSPECIFIED ValueType = 0 // EQ and NE as strings, the others as numbers, whole if both are
+	ValueType_VALUE_TYPE_STRING      ValueType = 1 // without regard to case
+	ValueType_VALUE_TYPE_INTEGER     ValueType = 2
+	ValueType_VALUE_TYPE_NUMBER      ValueType = 3
+	ValueType_VALUE_TYPE_VERSION     ValueType = 4 // numbers with dots between
+)
+
+// Enum value maps for ValueType.
+var (
+	ValueType_name = map[int32]string{
+		0: "VALUE_TYPE_UNSPECIFIED",
+		1: "VALUE_TYPE_STRING",
+		2: "VALUE_TYPE_INTEGER",
+		3: "VALUE_TYPE_NUMBER",
+		4: "VALUE_TYPE_VERSION",
+	}
+	ValueType_value = map[string]int32{
+		"VALUE_TYPE_UNSPECIFIED": 0,
+		"VALUE_TYPE_STRING":      1,
+		"VALUE_TYPE_INTEGER":     2,
+		"VALUE_TYPE_NUMBER":      3,
+		"VALUE_TYPE_VERSION":     4,
+	}
+)
+
+func (x ValueType) Enum() *ValueType {
+	p := new(ValueType)
+	*p = x
+	return p
+}
+
+func (x ValueType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ValueType) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[4].Descriptor()
+}
+
+func (ValueType) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[4]
+}
+
+func (x ValueType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ValueType.Descriptor instead.
+func (ValueType) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+type DateOperation int32
+
+const (
+	DateOperation_DATE_OPERATION_UNSPECIFIED DateOperation = 0
+	DateOperation_DATE_OPERATION_GT          DateOperation = 1 // later than start
+	DateOperation_DATE_OPERATION_LT          DateOperation = 2 // earlier than end
+	DateOperation_DATE_OPERATION_IN_RANGE    DateOperation = 3 // both ends included; one of them may be empty
+	DateOperation_DATE_OPERATION_SPEC        DateOperation = 4
+)
+
+// Enum value maps for DateOperation.
+var (
+	DateOperation_name = map[int32]string{
+		0: "DATE_OPERATION_UNSPECIFIED",
+		1: "DATE_OPERATION_GT",
+		2: "DATE_OPERATION_LT",
+		3: "DATE_OPERATION_IN_RANGE",
+		4: "DATE_OPERATION_SPEC",
+	}
+	DateOperation_value = map[string]int32{
+		"DATE_OPERATION_UNSPECIFIED": 0,
+		"DATE_OPERATION_GT":          1,
+		"DATE_OPERATION_LT":          2,
+		"DATE_OPERATION_IN_RANGE":    3,
+		"DATE_OPERATION_SPEC":        4,
+	}
+)
+
+func (x DateOperation) Enum() *DateOperation {
+	p := new(DateOperation)
+	*p = x
+	return p
+}
+
+func (x DateOperation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DateOperation) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[5].Descriptor()
+}
+
+func (DateOperation) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[5]
+}
+
+func (x DateOperation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DateOperation.Descriptor instead.
+func (DateOperation) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+}
+
 type OrderKind int32
 
 const (
@@ -163,11 +392,11 @@ func (x OrderKind) String() string {
 }
 
 func (OrderKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[2].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[6].Descriptor()
 }
 
 func (OrderKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[2]
+	return &file_quorate_v1_model_proto_enumTypes[6]
 }
 
 func (x OrderKind) Number() protoreflect.EnumNumber {
@@ -176,7 +405,53 @@ func (x OrderKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderKind.Descriptor instead.
 func (OrderKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+}
+
+type OrderAction int32
+
+const (
+	OrderAction_ORDER_ACTION_START OrderAction = 0
+	OrderAction_ORDER_ACTION_STOP  OrderAction = 1
+)
+
+// Enum value maps for OrderAction.
+var (
+	OrderAction_name = map[int32]string{
+		0: "ORDER_ACTION_START",
+		1: "ORDER_ACTION_STOP",
+	}
+	OrderAction_value = map[string]int32{
+		"ORDER_ACTION_START": 0,
+		"ORDER_ACTION_STOP":  1,
+	}
+)
+
+func (x OrderAction) Enum() *OrderAction {
+	p := new(OrderAction)
+	*p = x
+	return p
+}
+
+func (x OrderAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OrderAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[7].Descriptor()
+}
+
+func (OrderAction) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[7]
+}
+
+func (x OrderAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OrderAction.Descriptor instead.
+func (OrderAction) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 type InstanceState int32
@@ -218,11 +493,11 @@ func (x InstanceState) String() string {
 }
 
 func (InstanceState) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[3].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[8].Descriptor()
 }
 
 func (InstanceState) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[3]
+	return &file_quorate_v1_model_proto_enumTypes[8]
 }
 
 func (x InstanceState) Number() protoreflect.EnumNumber {
@@ -231,7 +506,7 @@ func (x InstanceState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use InstanceState.Descriptor instead.
 func (InstanceState) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 type OperationKind int32
@@ -276,11 +551,11 @@ func (x OperationKind) String() string {
 }
 
 func (OperationKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[4].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[9].Descriptor()
 }
 
 func (OperationKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[4]
+	return &file_quorate_v1_model_proto_enumTypes[9]
 }
 
 func (x OperationKind) Number() protoreflect.EnumNumber {
@@ -289,7 +564,7 @@ func (x OperationKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OperationKind.Descriptor instead.
 func (OperationKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 type Outcome int32
@@ -334,11 +609,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[5].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[5]
+	return &file_quorate_v1_model_proto_enumTypes[10]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -347,7 +622,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 type Severity int32
@@ -383,11 +658,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[6].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[6]
+	return &file_quorate_v1_model_proto_enumTypes[11]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -396,7 +671,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 // State is everything that the log of commands leads to.
@@ -641,7 +916,8 @@ type Node struct {
 	Stopped             bool                   `protobuf:"varint,7,opt,name=stopped,proto3" json:"stopped,omitempty"`         // `cluster stop`: handed its work over and idles
 	Disabled            bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`       // `cluster disable`: after a boot it waits for `cluster start`
 	Attributes          map[string]string      `protobuf:"bytes,9,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Version             string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"` // of the binary, as the node last said
+	Utilization         map[string]string      `protobuf:"bytes,33,rep,name=utilization,proto3" json:"utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // what it has to give; whole numbers
+	Version             string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`                                                                                   // of the binary, as the node last said
 	Admission           Admission              `protobuf:"varint,20,opt,name=admission,proto3,enum=quorate.v1.Admission" json:"admission,omitempty"`
 	Epoch               uint64                 `protobuf:"varint,21,opt,name=epoch,proto3" json:"epoch,omitempty"`                                                        // raised by every Admit; 0 before the first
 	Nonce               uint64                 `protobuf:"varint,22,opt,name=nonce,proto3" json:"nonce,omitempty"`                                                        // of the agent start that this epoch belongs to
@@ -750,6 +1026,13 @@ func (x *Node) GetDisabled() bool {
 func (x *Node) GetAttributes() map[string]string {
 	if x != nil {
 		return x.Attributes
+	}
+	return nil
+}
+
+func (x *Node) GetUtilization() map[string]string {
+	if x != nil {
+		return x.Utilization
 	}
 	return nil
 }
@@ -1128,11 +1411,12 @@ type Resource struct {
 	Parameters    map[string]string      `protobuf:"bytes,3,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Meta          map[string]string      `protobuf:"bytes,4,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Operations    []*OperationSpec       `protobuf:"bytes,5,rep,name=operations,proto3" json:"operations,omitempty"`
-	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"` // log index of the newest change of agent or parameters
-	Deleting      bool                   `protobuf:"varint,7,opt,name=deleting,proto3" json:"deleting,omitempty"` // to be removed once it is stopped everywhere
-	Move          *Move                  `protobuf:"bytes,8,opt,name=move,proto3" json:"move,omitempty"`          // an operator's move; no constraint
-	Traits        *Traits                `protobuf:"bytes,9,opt,name=traits,proto3" json:"traits,omitempty"`      // of its agent, at the time it was created or updated
-	Restart       uint64                 `protobuf:"varint,10,opt,name=restart,proto3" json:"restart,omitempty"`  // log index of the newest `resource restart`
+	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`                                                                                 // log index of the newest change of agent or parameters
+	Deleting      bool                   `protobuf:"varint,7,opt,name=deleting,proto3" json:"deleting,omitempty"`                                                                                 // to be removed once it is stopped everywhere
+	Move          *Move                  `protobuf:"bytes,8,opt,name=move,proto3" json:"move,omitempty"`                                                                                          // an operator's move; no constraint
+	Traits        *Traits                `protobuf:"bytes,9,opt,name=traits,proto3" json:"traits,omitempty"`                                                                                      // of its agent, at the time it was created or updated
+	Restart       uint64                 `protobuf:"varint,10,opt,name=restart,proto3" json:"restart,omitempty"`                                                                                  // log index of the newest `resource restart`
+	Utilization   map[string]string      `protobuf:"bytes,11,rep,name=utilization,proto3" json:"utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // what it takes of a node's; whole numbers ("Utilization and Placement Strategy")
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1235,6 +1519,13 @@ func (x *Resource) GetRestart() uint64 {
 		return x.Restart
 	}
 	return 0
+}
+
+func (x *Resource) GetUtilization() map[string]string {
+	if x != nil {
+		return x.Utilization
+	}
+	return nil
 }
 
 // Traits are what the scheduler must know of a resource's agent.
@@ -1647,13 +1938,18 @@ func (*Constraint_Colocation) isConstraint_Kind() {}
 
 func (*Constraint_Order) isConstraint_Kind() {}
 
+// Location says how much a resource likes a node, or each node that a rule holds
+// for (Pacemaker Explained 3.0, "Location Constraints").
 type Location struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // name
-	Score         int64                  `protobuf:"varint,3,opt,name=score,proto3" json:"score,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Resource       string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node           string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // name; empty with a rule
+	Score          int64                  `protobuf:"varint,3,opt,name=score,proto3" json:"score,omitempty"`
+	Rule           *Rule                  `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`                                           // in place of node
+	ScoreAttribute string                 `protobuf:"bytes,5,opt,name=score_attribute,json=scoreAttribute,proto3" json:"score_attribute,omitempty"` // with a rule, in place of score: the node attribute that has it
+	Discovery      Discovery              `protobuf:"varint,6,opt,name=discovery,proto3,enum=quorate.v1.Discovery" json:"discovery,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Location) Reset() {
@@ -1707,19 +2003,344 @@ func (x *Location) GetScore() int64 {
 	return 0
 }
 
-// Colocation places resource with (or, for a negative score, away from) with.
+func (x *Location) GetRule() *Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *Location) GetScoreAttribute() string {
+	if x != nil {
+		return x.ScoreAttribute
+	}
+	return ""
+}
+
+func (x *Location) GetDiscovery() Discovery {
+	if x != nil {
+		return x.Discovery
+	}
+	return Discovery_DISCOVERY_ALWAYS
+}
+
+// Rule is a condition on a node and a time. It holds if all of its conditions do,
+// or any of them; one without conditions holds (Pacemaker Explained 3.0, "Rules").
+type Rule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Any           bool                   `protobuf:"varint,1,opt,name=any,proto3" json:"any,omitempty"` // false: all
+	Conditions    []*Condition           `protobuf:"bytes,2,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rule) Reset() {
+	*x = Rule{}
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rule) ProtoMessage() {}
+
+func (x *Rule) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rule.ProtoReflect.Descriptor instead.
+func (*Rule) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Rule) GetAny() bool {
+	if x != nil {
+		return x.Any
+	}
+	return false
+}
+
+func (x *Rule) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+type Condition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Condition_Rule
+	//	*Condition_Attribute
+	//	*Condition_Date
+	Kind          isCondition_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Condition) Reset() {
+	*x = Condition{}
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Condition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Condition) ProtoMessage() {}
+
+func (x *Condition) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Condition.ProtoReflect.Descriptor instead.
+func (*Condition) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Condition) GetKind() isCondition_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Condition) GetRule() *Rule {
+	if x != nil {
+		if x, ok := x.Kind.(*Condition_Rule); ok {
+			return x.Rule
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetAttribute() *AttributeCondition {
+	if x != nil {
+		if x, ok := x.Kind.(*Condition_Attribute); ok {
+			return x.Attribute
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetDate() *DateCondition {
+	if x != nil {
+		if x, ok := x.Kind.(*Condition_Date); ok {
+			return x.Date
+		}
+	}
+	return nil
+}
+
+type isCondition_Kind interface {
+	isCondition_Kind()
+}
+
+type Condition_Rule struct {
+	Rule *Rule `protobuf:"bytes,1,opt,name=rule,proto3,oneof"`
+}
+
+type Condition_Attribute struct {
+	Attribute *AttributeCondition `protobuf:"bytes,2,opt,name=attribute,proto3,oneof"`
+}
+
+type Condition_Date struct {
+	Date *DateCondition `protobuf:"bytes,3,opt,name=date,proto3,oneof"`
+}
+
+func (*Condition_Rule) isCondition_Kind() {}
+
+func (*Condition_Attribute) isCondition_Kind() {}
+
+func (*Condition_Date) isCondition_Kind() {}
+
+// AttributeCondition compares an attribute of a node. One that the node lacks is
+// not equal to any value, and not less or greater either.
+type AttributeCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attribute     string                 `protobuf:"bytes,1,opt,name=attribute,proto3" json:"attribute,omitempty"` // name; #uname is the node's own
+	Comparison    Comparison             `protobuf:"varint,2,opt,name=comparison,proto3,enum=quorate.v1.Comparison" json:"comparison,omitempty"`
+	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"` // empty with DEFINED and NOT_DEFINED
+	Type          ValueType              `protobuf:"varint,4,opt,name=type,proto3,enum=quorate.v1.ValueType" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttributeCondition) Reset() {
+	*x = AttributeCondition{}
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttributeCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttributeCondition) ProtoMessage() {}
+
+func (x *AttributeCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttributeCondition.ProtoReflect.Descriptor instead.
+func (*AttributeCondition) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *AttributeCondition) GetAttribute() string {
+	if x != nil {
+		return x.Attribute
+	}
+	return ""
+}
+
+func (x *AttributeCondition) GetComparison() Comparison {
+	if x != nil {
+		return x.Comparison
+	}
+	return Comparison_COMPARISON_UNSPECIFIED
+}
+
+func (x *AttributeCondition) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *AttributeCondition) GetType() ValueType {
+	if x != nil {
+		return x.Type
+	}
+	return ValueType_VALUE_TYPE_UNSPECIFIED
+}
+
+// DateCondition is a condition on the time, in UTC ("Date/Time Expressions").
+type DateCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     DateOperation          `protobuf:"varint,1,opt,name=operation,proto3,enum=quorate.v1.DateOperation" json:"operation,omitempty"`
+	Start         string                 `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`                                                                                 // of GT and IN_RANGE: a date and time of ISO 8601, UTC without a zone
+	End           string                 `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`                                                                                     // of LT and IN_RANGE
+	Duration      map[string]string      `protobuf:"bytes,4,rep,name=duration,proto3" json:"duration,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // of IN_RANGE in place of end: years, months, weeks, days, hours, minutes, seconds
+	Spec          map[string]string      `protobuf:"bytes,5,rep,name=spec,proto3" json:"spec,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`         // of SPEC: ranges by hours, weekdays, months, …; all must have the time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DateCondition) Reset() {
+	*x = DateCondition{}
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DateCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DateCondition) ProtoMessage() {}
+
+func (x *DateCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DateCondition.ProtoReflect.Descriptor instead.
+func (*DateCondition) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DateCondition) GetOperation() DateOperation {
+	if x != nil {
+		return x.Operation
+	}
+	return DateOperation_DATE_OPERATION_UNSPECIFIED
+}
+
+func (x *DateCondition) GetStart() string {
+	if x != nil {
+		return x.Start
+	}
+	return ""
+}
+
+func (x *DateCondition) GetEnd() string {
+	if x != nil {
+		return x.End
+	}
+	return ""
+}
+
+func (x *DateCondition) GetDuration() map[string]string {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *DateCondition) GetSpec() map[string]string {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+// Colocation places resource with (or, for a negative score, away from) with; or
+// the resources of sets: each set with the one before it, and in a sequence each
+// resource with the one before it ("Colocation Constraints", "Resource Sets").
 type Colocation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"` // the dependent
 	With          string                 `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`         // the primary
 	Score         int64                  `protobuf:"varint,3,opt,name=score,proto3" json:"score,omitempty"`
+	Sets          []*ResourceSet         `protobuf:"bytes,4,rep,name=sets,proto3" json:"sets,omitempty"`                                        // in place of resource and with
+	NodeAttribute string                 `protobuf:"bytes,5,opt,name=node_attribute,json=nodeAttribute,proto3" json:"node_attribute,omitempty"` // nodes with one value of it count as one; empty: each node is its own
+	Influence     *bool                  `protobuf:"varint,6,opt,name=influence,proto3,oneof" json:"influence,omitempty"`                       // whether the dependent's wishes count for an active primary; unset: as its option critical says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +2352,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +2365,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Colocation) GetResource() string {
@@ -1768,19 +2389,47 @@ func (x *Colocation) GetScore() int64 {
 	return 0
 }
 
+func (x *Colocation) GetSets() []*ResourceSet {
+	if x != nil {
+		return x.Sets
+	}
+	return nil
+}
+
+func (x *Colocation) GetNodeAttribute() string {
+	if x != nil {
+		return x.NodeAttribute
+	}
+	return ""
+}
+
+func (x *Colocation) GetInfluence() bool {
+	if x != nil && x.Influence != nil {
+		return *x.Influence
+	}
+	return false
+}
+
+// Order lets then start (or stop) after first has; or the resources of sets: each
+// set after the one before it, and so each resource of a sequence
+// ("Ordering Constraints", "Resource Sets").
 type Order struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	First         string                 `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
 	Then          string                 `protobuf:"bytes,2,opt,name=then,proto3" json:"then,omitempty"`
 	Kind          OrderKind              `protobuf:"varint,3,opt,name=kind,proto3,enum=quorate.v1.OrderKind" json:"kind,omitempty"`
-	Asymmetrical  bool                   `protobuf:"varint,4,opt,name=asymmetrical,proto3" json:"asymmetrical,omitempty"` // true: no opposite order for stopping
+	Asymmetrical  bool                   `protobuf:"varint,4,opt,name=asymmetrical,proto3" json:"asymmetrical,omitempty"` // true: no opposite order for the opposite actions
+	FirstAction   OrderAction            `protobuf:"varint,5,opt,name=first_action,json=firstAction,proto3,enum=quorate.v1.OrderAction" json:"first_action,omitempty"`
+	ThenAction    OrderAction            `protobuf:"varint,6,opt,name=then_action,json=thenAction,proto3,enum=quorate.v1.OrderAction" json:"then_action,omitempty"`
+	AnyInstance   bool                   `protobuf:"varint,7,opt,name=any_instance,json=anyInstance,proto3" json:"any_instance,omitempty"` // require-all=false: of first, which is a clone, one instance is enough
+	Sets          []*ResourceSet         `protobuf:"bytes,8,rep,name=sets,proto3" json:"sets,omitempty"`                                   // in place of first and then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +2441,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +2454,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Order) GetFirst() string {
@@ -1836,6 +2485,103 @@ func (x *Order) GetAsymmetrical() bool {
 	return false
 }
 
+func (x *Order) GetFirstAction() OrderAction {
+	if x != nil {
+		return x.FirstAction
+	}
+	return OrderAction_ORDER_ACTION_START
+}
+
+func (x *Order) GetThenAction() OrderAction {
+	if x != nil {
+		return x.ThenAction
+	}
+	return OrderAction_ORDER_ACTION_START
+}
+
+func (x *Order) GetAnyInstance() bool {
+	if x != nil {
+		return x.AnyInstance
+	}
+	return false
+}
+
+func (x *Order) GetSets() []*ResourceSet {
+	if x != nil {
+		return x.Sets
+	}
+	return nil
+}
+
+// ResourceSet is one set of a constraint ("Resource Sets").
+type ResourceSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     []string               `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`                        // ids, in the order of the sequence
+	Parallel      bool                   `protobuf:"varint,2,opt,name=parallel,proto3" json:"parallel,omitempty"`                         // sequential=false: they are not bound to each other
+	Any           bool                   `protobuf:"varint,3,opt,name=any,proto3" json:"any,omitempty"`                                   // require-all=false, of an order: one of them is enough for the next set
+	Action        OrderAction            `protobuf:"varint,4,opt,name=action,proto3,enum=quorate.v1.OrderAction" json:"action,omitempty"` // of an order
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceSet) Reset() {
+	*x = ResourceSet{}
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceSet) ProtoMessage() {}
+
+func (x *ResourceSet) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceSet.ProtoReflect.Descriptor instead.
+func (*ResourceSet) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ResourceSet) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *ResourceSet) GetParallel() bool {
+	if x != nil {
+		return x.Parallel
+	}
+	return false
+}
+
+func (x *ResourceSet) GetAny() bool {
+	if x != nil {
+		return x.Any
+	}
+	return false
+}
+
+func (x *ResourceSet) GetAction() OrderAction {
+	if x != nil {
+		return x.Action
+	}
+	return OrderAction_ORDER_ACTION_START
+}
+
 // Token lets one node join once. Only a hash of its secret is kept.
 type Token struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1849,7 +2595,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2607,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2620,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Token) GetId() string {
@@ -1924,7 +2670,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1936,7 +2682,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1949,7 +2695,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Assignment) GetResource() string {
@@ -2014,7 +2760,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2772,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2785,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Instance) GetResource() string {
@@ -2138,7 +2884,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2150,7 +2896,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2163,7 +2909,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -2254,7 +3000,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +3012,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +3025,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -2400,7 +3146,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2412,7 +3158,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2425,7 +3171,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Event) GetId() uint64 {
@@ -2516,7 +3262,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +3274,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +3287,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Phase) GetName() string {
@@ -2576,7 +3322,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +3334,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +3347,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -2666,13 +3412,14 @@ type NodeConfiguration struct {
 	Standby       bool                   `protobuf:"varint,2,opt,name=standby,proto3" json:"standby,omitempty"`
 	Maintenance   bool                   `protobuf:"varint,3,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	Attributes    map[string]string      `protobuf:"bytes,4,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Utilization   map[string]string      `protobuf:"bytes,5,rep,name=utilization,proto3" json:"utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +3431,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +3444,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -2728,6 +3475,13 @@ func (x *NodeConfiguration) GetAttributes() map[string]string {
 	return nil
 }
 
+func (x *NodeConfiguration) GetUtilization() map[string]string {
+	if x != nil {
+		return x.Utilization
+	}
+	return nil
+}
+
 // Checkpoint is the configuration that one change of a person led to. The newest
 // is the present one, and each tells how the one before it was: so a hundred
 // configurations take the room of what differs between them.
@@ -2747,7 +3501,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2759,7 +3513,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2772,7 +3526,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -2830,7 +3584,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2842,7 +3596,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2855,7 +3609,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -2888,7 +3642,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2900,7 +3654,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2913,7 +3667,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -2980,7 +3734,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2992,7 +3746,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3005,7 +3759,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Parameter) GetName() string {
@@ -3106,7 +3860,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb3\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb8\b\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -3118,7 +3872,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\bdisabled\x18\b \x01(\bR\bdisabled\x12@\n" +
 	"\n" +
 	"attributes\x18\t \x03(\v2 .quorate.v1.Node.AttributesEntryR\n" +
-	"attributes\x12\x18\n" +
+	"attributes\x12C\n" +
+	"\vutilization\x18! \x03(\v2!.quorate.v1.Node.UtilizationEntryR\vutilization\x12\x18\n" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x123\n" +
 	"\tadmission\x18\x14 \x01(\x0e2\x15.quorate.v1.AdmissionR\tadmission\x12\x14\n" +
@@ -3139,6 +3894,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10UtilizationEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"A\n" +
 	"\x05Reach\x12\x1a\n" +
 	"\bisolated\x18\x01 \x01(\x04R\bisolated\x12\x1c\n" +
@@ -3158,7 +3916,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12*\n" +
 	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05index\x18\x06 \x01(\x04R\x05index\x12?\n" +
-	"\rconfiguration\x18\a \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\x81\x04\n" +
+	"\rconfiguration\x18\a \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\x8a\x05\n" +
 	"\bResource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12D\n" +
@@ -3174,11 +3932,15 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x04move\x18\b \x01(\v2\x10.quorate.v1.MoveR\x04move\x12*\n" +
 	"\x06traits\x18\t \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x12\x18\n" +
 	"\arestart\x18\n" +
-	" \x01(\x04R\arestart\x1a=\n" +
+	" \x01(\x04R\arestart\x12G\n" +
+	"\vutilization\x18\v \x03(\v2%.quorate.v1.Resource.UtilizationEntryR\vutilization\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10UtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
 	"\x06Traits\x12\x1e\n" +
@@ -3219,21 +3981,68 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"colocation\x18\x03 \x01(\v2\x16.quorate.v1.ColocationH\x00R\n" +
 	"colocation\x12)\n" +
 	"\x05order\x18\x04 \x01(\v2\x11.quorate.v1.OrderH\x00R\x05orderB\x06\n" +
-	"\x04kind\"P\n" +
+	"\x04kind\"\xd4\x01\n" +
 	"\bLocation\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
-	"\x05score\x18\x03 \x01(\x03R\x05score\"R\n" +
+	"\x05score\x18\x03 \x01(\x03R\x05score\x12$\n" +
+	"\x04rule\x18\x04 \x01(\v2\x10.quorate.v1.RuleR\x04rule\x12'\n" +
+	"\x0fscore_attribute\x18\x05 \x01(\tR\x0escoreAttribute\x123\n" +
+	"\tdiscovery\x18\x06 \x01(\x0e2\x15.quorate.v1.DiscoveryR\tdiscovery\"O\n" +
+	"\x04Rule\x12\x10\n" +
+	"\x03any\x18\x01 \x01(\bR\x03any\x125\n" +
+	"\n" +
+	"conditions\x18\x02 \x03(\v2\x15.quorate.v1.ConditionR\n" +
+	"conditions\"\xac\x01\n" +
+	"\tCondition\x12&\n" +
+	"\x04rule\x18\x01 \x01(\v2\x10.quorate.v1.RuleH\x00R\x04rule\x12>\n" +
+	"\tattribute\x18\x02 \x01(\v2\x1e.quorate.v1.AttributeConditionH\x00R\tattribute\x12/\n" +
+	"\x04date\x18\x03 \x01(\v2\x19.quorate.v1.DateConditionH\x00R\x04dateB\x06\n" +
+	"\x04kind\"\xab\x01\n" +
+	"\x12AttributeCondition\x12\x1c\n" +
+	"\tattribute\x18\x01 \x01(\tR\tattribute\x126\n" +
+	"\n" +
+	"comparison\x18\x02 \x01(\x0e2\x16.quorate.v1.ComparisonR\n" +
+	"comparison\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12)\n" +
+	"\x04type\x18\x04 \x01(\x0e2\x15.quorate.v1.ValueTypeR\x04type\"\xe4\x02\n" +
+	"\rDateCondition\x127\n" +
+	"\toperation\x18\x01 \x01(\x0e2\x19.quorate.v1.DateOperationR\toperation\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\tR\x05start\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\tR\x03end\x12C\n" +
+	"\bduration\x18\x04 \x03(\v2'.quorate.v1.DateCondition.DurationEntryR\bduration\x127\n" +
+	"\x04spec\x18\x05 \x03(\v2#.quorate.v1.DateCondition.SpecEntryR\x04spec\x1a;\n" +
+	"\rDurationEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tSpecEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd7\x01\n" +
 	"\n" +
 	"Colocation\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04with\x18\x02 \x01(\tR\x04with\x12\x14\n" +
-	"\x05score\x18\x03 \x01(\x03R\x05score\"\x80\x01\n" +
+	"\x05score\x18\x03 \x01(\x03R\x05score\x12+\n" +
+	"\x04sets\x18\x04 \x03(\v2\x17.quorate.v1.ResourceSetR\x04sets\x12%\n" +
+	"\x0enode_attribute\x18\x05 \x01(\tR\rnodeAttribute\x12!\n" +
+	"\tinfluence\x18\x06 \x01(\bH\x00R\tinfluence\x88\x01\x01B\f\n" +
+	"\n" +
+	"_influence\"\xc6\x02\n" +
 	"\x05Order\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\tR\x05first\x12\x12\n" +
 	"\x04then\x18\x02 \x01(\tR\x04then\x12)\n" +
 	"\x04kind\x18\x03 \x01(\x0e2\x15.quorate.v1.OrderKindR\x04kind\x12\"\n" +
-	"\fasymmetrical\x18\x04 \x01(\bR\fasymmetrical\"\x9d\x01\n" +
+	"\fasymmetrical\x18\x04 \x01(\bR\fasymmetrical\x12:\n" +
+	"\ffirst_action\x18\x05 \x01(\x0e2\x17.quorate.v1.OrderActionR\vfirstAction\x128\n" +
+	"\vthen_action\x18\x06 \x01(\x0e2\x17.quorate.v1.OrderActionR\n" +
+	"thenAction\x12!\n" +
+	"\fany_instance\x18\a \x01(\bR\vanyInstance\x12+\n" +
+	"\x04sets\x18\b \x03(\v2\x17.quorate.v1.ResourceSetR\x04sets\"\x8a\x01\n" +
+	"\vResourceSet\x12\x1c\n" +
+	"\tresources\x18\x01 \x03(\tR\tresources\x12\x1a\n" +
+	"\bparallel\x18\x02 \x01(\bR\bparallel\x12\x10\n" +
+	"\x03any\x18\x03 \x01(\bR\x03any\x12/\n" +
+	"\x06action\x18\x04 \x01(\x0e2\x17.quorate.v1.OrderActionR\x06action\"\x9d\x01\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rsecret_sha256\x18\x02 \x01(\fR\fsecretSha256\x129\n" +
@@ -3330,15 +4139,19 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf1\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x83\x03\n" +
 	"\x11NodeConfiguration\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\astandby\x18\x02 \x01(\bR\astandby\x12 \n" +
 	"\vmaintenance\x18\x03 \x01(\bR\vmaintenance\x12M\n" +
 	"\n" +
 	"attributes\x18\x04 \x03(\v2-.quorate.v1.NodeConfiguration.AttributesEntryR\n" +
-	"attributes\x1a=\n" +
+	"attributes\x12P\n" +
+	"\vutilization\x18\x05 \x03(\v2..quorate.v1.NodeConfiguration.UtilizationEntryR\vutilization\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10UtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
 	"\n" +
@@ -3383,11 +4196,41 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tAdmission\x12\x12\n" +
 	"\x0eADMISSION_NONE\x10\x00\x12\x16\n" +
 	"\x12ADMISSION_ADMITTED\x10\x01\x12\x12\n" +
-	"\x0eADMISSION_GONE\x10\x02*X\n" +
+	"\x0eADMISSION_GONE\x10\x02*O\n" +
+	"\tDiscovery\x12\x14\n" +
+	"\x10DISCOVERY_ALWAYS\x10\x00\x12\x13\n" +
+	"\x0fDISCOVERY_NEVER\x10\x01\x12\x17\n" +
+	"\x13DISCOVERY_EXCLUSIVE\x10\x02*\xd0\x01\n" +
+	"\n" +
+	"Comparison\x12\x1a\n" +
+	"\x16COMPARISON_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12COMPARISON_DEFINED\x10\x01\x12\x1a\n" +
+	"\x16COMPARISON_NOT_DEFINED\x10\x02\x12\x11\n" +
+	"\rCOMPARISON_EQ\x10\x03\x12\x11\n" +
+	"\rCOMPARISON_NE\x10\x04\x12\x11\n" +
+	"\rCOMPARISON_LT\x10\x05\x12\x12\n" +
+	"\x0eCOMPARISON_LTE\x10\x06\x12\x11\n" +
+	"\rCOMPARISON_GT\x10\a\x12\x12\n" +
+	"\x0eCOMPARISON_GTE\x10\b*\x85\x01\n" +
+	"\tValueType\x12\x1a\n" +
+	"\x16VALUE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11VALUE_TYPE_STRING\x10\x01\x12\x16\n" +
+	"\x12VALUE_TYPE_INTEGER\x10\x02\x12\x15\n" +
+	"\x11VALUE_TYPE_NUMBER\x10\x03\x12\x16\n" +
+	"\x12VALUE_TYPE_VERSION\x10\x04*\x93\x01\n" +
+	"\rDateOperation\x12\x1e\n" +
+	"\x1aDATE_OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11DATE_OPERATION_GT\x10\x01\x12\x15\n" +
+	"\x11DATE_OPERATION_LT\x10\x02\x12\x1b\n" +
+	"\x17DATE_OPERATION_IN_RANGE\x10\x03\x12\x17\n" +
+	"\x13DATE_OPERATION_SPEC\x10\x04*X\n" +
 	"\tOrderKind\x12\x18\n" +
 	"\x14ORDER_KIND_MANDATORY\x10\x00\x12\x17\n" +
 	"\x13ORDER_KIND_OPTIONAL\x10\x01\x12\x18\n" +
-	"\x14ORDER_KIND_SERIALIZE\x10\x02*\x9a\x01\n" +
+	"\x14ORDER_KIND_SERIALIZE\x10\x02*<\n" +
+	"\vOrderAction\x12\x16\n" +
+	"\x12ORDER_ACTION_START\x10\x00\x12\x15\n" +
+	"\x11ORDER_ACTION_STOP\x10\x01*\x9a\x01\n" +
 	"\rInstanceState\x12\x1a\n" +
 	"\x16INSTANCE_STATE_UNKNOWN\x10\x00\x12\x1a\n" +
 	"\x16INSTANCE_STATE_STOPPED\x10\x01\x12\x1a\n" +
@@ -3425,141 +4268,175 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_model_proto_rawDescData
 }
 
-var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
-	(OrderKind)(0),                // 2: quorate.v1.OrderKind
-	(InstanceState)(0),            // 3: quorate.v1.InstanceState
-	(OperationKind)(0),            // 4: quorate.v1.OperationKind
-	(Outcome)(0),                  // 5: quorate.v1.Outcome
-	(Severity)(0),                 // 6: quorate.v1.Severity
-	(*State)(nil),                 // 7: quorate.v1.State
-	(*Node)(nil),                  // 8: quorate.v1.Node
-	(*Reach)(nil),                 // 9: quorate.v1.Reach
-	(*Obstacle)(nil),              // 10: quorate.v1.Obstacle
-	(*Electorate)(nil),            // 11: quorate.v1.Electorate
-	(*Fork)(nil),                  // 12: quorate.v1.Fork
-	(*Resource)(nil),              // 13: quorate.v1.Resource
-	(*Traits)(nil),                // 14: quorate.v1.Traits
-	(*Move)(nil),                  // 15: quorate.v1.Move
-	(*OperationSpec)(nil),         // 16: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 17: quorate.v1.Group
-	(*Clone)(nil),                 // 18: quorate.v1.Clone
-	(*Constraint)(nil),            // 19: quorate.v1.Constraint
-	(*Location)(nil),              // 20: quorate.v1.Location
-	(*Colocation)(nil),            // 21: quorate.v1.Colocation
-	(*Order)(nil),                 // 22: quorate.v1.Order
-	(*Token)(nil),                 // 23: quorate.v1.Token
-	(*Assignment)(nil),            // 24: quorate.v1.Assignment
-	(*Instance)(nil),              // 25: quorate.v1.Instance
-	(*Operation)(nil),             // 26: quorate.v1.Operation
-	(*Result)(nil),                // 27: quorate.v1.Result
-	(*Event)(nil),                 // 28: quorate.v1.Event
-	(*Phase)(nil),                 // 29: quorate.v1.Phase
-	(*Configuration)(nil),         // 30: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 31: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 32: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 33: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 34: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 35: quorate.v1.Parameter
-	nil,                           // 36: quorate.v1.State.PropertiesEntry
-	nil,                           // 37: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 38: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 39: quorate.v1.Node.AttributesEntry
-	nil,                           // 40: quorate.v1.Resource.ParametersEntry
-	nil,                           // 41: quorate.v1.Resource.MetaEntry
-	nil,                           // 42: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 43: quorate.v1.Group.MetaEntry
-	nil,                           // 44: quorate.v1.Clone.MetaEntry
-	nil,                           // 45: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 46: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 47: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 48: quorate.v1.NodeConfiguration.AttributesEntry
-	(*durationpb.Duration)(nil),   // 49: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(Discovery)(0),                // 2: quorate.v1.Discovery
+	(Comparison)(0),               // 3: quorate.v1.Comparison
+	(ValueType)(0),                // 4: quorate.v1.ValueType
+	(DateOperation)(0),            // 5: quorate.v1.DateOperation
+	(OrderKind)(0),                // 6: quorate.v1.OrderKind
+	(OrderAction)(0),              // 7: quorate.v1.OrderAction
+	(InstanceState)(0),            // 8: quorate.v1.InstanceState
+	(OperationKind)(0),            // 9: quorate.v1.OperationKind
+	(Outcome)(0),                  // 10: quorate.v1.Outcome
+	(Severity)(0),                 // 11: quorate.v1.Severity
+	(*State)(nil),                 // 12: quorate.v1.State
+	(*Node)(nil),                  // 13: quorate.v1.Node
+	(*Reach)(nil),                 // 14: quorate.v1.Reach
+	(*Obstacle)(nil),              // 15: quorate.v1.Obstacle
+	(*Electorate)(nil),            // 16: quorate.v1.Electorate
+	(*Fork)(nil),                  // 17: quorate.v1.Fork
+	(*Resource)(nil),              // 18: quorate.v1.Resource
+	(*Traits)(nil),                // 19: quorate.v1.Traits
+	(*Move)(nil),                  // 20: quorate.v1.Move
+	(*OperationSpec)(nil),         // 21: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 22: quorate.v1.Group
+	(*Clone)(nil),                 // 23: quorate.v1.Clone
+	(*Constraint)(nil),            // 24: quorate.v1.Constraint
+	(*Location)(nil),              // 25: quorate.v1.Location
+	(*Rule)(nil),                  // 26: quorate.v1.Rule
+	(*Condition)(nil),             // 27: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 28: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 29: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 30: quorate.v1.Colocation
+	(*Order)(nil),                 // 31: quorate.v1.Order
+	(*ResourceSet)(nil),           // 32: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 33: quorate.v1.Token
+	(*Assignment)(nil),            // 34: quorate.v1.Assignment
+	(*Instance)(nil),              // 35: quorate.v1.Instance
+	(*Operation)(nil),             // 36: quorate.v1.Operation
+	(*Result)(nil),                // 37: quorate.v1.Result
+	(*Event)(nil),                 // 38: quorate.v1.Event
+	(*Phase)(nil),                 // 39: quorate.v1.Phase
+	(*Configuration)(nil),         // 40: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 41: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 42: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 43: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 44: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 45: quorate.v1.Parameter
+	nil,                           // 46: quorate.v1.State.PropertiesEntry
+	nil,                           // 47: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 48: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 49: quorate.v1.Node.AttributesEntry
+	nil,                           // 50: quorate.v1.Node.UtilizationEntry
+	nil,                           // 51: quorate.v1.Resource.ParametersEntry
+	nil,                           // 52: quorate.v1.Resource.MetaEntry
+	nil,                           // 53: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 54: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 55: quorate.v1.Group.MetaEntry
+	nil,                           // 56: quorate.v1.Clone.MetaEntry
+	nil,                           // 57: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 58: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 59: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 60: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 61: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 62: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 63: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 64: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	36, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	37, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	38, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	8,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	11, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	13, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	17, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	19, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	23, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	18, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	24, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	25, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	26, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	28, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	12, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	32, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	46, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	47, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	48, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	13, // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	16, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	18, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	22, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	24, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	33, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	23, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	34, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	35, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	36, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	38, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	17, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	42, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
 	0,  // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	39, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	1,  // 18: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	49, // 19: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	50, // 20: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	50, // 21: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	50, // 22: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	9,  // 23: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	10, // 24: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	50, // 25: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	30, // 26: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	40, // 27: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	41, // 28: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	16, // 29: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	15, // 30: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	14, // 31: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	49, // 32: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	50, // 33: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	49, // 34: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	49, // 35: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	42, // 36: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	43, // 37: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	44, // 38: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	20, // 39: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	21, // 40: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	22, // 41: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	2,  // 42: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	50, // 43: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 44: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	3,  // 45: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	50, // 46: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	50, // 47: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	4,  // 48: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	49, // 49: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	50, // 50: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	4,  // 51: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	5,  // 52: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	49, // 53: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	50, // 54: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	6,  // 55: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	29, // 56: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	49, // 57: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	45, // 58: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	46, // 59: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	47, // 60: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	31, // 61: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	13, // 62: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	17, // 63: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	19, // 64: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	18, // 65: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	48, // 66: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	50, // 67: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	33, // 68: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	30, // 69: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	30, // 70: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	35, // 71: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	16, // 72: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	14, // 73: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	74, // [74:74] is the sub-list for method output_type
-	74, // [74:74] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	49, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	50, // 18: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,  // 19: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	64, // 20: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	65, // 21: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	65, // 22: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	65, // 23: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	14, // 24: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	15, // 25: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	65, // 26: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	40, // 27: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	51, // 28: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	52, // 29: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	21, // 30: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	20, // 31: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	19, // 32: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	53, // 33: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	64, // 34: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	65, // 35: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	64, // 36: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	64, // 37: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	54, // 38: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	55, // 39: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	56, // 40: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	25, // 41: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	30, // 42: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	31, // 43: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	26, // 44: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	2,  // 45: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	27, // 46: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	26, // 47: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	28, // 48: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	29, // 49: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	3,  // 50: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	4,  // 51: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	5,  // 52: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	57, // 53: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	58, // 54: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	32, // 55: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	6,  // 56: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	7,  // 57: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	7,  // 58: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	32, // 59: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	7,  // 60: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	65, // 61: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 62: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	8,  // 63: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	65, // 64: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	65, // 65: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,  // 66: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	64, // 67: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	65, // 68: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	9,  // 69: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	10, // 70: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	64, // 71: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	65, // 72: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	11, // 73: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	39, // 74: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	64, // 75: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	59, // 76: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	60, // 77: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	61, // 78: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	41, // 79: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	18, // 80: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	22, // 81: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	24, // 82: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	23, // 83: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	62, // 84: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	63, // 85: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	65, // 86: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	43, // 87: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	40, // 88: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	40, // 89: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	45, // 90: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	21, // 91: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	19, // 92: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	93, // [93:93] is the sub-list for method output_type
+	93, // [93:93] is the sub-list for method input_type
+	93, // [93:93] is the sub-list for extension type_name
+	93, // [93:93] is the sub-list for extension extendee
+	0,  // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -3572,13 +4449,19 @@ func file_quorate_v1_model_proto_init() {
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
 	}
+	file_quorate_v1_model_proto_msgTypes[15].OneofWrappers = []any{
+		(*Condition_Rule)(nil),
+		(*Condition_Attribute)(nil),
+		(*Condition_Date)(nil),
+	}
+	file_quorate_v1_model_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   42,
+			NumEnums:      12,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
