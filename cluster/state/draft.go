@@ -43,6 +43,7 @@ func shallow(s *pb.State) *pb.State {
 		Electorate:         s.Electorate,
 		Resources:          s.Resources,
 		Groups:             s.Groups,
+		Clones:             s.Clones,
 		Constraints:        s.Constraints,
 		Tokens:             s.Tokens,
 		Removed:            s.Removed,
