@@ -158,6 +158,42 @@ func TestStreamsEndWithTheHistoryTheyBeganWith(t *testing.T) {
 	})
 }
 
+// TestAMessageThatMeetsAnEndedStreamGoesOverAnother ends the streams that Raft
+// keeps for its next messages, by either end.
+func TestAMessageThatMeetsAnEndedStreamGoesOverAnother(t *testing.T) {
+	onTwo(t, "", "", func(a, b *end) {
+		for _, ends := range []*end{a, b} {
+			var asking sync.WaitGroup
+			for range raftPool { // each over a stream of its own
+				asking.Go(func() {
+					if err := a.ask(b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			asking.Wait()
+			ends.way.streams.closeConns(func(*raftConn) bool { return true })
+			if err := a.ask(b); err != nil {
+				t.Errorf("the message was lost with its stream: %v", err)
+			}
+		}
+	})
+}
+
+func TestAMessageOfBeforeAForkIsNotSentAgain(t *testing.T) {
+	onTwo(t, "", "", func(a, b *end) {
+		sent := 0
+		err := a.way.again(func() error {
+			sent++
+			a.setHistory("x")
+			return net.ErrClosed
+		})
+		if sent != 1 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("sent %d times: %v", sent, err)
+		}
+	})
+}
+
 func TestNothingIsTakenInBeforeTheHistoryIsKnown(t *testing.T) {
 	ids, l := cluster(t, 2), newLab(t)
 	ready := make(chan struct{})

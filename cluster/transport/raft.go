@@ -71,16 +71,6 @@ func (r *RaftTransport) Close() error {
 	return err
 }
 
-// AppendEntries implements raft.Transport.
-func (r *RaftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	if isHeartbeat(args) {
-		if err := r.heartbeats.ask(string(target), args, resp); !errors.Is(err, errUseStream) {
-			return err
-		}
-	}
-	return r.NetworkTransport.AppendEntries(id, target, args, resp)
-}
-
 // SetHeartbeatHandler implements raft.Transport.
 func (r *RaftTransport) SetHeartbeatHandler(handle func(raft.RPC)) {
 	r.NetworkTransport.SetHeartbeatHandler(handle)
@@ -132,11 +122,11 @@ func (s *raftStreams) Dial(address raft.ServerAddress, timeout time.Duration) (n
 	defer cancel()
 	c, err := s.transport.Dial(ctx, string(address), ALPNRaft)
 	if err != nil {
-		return nil, err
+		return nil, undialed{err}
 	}
 	r := &raftConn{Conn: c, streams: s, node: string(address)}
 	if err := r.begin(); err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, undialed{errors.Join(err, c.Close())}
 	}
 	return r, nil
 }
