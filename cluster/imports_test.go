@@ -33,6 +33,7 @@ var order = []string{
 	"fencing/",
 	"fencing",
 	"resources/",
+	"resources/check",
 	"resources",
 	"cluster/state",
 	"cluster/consensus",

@@ -47,6 +47,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newEventsCommand(a),
 		newWhyCommand(a),
 		newSimulateCommand(a),
+		newCheckCommand(a),
+		newGenhashCommand(a),
 		newAgentCommand(),
 		newLabCommand(a),
 	)

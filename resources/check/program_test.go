@@ -1,0 +1,90 @@
+package check
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "check.sh")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAProgramSaysHowItIs(t *testing.T) {
+	tests := []struct{ name, script, arguments, want string }{
+		{"success", "exit 0", "", "ok the program succeeded"},
+		{"what it says is shown", "echo all is well; echo and more", "", "ok the program succeeded: all is well"},
+		{"failure", "echo no disk >&2; exit 3", "", "the program ended with status 3: no disk"},
+		{"arguments", `[ "$#,$1,$2" = "2,one,two words" ]`, `one "two words"`, "ok the program succeeded"},
+		{"a bare environment", `[ "$(env | grep -vc -e ^PWD= -e ^PATH= -e ^LC_ALL=C -e ^_= -e ^SHLVL= -e ^OLDPWD=)" = 0 ] || { env; exit 1; }`, "", "ok the program succeeded"},
+		{"no input", `[ -z "$(cat)" ] && [ "$PWD" = / ]`, "", "ok the program succeeded"},
+		{"killed", "kill -9 $$", "", "signal: killed"},
+	}
+	t.Setenv("SECRET", "of the agent")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Check{Kind: "program", Command: shell(t, tt.script) + " " + tt.arguments}
+			text, err := ask(t, c.String(), netip.AddrPort{})
+			wants(t, text, err, tt.want)
+		})
+	}
+	text, err := ask(t, "program command=/no/such/program", netip.AddrPort{})
+	wants(t, text, err, "fork/exec /no/such/program: no such file or directory")
+}
+
+func TestAProgramIsKilledWithItsChildren(t *testing.T) {
+	tests := []struct{ name, end, timeout, want string }{
+		{"that does not end", "wait", "timeout=300ms", "the program did not end in time and was killed: begun"},
+		{"that leaves a child behind", "exit 0", "timeout=10s", "ok the program succeeded: begun"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			note := filepath.Join(t.TempDir(), "child")
+			script := shell(t, "sleep 1000 & echo $! > "+note+".new; mv "+note+".new "+note+"; echo begun; "+tt.end)
+			began := time.Now()
+			text, err := ask(t, "program "+tt.timeout+" command="+script, netip.AddrPort{})
+			wants(t, text, err, tt.want)
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			b, err := os.ReadFile(note)
+			if err != nil {
+				t.Fatal(err)
+			}
+			child, err := strconv.Atoi(strings.TrimSpace(string(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 100 { // a killed process stays until its parent has looked
+				if !alive(child) {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			t.Errorf("its child %d still runs", child)
+		})
+	}
+}
+
+// alive reports whether a process runs; a zombie does not.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
