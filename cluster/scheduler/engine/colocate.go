@@ -51,7 +51,7 @@ func (c *cluster) applyToScores(dependent, primary *resource, co *colocation) {
 	if at == nil && co.score < 0 {
 		return
 	}
-	work := slices.Clone(dependent.allowed)
+	work := copyTable(&c.scratch.work, dependent.allowed)
 	for i := range work {
 		w := &work[i]
 		switch {
@@ -67,7 +67,7 @@ func (c *cluster) applyToScores(dependent, primary *resource, co *colocation) {
 		}
 	}
 	if co.mandatory() || c.anyAvailable(work) {
-		dependent.allowed = work
+		copy(dependent.allowed, work)
 		c.noteColocation(dependent, primary, co)
 	}
 }

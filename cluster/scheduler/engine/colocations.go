@@ -209,11 +209,19 @@ func isSequential(set *ResourceSet) bool {
 }
 
 // colocatedWith returns the colocations that say what a resource is to run with:
-// its own and those it takes part in as part of a group or clone.
-func (r *resource) colocatedWith() []*colocation { return r.gather(nil, r, true) }
+// its own and those it takes part in as part of a group or clone. The list must
+// not be modified.
+func (r *resource) colocatedWith() []*colocation { return r.colocations(true) }
 
 // dependents returns the colocations that say what is to run with a resource.
-func (r *resource) dependents() []*colocation { return r.gather(nil, r, false) }
+func (r *resource) dependents() []*colocation { return r.colocations(false) }
+
+func (r *resource) colocations(thisWith bool) []*colocation {
+	if r.kind == Primitive && r.parent == nil {
+		return r.own(thisWith)
+	}
+	return r.gather(nil, r, thisWith)
+}
 
 func (r *resource) own(thisWith bool) []*colocation {
 	if thisWith {

@@ -6,11 +6,16 @@ import (
 	"strings"
 )
 
-// A note is one part of a resource's score on a node.
+// A note is one part of a resource's score, on one node or on several.
 type note struct {
-	node   *node
-	score  int
+	node   *node // nil: every node
+	others bool  // on all nodes but that one
+	score  int32
 	source string // id of a constraint, or a name of sources
+}
+
+func (n *note) isAbout(at *node) bool {
+	return n.node == nil || (n.node == at) != n.others
 }
 
 // sources says in a clause what a score comes from that is no constraint's.
@@ -34,20 +39,43 @@ var sources = map[string]string{
 	"container":          "what contains it is elsewhere",
 }
 
-// note remembers why a node is liked or not.
+// note remembers why a node is liked or not; nil: every node.
 func (r *resource) note(n *node, score int, source string) {
-	if score != 0 && source != "" {
-		r.notes = append(r.notes, note{n, score, source})
+	r.keep(note{node: n, score: int32(score), source: source})
+}
+
+// noteOthers remembers why all other nodes are liked or not.
+func (r *resource) noteOthers(n *node, score int, source string) {
+	r.keep(note{node: n, others: true, score: int32(score), source: source})
+}
+
+func (r *resource) keep(n note) {
+	if n.score != 0 && n.source != "" {
+		r.notes = append(r.notes, n)
 	}
 }
 
 // noteColocation remembers what a colocation changed for its dependent.
 func (c *cluster) noteColocation(dependent, primary *resource, co *colocation) {
 	at := primary.assignedNode
+	switch {
+	case at == nil:
+		dependent.note(nil, -co.score, co.id)
+	case co.attribute == "#uname":
+		dependent.note(at, co.score, co.id)
+		if co.score >= infinity {
+			dependent.noteOthers(at, -infinity, co.id)
+		}
+	default:
+		c.noteAttribute(dependent, at, co)
+	}
+}
+
+// noteAttribute remembers what a colocation changed where several nodes count as
+// one.
+func (c *cluster) noteAttribute(dependent *resource, at *node, co *colocation) {
 	for _, n := range c.nodes {
 		switch {
-		case at == nil:
-			dependent.note(n, -co.score, co.id)
 		case sameAttribute(n, at, co.attribute):
 			dependent.note(n, co.score, co.id)
 		case co.score >= infinity:
@@ -65,19 +93,42 @@ func (c *cluster) noteMerge(primary *resource, before table, co *colocation) {
 	}
 }
 
+func (n *note) reason() Reason {
+	return Reason{Score: int(n.score), Source: n.source, Text: sources[n.source]}
+}
+
+// alike reports whether the scores on two nodes have the same parts.
+func (r *resource) alike(a, b *node) bool {
+	return !slices.ContainsFunc(r.notes, func(n note) bool { return n.isAbout(a) != n.isAbout(b) })
+}
+
 // reasons lists the parts of a score on a node.
 func (r *resource) reasons(n *node) []Reason {
 	var list []Reason
-	for _, note := range r.notes {
-		if note.node != n {
+	for i := range r.notes {
+		note := &r.notes[i]
+		if !note.isAbout(n) {
 			continue
 		}
-		reason := Reason{Score: note.score, Source: note.source, Text: sources[note.source]}
+		reason := note.reason()
 		if note.score > -infinity || !slices.Contains(list, reason) {
 			list = append(list, reason)
 		}
 	}
 	return list
+}
+
+// deciding returns the first of the greatest parts of a score on a node; nil:
+// there is none.
+func (r *resource) deciding(n *node, weight func(score int32) int32) *note {
+	var most *note
+	for i := range r.notes {
+		note := &r.notes[i]
+		if note.isAbout(n) && weight(note.score) > 0 && (most == nil || weight(note.score) > weight(most.score)) {
+			most = note
+		}
+	}
+	return most
 }
 
 // why returns the sentence that says why a primitive is placed as it is.
@@ -158,19 +209,14 @@ func (c *cluster) obstacle(r *resource, n *node) string {
 	if !r.allowed[n.index].present {
 		return n.Name + ": no location allows it there (symmetric-cluster is false)"
 	}
-	worst := Reason{}
-	for _, reason := range r.reasons(n) {
-		if reason.Score < worst.Score {
-			worst = reason
-		}
-	}
+	worst := r.deciding(n, func(score int32) int32 { return -score })
 	switch {
-	case worst.Score == 0 && r.parent != nil:
+	case worst == nil && r.parent != nil:
 		return c.obstacle(r.parent, n)
-	case worst.Score == 0:
+	case worst == nil:
 		return fmt.Sprintf("%s scores %s", n.Name, scoreText(r.allowed[n.index].score))
 	}
-	return n.Name + ": " + worst.String()
+	return n.Name + ": " + worst.reason().String()
 }
 
 // String says a part of a score: its score, where it comes from, and why.
@@ -249,19 +295,12 @@ func (c *cluster) second(r *resource) *node {
 // weigh says what a node scores, and the greatest part of that.
 func weigh(r *resource, n *node) string {
 	text := fmt.Sprintf("%s scores %s", n.Name, scoreText(r.allowed[n.index].score))
-	most := Reason{}
-	for _, reason := range r.reasons(n) {
-		if abs(reason.Score) > abs(most.Score) {
-			most = reason
-		}
-	}
-	if most.Score == 0 {
+	most := r.deciding(n, func(score int32) int32 { return max(score, -score) })
+	if most == nil {
 		return text
 	}
-	return fmt.Sprintf("%s (%s)", text, most)
+	return fmt.Sprintf("%s (%s)", text, most.reason())
 }
-
-func abs(n int) int { return max(n, -n) }
 
 // sentence says why an action is done, or cannot be.
 func (c *cluster) sentence(a *action, placement string) string {

@@ -19,33 +19,63 @@ type merge struct {
 	nested   bool // a source without a node left adds nothing
 }
 
-// mergeScores adds the scores of a source to a table, which may be nil for a new
-// one, and returns the table ("Colocation": a dependent's preferences count for
-// the primary).
-func (c *cluster) mergeScores(source *resource, scores table, m merge) table {
+// A scratch has the tables that merging needs, so that it makes none.
+type scratch struct {
+	work   table // the scores that are added to
+	before table // what they were at first
+	undo   table // what they were before one source
+}
+
+// copyTable returns a copy of a table, in the memory of another.
+func copyTable(into *table, t table) table {
+	*into = append((*into)[:0], t...)
+	return *into
+}
+
+// mergeScores adds the scores of a source to a table ("Colocation": a
+// dependent's preferences count for the primary). The table may be that of a
+// resource, which merging reads as it was.
+func (c *cluster) mergeScores(source *resource, scores table, m merge) {
+	work := copyTable(&c.scratch.work, scores)
+	c.mergeInto(work, source, m)
+	copy(scores, work)
+}
+
+// mergedScores returns the scores of a resource with those of what it is to run
+// with.
+func (c *cluster) mergedScores(r *resource) table {
+	source := r
+	if r.kind == Group {
+		source = r.last()
+	}
+	scores := slices.Clone(source.allowed)
+	r.updating, source.updating = true, true
+	if c.anyAvailable(scores) {
+		c.mergeFurther(scores, source, merge{factor: 1, thisWith: true})
+	}
+	r.updating, source.updating = false, false
+	return scores
+}
+
+// mergeInto adds the scores of a source to a table of nobody's.
+func (c *cluster) mergeInto(work table, source *resource, m merge) {
 	if source.updating {
-		return scores
+		return
 	}
 	source.updating = true
 	defer func() { source.updating = false }()
 	if source.kind == Group {
-		member := source.children[0]
-		if scores == nil {
-			member = source.last()
-		}
-		return c.mergeScores(member, scores, m)
+		c.mergeInto(work, source.children[0], m)
+		return
 	}
-	work := slices.Clone(scores)
-	if scores == nil {
-		work = slices.Clone(source.allowed)
-	} else {
-		c.addMatching(work, source, m)
-	}
+	undo := copyTable(&c.scratch.undo, work)
+	c.addMatching(work, source, m)
 	switch {
 	case c.anyAvailable(work):
-		work = c.mergeFurther(source, work, m)
+		c.mergeFurther(work, source, m)
 	case m.nested:
-		return scores
+		copy(work, undo)
+		return
 	}
 	if m.positive {
 		for i := range work {
@@ -54,11 +84,10 @@ func (c *cluster) mergeScores(source *resource, scores table, m merge) table {
 			}
 		}
 	}
-	return work
 }
 
 // mergeFurther follows the colocations of a source.
-func (c *cluster) mergeFurther(source *resource, work table, m merge) table {
+func (c *cluster) mergeFurther(work table, source *resource, m merge) {
 	list := source.dependents()
 	if m.thisWith {
 		list = source.colocatedWith()
@@ -76,9 +105,8 @@ func (c *cluster) mergeFurther(source *resource, work table, m merge) table {
 			}
 			other = co.dependent
 		}
-		work = c.mergeScores(other, work, next)
+		c.mergeInto(work, other, next)
 	}
-	return work
 }
 
 // addMatching adds to each node the best score that the source has on a node of
@@ -197,9 +225,9 @@ func (c *cluster) addDependentScores(co *colocation, primary *resource) {
 	if !co.influences(co.primary) {
 		return
 	}
-	before := slices.Clone(primary.allowed)
+	before := copyTable(&c.scratch.before, primary.allowed)
 	if !c.addBound(co, primary) {
-		primary.allowed = c.mergeScores(co.dependent, primary.allowed, merge{
+		c.mergeScores(co.dependent, primary.allowed, merge{
 			via: co, factor: co.factor(), nested: true, positive: primary.kind == Clone,
 		})
 	}

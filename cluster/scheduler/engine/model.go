@@ -205,6 +205,7 @@ type cluster struct {
 	remembered       map[string][]*resource // by the id in a history
 	outdatedMonitors map[*HistoryOp]bool    // whose failure has expired
 
+	scratch    scratch
 	actions    []*action // in the order they were made
 	slab       []action  // where the next ones go
 	seen       []*action // while probes are ordered

@@ -219,11 +219,11 @@ func (c *cluster) colocatedScore(r *resource, n *node) int {
 	scores := make(table, len(c.nodes))
 	scores[n.index] = weight{present: true, score: n.baseScore}
 	for _, co := range r.colocatedWith() {
-		scores = c.mergeScores(co.primary, scores, merge{via: co, factor: co.factor()})
+		c.mergeInto(scores, co.primary, merge{via: co, factor: co.factor()})
 	}
 	for _, co := range r.dependents() {
 		if co.influences(r) {
-			scores = c.mergeScores(co.dependent, scores, merge{via: co, factor: co.factor(), positive: true})
+			c.mergeInto(scores, co.dependent, merge{via: co, factor: co.factor(), positive: true})
 		}
 	}
 	return scores[n.index].score

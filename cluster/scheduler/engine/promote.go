@@ -180,7 +180,7 @@ func (c *cluster) sortForPromotion(clone *resource) {
 	}
 	for _, co := range clone.dependents() {
 		if co.primaryRole == rolePromoted && co.influences(co.primary) {
-			clone.allowed = c.mergeScores(co.dependent, clone.allowed, merge{via: co, factor: co.factor(), nested: true, positive: true})
+			c.mergeScores(co.dependent, clone.allowed, merge{via: co, factor: co.factor(), nested: true, positive: true})
 		}
 	}
 	for _, r := range clone.children {

@@ -77,8 +77,8 @@ func (c *cluster) like(r *resource, n *node, score int, source string) {
 	r.each(func(r *resource) {
 		for _, n := range nodes {
 			r.allow(n, score)
-			r.note(n, score, source)
 		}
+		r.note(n, score, source)
 	})
 	if n == nil && score <= -infinity {
 		r.assignedNode = nil

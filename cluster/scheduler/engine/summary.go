@@ -41,6 +41,7 @@ func (c *cluster) outcome() *Outcome {
 	c.primitives(func(r *resource) { c.summarize(out, r) })
 	out.Steps = c.steps(plan)
 	c.simulate(plan)
+	out.Instances = make([]Instance, 0, len(c.resources))
 	c.primitives(func(r *resource) { out.Instances = append(out.Instances, c.instance(r)) })
 	return out
 }
@@ -282,18 +283,26 @@ func (c *cluster) instance(r *resource) Instance {
 	for _, s := range r.after {
 		i.After = append(i.After, r.place(s.node, s.role))
 	}
-	i.Scores = make([]NodeScore, len(c.nodes))
-	for k, n := range c.nodes {
-		i.Scores[k] = NodeScore{Node: n.Name, Score: -infinity}
-		if r.allowed[k].present {
-			i.Scores[k].Score = r.allowed[k].score
-		}
-	}
-	for k, n := range c.nodes {
-		i.Scores[k].Reasons = r.reasons(n)
-	}
+	i.Scores = c.scoresOf(r)
 	i.Reason = c.why(r)
 	return i
+}
+
+// scoresOf says what each node is worth to a resource, and why. Where that is
+// the same for nodes next to each other, they share the list of reasons.
+func (c *cluster) scoresOf(r *resource) []NodeScore {
+	scores := make([]NodeScore, len(c.nodes))
+	var reasons []Reason
+	for k, n := range c.nodes {
+		if k == 0 || !r.alike(n, c.nodes[k-1]) {
+			reasons = r.reasons(n)
+		}
+		scores[k] = NodeScore{Node: n.Name, Score: -infinity, Reasons: reasons}
+		if r.allowed[k].present {
+			scores[k].Score = r.allowed[k].score
+		}
+	}
+	return scores
 }
 
 // place names a role; an instance that could be promoted is not just started.

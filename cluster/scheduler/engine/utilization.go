@@ -176,7 +176,7 @@ func (c *cluster) sortByWishes() {
 // wishesOf lists the scores of a resource, with those of what it is to run with:
 // on its present node, then on each.
 func (c *cluster) wishesOf(r *resource, nodes []*node) []int {
-	scores := c.mergeScores(r, nil, merge{factor: 1, thisWith: true})
+	scores := c.mergedScores(r)
 	of := func(n *node) int {
 		if n == nil || !scores[n.index].present {
 			return -infinity
