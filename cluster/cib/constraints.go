@@ -3,8 +3,9 @@ package cib
 import "quorate/cluster/scheduler/engine"
 
 func (d *Document) locations() []engine.Location {
-	var list []engine.Location
-	for e := range d.section("constraints").all("rsc_location") {
+	section := d.section("constraints")
+	list := make([]engine.Location, 0, section.count("rsc_location"))
+	for e := range section.all("rsc_location") {
 		if c, ok := d.location(e); ok {
 			list = append(list, c)
 		}
@@ -31,8 +32,9 @@ func (d *Document) location(e *element) (engine.Location, bool) {
 }
 
 func (d *Document) colocations() []engine.Colocation {
-	var list []engine.Colocation
-	for e := range d.section("constraints").all("rsc_colocation") {
+	section := d.section("constraints")
+	list := make([]engine.Colocation, 0, section.count("rsc_colocation"))
+	for e := range section.all("rsc_colocation") {
 		if c, ok := d.colocation(e); ok {
 			list = append(list, c)
 		}
@@ -65,8 +67,9 @@ func (d *Document) colocation(e *element) (engine.Colocation, bool) {
 }
 
 func (d *Document) orders() []engine.Order {
-	var list []engine.Order
-	for e := range d.section("constraints").all("rsc_order") {
+	section := d.section("constraints")
+	list := make([]engine.Order, 0, section.count("rsc_order"))
+	for e := range section.all("rsc_order") {
 		if c, ok := d.order(e); ok {
 			list = append(list, c)
 		}

@@ -54,6 +54,15 @@ func (e *element) all(name string) iter.Seq[*element] {
 	}
 }
 
+// count returns how many children of a name there are.
+func (e *element) count(name string) int {
+	n := 0
+	for range e.all(name) {
+		n++
+	}
+	return n
+}
+
 // descendants returns the elements below an element, in document order.
 func (e *element) descendants() iter.Seq[*element] {
 	return func(yield func(*element) bool) {

@@ -9,7 +9,8 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// Forecast says a decision in the words of the API.
+// Forecast says a decision in the words of the API, without what nodes score:
+// see [NodeScores].
 func Forecast(out *engine.Outcome) *pb.Forecast {
 	f := &pb.Forecast{Fenced: out.FencedNodes(), Problems: out.Problems}
 	slices.Sort(f.Fenced)
@@ -20,7 +21,7 @@ func Forecast(out *engine.Outcome) *pb.Forecast {
 			p.Places = append(p.Places, &pb.Place{Node: at.Node, Role: at.Role})
 		}
 		if in := instances[id]; in != nil {
-			p.Reason, p.Scores = in.Reason, NodeScores(in)
+			p.Reason = in.Reason
 		}
 		f.Placements = append(f.Placements, p)
 	}

@@ -57,7 +57,9 @@ func (d *Document) addState(n *engine.Node, e *element) {
 	transient := e.first("transient_attributes")
 	n.Transient = d.blocks(transient, "instance_attributes")
 	n.Utilization = append(d.blocks(transient, "utilization"), n.Utilization...)
-	for r := range e.first("lrm").first("lrm_resources").all("lrm_resource") {
+	remembered := e.first("lrm").first("lrm_resources")
+	n.History = make([]engine.History, 0, remembered.count("lrm_resource"))
+	for r := range remembered.all("lrm_resource") {
 		n.History = append(n.History, history(r))
 	}
 }
@@ -67,6 +69,7 @@ func history(e *element) engine.History {
 		Resource: e.id(), Class: e.attr("class"), Provider: e.attr("provider"), Type: e.attr("type"),
 		Container: e.attr("container"), ShutdownLock: e.attr("shutdown-lock"),
 	}
+	h.Ops = make([]engine.HistoryOp, 0, e.count("lrm_rsc_op"))
 	for op := range e.all("lrm_rsc_op") {
 		h.Ops = append(h.Ops, engine.HistoryOp{
 			ID: op.id(), Key: op.attr("operation_key"), Operation: op.attr("operation"),

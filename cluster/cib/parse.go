@@ -194,15 +194,14 @@ func (p *parser) attribute(element string) error {
 // plain replaces what stands for other characters in a value. White space is a
 // blank, unless it was written as a reference.
 func plain(value string) (string, error) {
-	if strings.IndexByte(value, '<') >= 0 {
-		return "", errors.New("it has a <")
-	}
-	if !strings.ContainsAny(value, "&\t\n\r") {
+	if isPlain(value) {
 		return value, nil
 	}
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		switch c := value[i]; c {
+		case '<':
+			return "", errors.New("it has a <")
 		case '\t', '\n', '\r':
 			b.WriteByte(' ')
 		case '&':
@@ -221,6 +220,16 @@ func plain(value string) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+func isPlain(value string) bool {
+	for i := range len(value) {
+		switch value[i] {
+		case '<', '&', '\t', '\n', '\r':
+			return false
+		}
+	}
+	return true
 }
 
 func referred(name string) (rune, error) {

@@ -8,8 +8,9 @@ import (
 
 // resourceTree returns the resources as they are nested, templates applied.
 func (d *Document) resourceTree() []engine.Resource {
-	var list []engine.Resource
-	for _, e := range d.children(d.section("resources")) {
+	elements := d.children(d.section("resources"))
+	list := make([]engine.Resource, 0, len(elements))
+	for _, e := range elements {
 		list = append(list, d.resource(e))
 	}
 	return list

@@ -12,18 +12,24 @@ import (
 // Value writes v, which is no message of the schema, in the format json or yaml,
 // with the names of its JSON tags.
 func Value(w io.Writer, format string, v any) error {
+	if format != "yaml" {
+		return asJSON(w, v)
+	}
 	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	if err := asJSON(&b, v); err != nil {
+		return err
+	}
+	return asYAML(w, b.Bytes())
+}
+
+func asJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // no page is made of it
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	if format == "yaml" {
-		return asYAML(w, b.Bytes())
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return nil
 }
 
 // asYAML writes JSON as people write YAML; the order of fields is kept.
