@@ -42,13 +42,15 @@ var order = []string{
 	"cluster/transport",
 	"cluster/fork",
 	"cluster/identity",
+	"cluster/calendar",
 	"proto/quorate/v1",
 }
 
 // pure lists the folders that may import nothing of ours but these.
 var pure = map[string][]string{
-	"cluster/scheduler":        {"proto/quorate/v1", "cluster/scheduler/engine"},
-	"cluster/scheduler/engine": {},
+	"cluster/scheduler":        {"proto/quorate/v1", "cluster/calendar", "cluster/scheduler/engine"},
+	"cluster/scheduler/engine": {"cluster/calendar"},
+	"cluster/calendar":         {},
 	"cluster/fork":             {"proto/quorate/v1"},
 	"proto/quorate/v1":         {},
 }

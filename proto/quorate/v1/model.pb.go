@@ -2246,14 +2246,14 @@ func (x *AttributeCondition) GetType() ValueType {
 	return ValueType_VALUE_TYPE_UNSPECIFIED
 }
 
-// DateCondition is a condition on the time, in UTC ("Date/Time Expressions").
+// DateCondition is a condition on the time ("Date/Time Expressions").
 type DateCondition struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Operation     DateOperation          `protobuf:"varint,1,opt,name=operation,proto3,enum=quorate.v1.DateOperation" json:"operation,omitempty"`
 	Start         string                 `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`                                                                                 // of GT and IN_RANGE: a date and time of ISO 8601, UTC without a zone
 	End           string                 `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`                                                                                     // of LT and IN_RANGE
 	Duration      map[string]string      `protobuf:"bytes,4,rep,name=duration,proto3" json:"duration,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // of IN_RANGE in place of end: years, months, weeks, days, hours, minutes, seconds
-	Spec          map[string]string      `protobuf:"bytes,5,rep,name=spec,proto3" json:"spec,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`         // of SPEC: ranges by hours, weekdays, months, …; all must have the time
+	Spec          map[string]string      `protobuf:"bytes,5,rep,name=spec,proto3" json:"spec,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`         // of SPEC: ranges by hours, weekdays, months, …; all must have the leader's local time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
