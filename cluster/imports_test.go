@@ -43,15 +43,17 @@ var order = []string{
 	"cluster/fork",
 	"cluster/identity",
 	"cluster/calendar",
+	"cluster/constraint",
 	"proto/quorate/v1",
 }
 
 // pure lists the folders that may import nothing of ours but these.
 var pure = map[string][]string{
-	"cluster/scheduler":        {"proto/quorate/v1", "cluster/calendar", "cluster/scheduler/engine"},
+	"cluster/scheduler":        {"proto/quorate/v1", "cluster/calendar", "cluster/constraint", "cluster/scheduler/engine"},
 	"cluster/scheduler/engine": {"cluster/calendar"},
 	"cluster/calendar":         {},
-	"cluster/fork":             {"proto/quorate/v1"},
+	"cluster/constraint":       {"proto/quorate/v1"},
+	"cluster/fork":             {"proto/quorate/v1", "cluster/constraint"},
 	"proto/quorate/v1":         {},
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/cluster/constraint"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -103,8 +104,7 @@ func (m *meaning) add(e *pb.Edit) {
 
 // nameAll names the resources of a constraint.
 func (m *meaning) nameAll(c *pb.Constraint) {
-	l := c.GetColocation()
-	m.name(c.GetLocation().GetResource(), l.GetResource(), l.GetWith(), c.GetOrder().GetFirst(), c.GetOrder().GetThen())
+	m.name(constraint.Names(c)...)
 }
 
 // name adds resources and the members of groups, as they are or will be.
@@ -133,8 +133,12 @@ func (m *meaning) follow() {
 			bind(g.Members)
 		}
 		for _, c := range s.Constraints {
-			if l := c.GetColocation(); l.GetScore() >= state.Infinity {
-				bind(slices.Concat(state.Members(s, l.Resource), state.Members(s, l.With)))
+			l := c.GetColocation()
+			if l.GetScore() < state.Infinity || l.NodeAttribute != "" {
+				continue
+			}
+			for _, p := range constraint.Colocations(l) {
+				bind(slices.Concat(state.Members(s, p.Dependent), state.Members(s, p.Primary)))
 			}
 		}
 	}

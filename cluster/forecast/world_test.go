@@ -167,11 +167,11 @@ func (w *world) edit(line string) *pb.Edit {
 		}
 		return &pb.Edit{Kind: &pb.Edit_SetOptions{SetOptions: &pb.SetOptions{Scope: scope, Set: map[string]string{name: value}}}}
 	case "location": // ID NODE SCORE
-		return constraint(&pb.Constraint{Kind: &pb.Constraint_Location{Location: &pb.Location{Resource: words[1], Node: words[2], Score: w.score(words[3])}}})
+		return constrained(&pb.Constraint{Kind: &pb.Constraint_Location{Location: &pb.Location{Resource: words[1], Node: words[2], Score: w.score(words[3])}}})
 	case "colocation": // ID WITH SCORE
-		return constraint(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{Resource: words[1], With: words[2], Score: w.score(words[3])}}})
+		return constrained(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{Resource: words[1], With: words[2], Score: w.score(words[3])}}})
 	case "order": // FIRST THEN
-		return constraint(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{First: words[1], Then: words[2]}}})
+		return constrained(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{First: words[1], Then: words[2]}}})
 	case "unconstrain":
 		return &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: words[1]}}}
 	case "group": // GROUP ID …
@@ -195,7 +195,7 @@ func (w *world) edit(line string) *pb.Edit {
 	return nil
 }
 
-func constraint(c *pb.Constraint) *pb.Edit {
+func constrained(c *pb.Constraint) *pb.Edit {
 	return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}}
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -74,6 +76,7 @@ func settings(c *pb.Configuration) map[string]string {
 		name := "node " + n.GetName()
 		s[name] = "member"
 		add(s, name+" attribute ", n.GetAttributes())
+		add(s, name+" utilization ", n.GetUtilization())
 		addFlag(s, name+" standby", n.GetStandby())
 		addFlag(s, name+" maintenance", n.GetMaintenance())
 	}
@@ -82,6 +85,7 @@ func settings(c *pb.Configuration) map[string]string {
 		s[name] = r.GetAgent()
 		add(s, name+" ", r.GetParameters())
 		add(s, name+" meta ", r.GetMeta())
+		add(s, name+" utilization ", r.GetUtilization())
 		for _, o := range r.GetOperations() {
 			s[fmt.Sprintf("%s op %s interval %v", name, o.GetName(), o.GetInterval().AsDuration())] = operation(o)
 		}
@@ -91,7 +95,7 @@ func settings(c *pb.Configuration) map[string]string {
 		add(s, "group "+g.GetId()+" meta ", g.GetMeta())
 	}
 	for _, k := range c.GetConstraints() {
-		s["constraint "+k.GetId()] = constraint(k)
+		s["constraint "+k.GetId()] = constraintText(k)
 	}
 	return s
 }
@@ -116,16 +120,64 @@ func operation(o *pb.OperationSpec) string {
 	return strings.Join(words, ", ")
 }
 
-func constraint(c *pb.Constraint) string {
+func constraintText(c *pb.Constraint) string {
 	switch k := c.GetKind().(type) {
 	case *pb.Constraint_Location:
-		return fmt.Sprintf("%s on %s, score %d", k.Location.GetResource(), k.Location.GetNode(), k.Location.GetScore())
+		return location(k.Location)
 	case *pb.Constraint_Colocation:
-		return fmt.Sprintf("%s with %s, score %d", k.Colocation.GetResource(), k.Colocation.GetWith(), k.Colocation.GetScore())
+		return colocation(k.Colocation)
 	case *pb.Constraint_Order:
-		kind := strings.ToLower(strings.TrimPrefix(k.Order.GetKind().String(), "ORDER_KIND_"))
-		return fmt.Sprintf("%s, then %s, %s", k.Order.GetFirst(), k.Order.GetThen(), kind)
+		return order(k.Order)
 	default:
 		return "of an unknown kind"
 	}
 }
+
+func location(l *pb.Location) string {
+	where, score := l.GetNode(), strconv.FormatInt(l.GetScore(), 10)
+	if l.GetRule() != nil {
+		where = "where " + constraint.RuleText(l.GetRule())
+	}
+	if l.GetScoreAttribute() != "" {
+		score = "of " + l.GetScoreAttribute()
+	}
+	text := fmt.Sprintf("%s on %s, score %s", l.GetResource(), where, score)
+	if l.GetDiscovery() != pb.Discovery_DISCOVERY_ALWAYS {
+		text += ", discovery " + enum(l.GetDiscovery().String(), "DISCOVERY_")
+	}
+	return text
+}
+
+func colocation(c *pb.Colocation) string {
+	text := fmt.Sprintf("%s with %s, score %d", c.GetResource(), c.GetWith(), c.GetScore())
+	if len(c.GetSets()) > 0 {
+		text = fmt.Sprintf("%s together, score %d", constraint.SetsText(c.GetSets()), c.GetScore())
+	}
+	if c.GetNodeAttribute() != "" {
+		text += ", by " + c.GetNodeAttribute()
+	}
+	if c.Influence != nil {
+		text += fmt.Sprintf(", influence %t", c.GetInfluence())
+	}
+	return text
+}
+
+func order(o *pb.Order) string {
+	text := fmt.Sprintf("%s, then %s", o.GetFirst(), o.GetThen())
+	switch {
+	case len(o.GetSets()) > 0:
+		text = constraint.SetsText(o.GetSets()) + " in order"
+	case o.GetFirstAction()+o.GetThenAction() > 0:
+		text = fmt.Sprintf("%s of %s, then %s of %s", constraint.ActionWord(o.GetFirstAction()), o.GetFirst(), constraint.ActionWord(o.GetThenAction()), o.GetThen())
+	}
+	text += ", " + enum(o.GetKind().String(), "ORDER_KIND_")
+	if o.GetAsymmetrical() {
+		text += ", not symmetrical"
+	}
+	if o.GetAnyInstance() {
+		text += ", any instance"
+	}
+	return text
+}
+
+func enum(name, prefix string) string { return strings.ToLower(strings.TrimPrefix(name, prefix)) }

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -38,19 +41,11 @@ func (d *draft) checkConstraint(c *pb.Constraint) error {
 	}
 	switch kind := c.GetKind().(type) {
 	case *pb.Constraint_Location:
-		if NodeByName(d.State, kind.Location.Node) == nil {
-			return d.noSuchNode(kind.Location.Node)
-		}
-		kind.Location.Score = Saturate(kind.Location.Score)
-		return d.checkNamed(kind.Location.Resource)
+		return d.checkLocation(kind.Location)
 	case *pb.Constraint_Colocation:
-		kind.Colocation.Score = Saturate(kind.Colocation.Score)
-		return d.checkPair(kind.Colocation.Resource, kind.Colocation.With, "placed with")
+		return d.checkColocation(kind.Colocation)
 	case *pb.Constraint_Order:
-		if _, known := pb.OrderKind_name[int32(kind.Order.Kind)]; !known {
-			return refuse(Invalid, "order kind", "use mandatory, optional or serialize", "%v is no kind of order", kind.Order.Kind)
-		}
-		return d.checkPair(kind.Order.First, kind.Order.Then, "ordered after")
+		return d.checkOrder(kind.Order)
 	default:
 		return refuse(Invalid, "constraint", "", "it is no location, colocation or order")
 	}
@@ -89,14 +84,14 @@ func (d *draft) twin(c *pb.Constraint) *pb.Constraint {
 	i := slices.IndexFunc(d.Constraints, func(other *pb.Constraint) bool {
 		switch kind := c.Kind.(type) {
 		case *pb.Constraint_Location:
-			a, b := kind.Location, other.GetLocation()
-			return b != nil && a.Resource == b.Resource && a.Node == b.Node && a.Score == b.Score
+			return proto.Equal(kind.Location, other.GetLocation())
 		case *pb.Constraint_Colocation:
 			a, b := kind.Colocation, other.GetColocation()
-			return b != nil && a.Resource == b.Resource && a.With == b.With
+			return b != nil && a.Resource == b.Resource && a.With == b.With && sameSets(a.Sets, b.Sets)
 		default:
 			a, b := c.GetOrder(), other.GetOrder()
-			return b != nil && a.First == b.First && a.Then == b.Then
+			return b != nil && a.First == b.First && a.Then == b.Then && sameSets(a.Sets, b.Sets) &&
+				a.FirstAction == b.FirstAction && a.ThenAction == b.ThenAction
 		}
 	})
 	if i < 0 {
@@ -105,33 +100,22 @@ func (d *draft) twin(c *pb.Constraint) *pb.Constraint {
 	return d.Constraints[i]
 }
 
+func sameSets(a, b []*pb.ResourceSet) bool {
+	return slices.EqualFunc(a, b, func(a, b *pb.ResourceSet) bool { return proto.Equal(a, b) })
+}
+
 // dropSupersededBy drops the nameless preference of the same resource for the
-// same node, when its score is another: a person said it anew.
+// same node, when it says something else: a person said it anew.
 func (d *draft) dropSupersededBy(c *pb.Constraint) {
 	l := c.GetLocation()
-	if l == nil {
+	if l.GetNode() == "" {
 		return
 	}
 	d.Constraints = without(d.Constraints, func(old *pb.Constraint) bool {
 		o := old.GetLocation()
-		return o != nil && o.Resource == l.Resource && o.Node == l.Node && o.Score != l.Score &&
+		return o != nil && o.Resource == l.Resource && o.Node == l.Node && !proto.Equal(o, l) &&
 			strings.HasPrefix(old.Id, automaticID(old))
 	})
-}
-
-// automaticID is the id that a constraint without one gets.
-func automaticID(c *pb.Constraint) string {
-	switch kind := c.Kind.(type) {
-	case *pb.Constraint_Location:
-		l := kind.Location
-		return fmt.Sprintf("location-%s-%s-%s", l.Resource, l.Node, FormatScore(l.Score))
-	case *pb.Constraint_Colocation:
-		l := kind.Colocation
-		return fmt.Sprintf("colocation-%s-%s-%s", l.Resource, l.With, FormatScore(l.Score))
-	default:
-		o := c.GetOrder()
-		return fmt.Sprintf("order-%s-%s-%s", o.First, o.Then, orderKindName(o.Kind))
-	}
 }
 
 // freeConstraintID returns the id, with a number behind it where it is taken.
@@ -156,28 +140,8 @@ func (d *draft) deleteConstraint(id string) (string, error) {
 	return "constraint deleted: " + describeConstraint(c), nil
 }
 
-// dropConstraintsOn drops the constraints that name a resource or a group.
+// dropConstraintsOn drops a resource or a group out of the constraints that name
+// it, and those that are left with nothing to say.
 func (d *draft) dropConstraintsOn(id string) {
-	d.Constraints = without(d.Constraints, func(c *pb.Constraint) bool {
-		l, t, o := c.GetLocation(), c.GetColocation(), c.GetOrder()
-		return l.GetResource() == id || t.GetResource() == id || t.GetWith() == id || o.GetFirst() == id || o.GetThen() == id
-	})
-}
-
-func describeConstraint(c *pb.Constraint) string {
-	switch kind := c.Kind.(type) {
-	case *pb.Constraint_Location:
-		l := kind.Location
-		return fmt.Sprintf("%s on %s with score %s", l.Resource, l.Node, FormatScore(l.Score))
-	case *pb.Constraint_Colocation:
-		l := kind.Colocation
-		return fmt.Sprintf("%s with %s, score %s", l.Resource, l.With, FormatScore(l.Score))
-	default:
-		o := c.GetOrder()
-		return fmt.Sprintf("%s then %s, %s", o.First, o.Then, orderKindName(o.Kind))
-	}
-}
-
-func orderKindName(k pb.OrderKind) string {
-	return strings.ToLower(strings.TrimPrefix(k.String(), "ORDER_KIND_"))
+	d.Constraints = rewrite(d.Constraints, func(c *pb.Constraint) *pb.Constraint { return constraint.Without(c, id) })
 }

@@ -145,10 +145,7 @@ func (d *draft) putNode(p *pb.PutNode) error {
 func (d *draft) renameNode(from, to string) {
 	d.Nodes = without(d.Nodes, func(n *pb.Node) bool { return n.Name == from })
 	d.Constraints = rewrite(d.Constraints, func(c *pb.Constraint) *pb.Constraint {
-		if c.GetLocation().GetNode() != from {
-			return c
-		}
-		return with(c, func(c *pb.Constraint) { c.GetLocation().Node = to })
+		return withNodeNamed(c, from, to)
 	})
 	d.Resources = rewrite(d.Resources, func(r *pb.Resource) *pb.Resource {
 		if r.GetMove().GetNode() != from {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -17,21 +18,24 @@ type moment struct {
 }
 
 // checkOrders refuses orders that go round in a circle, also through groups:
-// such resources could never start.
+// such resources could never start, or never stop.
 func (d *draft) checkOrders(field string) error {
-	next := d.startOrder()
-	done := make(map[moment]bool)
-	from := slices.SortedFunc(maps.Keys(next), func(a, b moment) int { return cmp.Compare(a.id, b.id) })
-	for _, m := range from {
-		if circle := findCircle(next, done, []moment{m}); circle != nil {
-			return refuse(Invalid, field, "take one of these orders out", "the order goes in a circle: %s", strings.Join(names(circle), " then "))
+	for _, action := range []pb.OrderAction{pb.OrderAction_ORDER_ACTION_START, pb.OrderAction_ORDER_ACTION_STOP} {
+		next := d.orderOf(action)
+		done := make(map[moment]bool)
+		from := slices.SortedFunc(maps.Keys(next), func(a, b moment) int { return cmp.Compare(a.id, b.id) })
+		for _, m := range from {
+			if circle := findCircle(next, done, []moment{m}); circle != nil {
+				return refuse(Invalid, field, "take one of these orders out", "the order goes in a circle: %s", strings.Join(names(circle), " then "))
+			}
 		}
 	}
 	return nil
 }
 
-// startOrder returns for each moment those that come after it.
-func (d *draft) startOrder() map[moment][]moment {
+// orderOf returns for each moment those that come after it: of starts as they
+// are, of stops backwards.
+func (d *draft) orderOf(action pb.OrderAction) map[moment][]moment {
 	next := make(map[moment][]moment)
 	add := func(first, then moment) { next[first] = append(next[first], then) }
 	groups := make(map[string]bool, len(d.Groups))
@@ -45,11 +49,30 @@ func (d *draft) startOrder() map[moment][]moment {
 		add(last, moment{id: g.Id, up: true})
 	}
 	for _, c := range d.Constraints {
-		if o := c.GetOrder(); o != nil && o.Kind != pb.OrderKind_ORDER_KIND_SERIALIZE {
-			add(moment{id: o.First, up: groups[o.First]}, moment{id: o.Then})
+		for _, p := range ordersOf(c.GetOrder(), action) {
+			add(moment{id: p.First, up: groups[p.First]}, moment{id: p.Then})
 		}
 	}
 	return next
+}
+
+// ordersOf returns what an order says of starts, or backwards of stops: it says
+// of one what it says of the other, if it is symmetrical.
+func ordersOf(o *pb.Order, action pb.OrderAction) []constraint.Order {
+	if o == nil || o.Kind == pb.OrderKind_ORDER_KIND_SERIALIZE {
+		return nil
+	}
+	var list []constraint.Order
+	for _, p := range constraint.Orders(o) {
+		switch {
+		case p.FirstAction != p.ThenAction || p.FirstAction != action && o.Asymmetrical:
+			continue
+		case p.FirstAction == pb.OrderAction_ORDER_ACTION_STOP:
+			p.First, p.Then = p.Then, p.First
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // findCircle follows what comes after the end of a path, and returns the part of
