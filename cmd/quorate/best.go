@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"quorate/cluster/constraint"
 	"quorate/cmd/quorate/grammar"
 	pb "quorate/proto/quorate/v1"
 )
@@ -93,13 +94,15 @@ func bound(s *pb.State, id string) []string {
 		}
 		for _, c := range s.GetConstraints() {
 			l := c.GetColocation()
-			if l.GetScore() < grammar.Infinity {
+			if l.GetScore() < grammar.Infinity || l.GetNodeAttribute() != "" {
 				continue
 			}
-			a, b := membersOf(s, l.GetResource()), membersOf(s, l.GetWith())
-			if slices.Contains(a, found[i]) || slices.Contains(b, found[i]) {
-				add(a)
-				add(b)
+			for _, p := range constraint.Colocations(l) {
+				a, b := membersOf(s, p.Dependent), membersOf(s, p.Primary)
+				if slices.Contains(a, found[i]) || slices.Contains(b, found[i]) {
+					add(a)
+					add(b)
+				}
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/cluster/constraint"
 	"quorate/cmd/quorate/grammar"
 	"quorate/cmd/quorate/render"
 	pb "quorate/proto/quorate/v1"
@@ -65,7 +66,7 @@ func (a *app) printConstraints(list []*pb.Constraint) error {
 			t := render.Table{Indent: "  "}
 			for _, c := range list {
 				if part.kind(c) {
-					t.Row(render.Cell{Text: constraintText(c)}, render.Cell{Text: "id: " + c.GetId(), Style: render.Faint})
+					t.Row(render.Cell{Text: grammar.ConstraintText(c)}, render.Cell{Text: "id: " + c.GetId(), Style: render.Faint})
 				}
 			}
 			if !slices.ContainsFunc(list, part.kind) {
@@ -80,37 +81,12 @@ func (a *app) printConstraints(list []*pb.Constraint) error {
 	}, "constraints")
 }
 
-// constraintText writes a constraint as people say it.
-func constraintText(c *pb.Constraint) string {
-	switch k := c.GetKind().(type) {
-	case *pb.Constraint_Location:
-		l, verb := k.Location, "prefers"
-		score := l.GetScore()
-		if score < 0 {
-			verb, score = "avoids", -score
-		}
-		return fmt.Sprintf("%s %s %s=%s", l.GetResource(), verb, l.GetNode(), grammar.FormatScore(score))
-	case *pb.Constraint_Colocation:
-		return fmt.Sprintf("%s with %s %s", k.Colocation.GetResource(), k.Colocation.GetWith(), grammar.FormatScore(k.Colocation.GetScore()))
-	case *pb.Constraint_Order:
-		o := k.Order
-		text := fmt.Sprintf("%s then %s", o.GetFirst(), o.GetThen())
-		if o.GetKind() != pb.OrderKind_ORDER_KIND_MANDATORY {
-			text += " kind=" + grammar.FormatKind(o.GetKind())
-		}
-		if o.GetAsymmetrical() {
-			text += " symmetrical=false"
-		}
-		return text
-	default:
-		return "of a kind that this version does not know"
-	}
-}
-
 func newLocationCommand(a *app) *cobra.Command {
 	add := a.changes(&cobra.Command{
-		Use:               "add ID RESOURCE NODE SCORE",
-		Short:             "Add a location constraint under an id of your own",
+		Use:   "add ID RESOURCE NODE SCORE [resource-discovery=WHERE]",
+		Short: "Add a location constraint under an id of your own",
+		Long: "Add a location constraint under an id of your own. With resource-discovery=exclusive the\n" +
+			"resource runs nowhere but where such constraints are.",
 		Example:           "constraint location add web-home WebService lvsm 50\nconstraint location add web-never WebService web1 -INFINITY",
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs, nodeNames),
 		RunE: func(c *cobra.Command, words []string) error {
@@ -122,11 +98,21 @@ func newLocationCommand(a *app) *cobra.Command {
 		},
 	})
 	c := &cobra.Command{
-		Use:   "location RESOURCE prefers|avoids NODE[=SCORE]...",
+		Use:   "location RESOURCE prefers|avoids NODE[=SCORE]... | rule [OPTION=VALUE]... EXPRESSION",
 		Short: "Say which nodes a resource likes, and which it must not run on",
 		Long: "Say which nodes a resource likes, and which it must not run on. The score is a whole\n" +
-			"number, INFINITY or -INFINITY; without one it is INFINITY. Alone: list them.",
-		Example:           "constraint location WebService prefers lvsm=50\nconstraint location WebService avoids web1",
+			"number, INFINITY or -INFINITY; without one it is INFINITY. Alone: list them.\n\n" +
+			"A rule gives its score to all nodes for which its EXPRESSION holds:\n" +
+			"  defined|not_defined ATTRIBUTE\n" +
+			"  ATTRIBUTE lt|lte|gt|gte|eq|ne [string|integer|number|version] VALUE\n" +
+			"  date gt|lt DATE, date in_range [DATE] to DATE,\n" +
+			"  date in_range DATE to duration hours=5\n" +
+			"  date-spec hours=9-16 weekdays=1-5\n" +
+			"  EXPRESSION and|or EXPRESSION, ( EXPRESSION )\n" +
+			"OPTIONS are score, score-attribute (the attribute that has the score), constraint-id and\n" +
+			"resource-discovery. #uname is the name of a node. See \"node attribute\".",
+		Example: "constraint location WebService prefers lvsm=50\nconstraint location WebService avoids web1\n" +
+			"constraint location WebService rule score=-INFINITY rack ne 2 and date-spec hours=9-16",
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs, nodeNames),
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) == 0 {
@@ -145,10 +131,12 @@ func newLocationCommand(a *app) *cobra.Command {
 
 func newColocationCommand(a *app) *cobra.Command {
 	add := a.changes(&cobra.Command{
-		Use:   "add RESOURCE with RESOURCE [SCORE] [id=ID]",
+		Use:   "add RESOURCE with RESOURCE [SCORE] [id=ID] [influence=BOOL] [node-attribute=NAME]",
 		Short: "Run a resource where another runs, or where it does not",
 		Long: "Run the first resource where the second runs; with a negative score, where it does\n" +
-			"not. The score is a whole number, INFINITY (the default) or -INFINITY.",
+			"not. The score is a whole number, INFINITY (the default) or -INFINITY. With\n" +
+			"influence=false the second does not move for the sake of the first; with node-attribute,\n" +
+			"nodes that have one value of it count as one.",
 		Example:           "constraint colocation add WebService with VirtualIP INFINITY\nconstraint colocation add Batch with WebService -INFINITY",
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE: func(c *cobra.Command, words []string) error {
@@ -167,15 +155,17 @@ func newColocationCommand(a *app) *cobra.Command {
 		Args:              words(2, 2),
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE: func(c *cobra.Command, words []string) error {
-			return a.deleteConstraints(c, "no colocation of "+words[0]+" with "+words[1], func(k *pb.Constraint) bool {
-				l := k.GetColocation()
-				return l.GetResource() == words[0] && l.GetWith() == words[1]
+			return a.changeConstraints(c, "no colocation of "+words[0]+" with "+words[1], func(k *pb.Constraint) []*pb.Edit {
+				if l := k.GetColocation(); l.GetResource() != words[0] || l.GetWith() != words[1] {
+					return nil
+				}
+				return []*pb.Edit{deleteConstraint(k.GetId())}
 			})
 		},
 	})
 	return noun("colocation", "Say which resources run together, and which apart",
 		"constraint colocation add WebService with VirtualIP INFINITY", a.listConstraints(isColocation),
-		add, remove, newConstraintListCommand(a, isColocation, "colocation"), newSetRefusal("colocation"))
+		add, remove, newConstraintListCommand(a, isColocation, "colocation"), newColocationSetCommand(a))
 }
 
 func newOrderCommand(a *app) *cobra.Command {
@@ -187,16 +177,20 @@ func newOrderCommand(a *app) *cobra.Command {
 		Args:              words(1, -1),
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE: func(c *cobra.Command, ids []string) error {
-			return a.deleteConstraints(c, "no order of "+strings.Join(ids, ", "), func(k *pb.Constraint) bool {
-				return slices.Contains(ids, k.GetOrder().GetFirst()) || slices.Contains(ids, k.GetOrder().GetThen())
+			return a.changeConstraints(c, "no order of "+strings.Join(ids, ", "), func(k *pb.Constraint) []*pb.Edit {
+				if !isOrder(k) {
+					return nil
+				}
+				return withoutNames(k, ids)
 			})
 		},
 	})
 	c := &cobra.Command{
-		Use:   "order RESOURCE then RESOURCE [kind=KIND] [symmetrical=BOOL] [id=ID]",
+		Use:   "order [ACTION] RESOURCE then [ACTION] RESOURCE [kind=KIND] [symmetrical=BOOL] [id=ID]",
 		Short: "Say which resource starts before which, and stops after it",
-		Long: "Say which resource starts before which. kind is Mandatory (the default), Optional or\n" +
-			"Serialize; with symmetrical=false they do not stop the other way round. Alone: list them.",
+		Long: "Say which resource starts before which, or stops (ACTION: start or stop). kind is\n" +
+			"Mandatory (the default), Optional or Serialize; with symmetrical=false they do not stop\n" +
+			"the other way round. Alone: list them.",
 		Example:           "constraint order VirtualIP then WebService\nconstraint order start A then start B kind=Optional",
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE: func(c *cobra.Command, words []string) error {
@@ -210,18 +204,46 @@ func newOrderCommand(a *app) *cobra.Command {
 			return a.change(c, edit)
 		},
 	}
-	c.AddCommand(remove, newConstraintListCommand(a, isOrder, "order"), newSetRefusal("order"))
+	c.AddCommand(remove, newConstraintListCommand(a, isOrder, "order"), newOrderSetCommand(a))
 	return a.changes(c)
 }
 
-// newSetRefusal answers `set`, which pcs has, with what to write instead.
-func newSetRefusal(kind string) *cobra.Command {
-	return hidden(&cobra.Command{
-		Use:     "set RESOURCE...",
-		Short:   "Not supported: write one constraint a pair",
-		Example: "constraint " + kind + " list",
-		RunE:    func(_ *cobra.Command, words []string) error { return grammar.NoSets(kind, words) },
+// newColocationSetCommand and newOrderSetCommand read sets, which begin with the
+// first word after the command.
+func newColocationSetCommand(a *app) *cobra.Command {
+	return newSetCommand(a, grammar.ColocationSet, &cobra.Command{
+		Use:   "set RESOURCE... [sequential=BOOL] [set RESOURCE...]... [setoptions [score=SCORE] [id=ID]]",
+		Short: "Run several resources together, or apart",
+		Long: "Run several resources together, each with the one before it; with a negative score,\n" +
+			"apart. With sequential=false those of a set are not bound to each other, but to the\n" +
+			"set before it.",
+		Example: "constraint colocation set VirtualIP WebService Batch\n" +
+			"constraint colocation set VirtualIP set A B sequential=false setoptions score=100",
 	})
+}
+
+func newOrderSetCommand(a *app) *cobra.Command {
+	return newSetCommand(a, grammar.OrderSet, &cobra.Command{
+		Use:   "set RESOURCE... [action=ACTION] [sequential=BOOL] [set RESOURCE...]... [setoptions [OPTION=VALUE]...]",
+		Short: "Start several resources one after the other",
+		Long: "Start several resources one after the other, and stop them the other way round. With\n" +
+			"sequential=false those of a set have no order, but all start after the set before it.\n" +
+			"setoptions are kind, symmetrical and id.",
+		Example: "constraint order set VirtualIP WebService Batch\n" +
+			"constraint order set A B sequential=false set WebService setoptions kind=Optional",
+	})
+}
+
+func newSetCommand(a *app, read func([]string) (*pb.Edit, error), c *cobra.Command) *cobra.Command {
+	c.ValidArgsFunction = a.completes(resourceIDs, groupIDs)
+	c.RunE = func(c *cobra.Command, words []string) error {
+		edit, err := read(words)
+		if err != nil {
+			return err
+		}
+		return a.change(c, edit)
+	}
+	return a.changes(c)
 }
 
 func newConstraintDeleteCommand(a *app) *cobra.Command {
@@ -242,22 +264,40 @@ func deleteConstraint(id string) *pb.Edit {
 	return &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: id}}}
 }
 
-// deleteConstraints removes those that match, or says that there are none.
-func (a *app) deleteConstraints(c *cobra.Command, none string, match kind) error {
+// withoutNames returns the edits after which a constraint names none of some
+// resources: it loses them from its sets, or is deleted.
+func withoutNames(c *pb.Constraint, ids []string) []*pb.Edit {
+	left := c
+	for _, id := range ids {
+		if left != nil {
+			left = constraint.Without(left, id)
+		}
+	}
+	switch left {
+	case c:
+		return nil
+	case nil:
+		return []*pb.Edit{deleteConstraint(c.GetId())}
+	}
+	create := &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: left}}
+	return []*pb.Edit{deleteConstraint(c.GetId()), {Kind: create}}
+}
+
+// changeConstraints makes the edits that some constraints need, or says that
+// there are none.
+func (a *app) changeConstraints(c *cobra.Command, none string, edits func(*pb.Constraint) []*pb.Edit) error {
 	resp, err := a.member(c.Context())
 	if err != nil {
 		return err
 	}
-	var edits []*pb.Edit
+	var all []*pb.Edit
 	for _, k := range resp.GetState().GetConstraints() {
-		if match(k) {
-			edits = append(edits, deleteConstraint(k.GetId()))
-		}
+		all = append(all, edits(k)...)
 	}
-	if len(edits) == 0 {
+	if len(all) == 0 {
 		return notFound("constraint: there is %s", none)
 	}
-	return a.change(c, edits...)
+	return a.change(c, all...)
 }
 
 func newReferencesCommand(a *app) *cobra.Command {
@@ -276,9 +316,5 @@ func newReferencesCommand(a *app) *cobra.Command {
 }
 
 func refersTo(c *pb.Constraint, id string) bool {
-	names := []string{
-		c.GetLocation().GetResource(), c.GetColocation().GetResource(), c.GetColocation().GetWith(),
-		c.GetOrder().GetFirst(), c.GetOrder().GetThen(),
-	}
-	return slices.Contains(names, id)
+	return slices.Contains(constraint.Names(c), id)
 }

@@ -80,29 +80,6 @@ func OperationWords(o *pb.OperationSpec) []string {
 	return append(words, pairWords(o.GetOptions())...)
 }
 
-// ConstraintWords writes the command that makes a constraint, with its id.
-func ConstraintWords(c *pb.Constraint) []string {
-	words := []string{"constraint"}
-	switch k := c.GetKind().(type) {
-	case *pb.Constraint_Location:
-		l := k.Location
-		return append(words, "location", "add", c.GetId(), l.GetResource(), l.GetNode(), FormatScore(l.GetScore()))
-	case *pb.Constraint_Colocation:
-		l := k.Colocation
-		words = append(words, "colocation", "add", l.GetResource(), "with", l.GetWith(), FormatScore(l.GetScore()))
-	case *pb.Constraint_Order:
-		o := k.Order
-		words = append(words, "order", o.GetFirst(), "then", o.GetThen())
-		if o.GetKind() != pb.OrderKind_ORDER_KIND_MANDATORY {
-			words = append(words, "kind="+FormatKind(o.GetKind()))
-		}
-		if o.GetAsymmetrical() {
-			words = append(words, "symmetrical=false")
-		}
-	}
-	return append(words, "id="+c.GetId())
-}
-
 // pairWords writes NAME=VALUE by name.
 func pairWords(m map[string]string) []string {
 	words := make([]string, 0, len(m))

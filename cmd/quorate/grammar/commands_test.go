@@ -25,6 +25,13 @@ groups{id:"g" members:"VirtualIP" members:"Web" meta{key:"resource-stickiness" v
 constraints{id:"l" location{resource:"g" node:"lvsm" score:-1000000}}
 constraints{id:"c" colocation{resource:"Web" with:"VirtualIP" score:-5}}
 constraints{id:"o" order{first:"VirtualIP" then:"Web" kind:ORDER_KIND_SERIALIZE asymmetrical:true}}
+constraints{id:"lr" location{resource:"g" score:7 discovery:DISCOVERY_EXCLUSIVE rule{any:true
+	conditions{attribute{attribute:"site" comparison:COMPARISON_EQ value:"a b"}} conditions{date{operation:DATE_OPERATION_SPEC spec{key:"hours" value:"9-16"}}}}}}
+constraints{id:"ld" location{resource:"g" node:"lvsm" score:7 discovery:DISCOVERY_NEVER}}
+constraints{id:"cs" colocation{score:1000000 influence:false sets{resources:["VirtualIP","Web"] parallel:true} sets{resources:"g"}}}
+constraints{id:"cn" colocation{resource:"Web" with:"VirtualIP" score:5 node_attribute:"rack"}}
+constraints{id:"os" order{sets{resources:["VirtualIP","Web"] action:ORDER_ACTION_STOP any:true}}}
+constraints{id:"ox" order{first:"VirtualIP" then:"Web" first_action:ORDER_ACTION_STOP any_instance:true}}
 `
 
 func TestCommands(t *testing.T) {
@@ -49,7 +56,13 @@ resource group add g VirtualIP Web
 resource meta g resource-stickiness=7
 constraint location add l g lvsm -INFINITY
 constraint colocation add Web with VirtualIP -5 id=c
-constraint order VirtualIP then Web kind=Serialize symmetrical=false id=o`
+constraint order VirtualIP then Web kind=Serialize symmetrical=false id=o
+constraint location g rule constraint-id=lr resource-discovery=exclusive score=7 site eq '"a b"' or date-spec hours=9-16
+constraint location add ld g lvsm 7 resource-discovery=never
+constraint colocation set VirtualIP Web sequential=false set g setoptions score=INFINITY influence=false id=cs
+constraint colocation add Web with VirtualIP 5 node-attribute=rack id=cn
+constraint order set VirtualIP Web action=stop require-all=false setoptions id=os
+constraint order stop VirtualIP then start Web require-all=false id=ox`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -64,31 +77,18 @@ func TestCommandsReadBack(t *testing.T) {
 	var resources []*pb.Resource
 	var constraints []*pb.Constraint
 	for _, words := range Commands(c) {
-		switch words[0] + " " + words[1] {
-		case "resource create":
+		switch words[0] {
+		case "constraint":
+			constraints = append(constraints, readConstraint(t, words[1:]))
+		case "resource":
+			if words[1] != "create" {
+				continue
+			}
 			edits, err := CreateResource(words[2:], Placement{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			resources = append(resources, edits[0].GetCreateResource().GetResource())
-		case "constraint location":
-			e, err := LocationAdd(words[3:])
-			if err != nil {
-				t.Fatal(err)
-			}
-			constraints = append(constraints, e.GetCreateConstraint().GetConstraint())
-		case "constraint colocation":
-			e, err := Colocation(words[3:])
-			if err != nil {
-				t.Fatal(err)
-			}
-			constraints = append(constraints, e.GetCreateConstraint().GetConstraint())
-		case "constraint order":
-			e, err := Order(words[2:])
-			if err != nil {
-				t.Fatal(err)
-			}
-			constraints = append(constraints, e.GetCreateConstraint().GetConstraint())
 		}
 	}
 	resources[1].Parameters["odd"] = strings.TrimPrefix(resources[1].GetParameters()["odd"], "@") // done where files are read
@@ -97,4 +97,28 @@ func TestCommandsReadBack(t *testing.T) {
 	if !proto.Equal(got, want) {
 		t.Errorf("\n got %v\nwant %v", got, want)
 	}
+}
+
+// readConstraint reads the words after "constraint" as the command does that
+// they name.
+func readConstraint(t *testing.T, words []string) *pb.Constraint {
+	t.Helper()
+	parse, from := one(LocationAdd), 2
+	switch words[0] + " " + words[1] {
+	case "location add":
+	case "colocation add":
+		parse = one(Colocation)
+	case "colocation set":
+		parse = one(ColocationSet)
+	case "order set":
+		parse = one(OrderSet)
+	default:
+		from = 1
+		parse = map[string]func([]string) ([]*pb.Edit, error){"location": Location, "order": one(Order)}[words[0]]
+	}
+	edits, err := parse(words[from:])
+	if err != nil {
+		t.Fatalf("%q: %v", words, err)
+	}
+	return edits[0].GetCreateConstraint().GetConstraint()
 }

@@ -57,6 +57,8 @@ var parsers = []struct {
 	{"constraint location add", one(LocationAdd)},
 	{"constraint location", Location},
 	{"constraint colocation add", one(Colocation)},
+	{"constraint colocation set", one(ColocationSet)},
+	{"constraint order set", one(OrderSet)},
 	{"constraint order", one(Order)},
 	{"property set", func(w []string) ([]*pb.Edit, error) {
 		e, err := SetOptions(pb.OptionScope_OPTION_SCOPE_CLUSTER, w)
@@ -134,6 +136,28 @@ func TestEdits(t *testing.T) {
 			`create_constraint{constraint{id:"keep-off" location{resource:"A" node:"lvsm" score:-1000000}}}`}},
 		{"constraint location add like A lvsm -50", []string{
 			`create_constraint{constraint{id:"like" location{resource:"A" node:"lvsm" score:-50}}}`}},
+		{"constraint location add only A lvsm 5 resource-discovery=exclusive", []string{
+			`create_constraint{constraint{id:"only" location{resource:"A" node:"lvsm" score:5 discovery:DISCOVERY_EXCLUSIVE}}}`}},
+		{"constraint location A rule rack eq -1", []string{
+			`create_constraint{constraint{location{resource:"A" score:1000000 rule{conditions{attribute{attribute:"rack" comparison:COMPARISON_EQ value:"-1"}}}}}}`}},
+		{"constraint location A rule id=r constraint-id=l score=-INFINITY not_defined pingd", []string{
+			`create_constraint{constraint{id:"l" location{resource:"A" score:-1000000 rule{conditions{attribute{attribute:"pingd" comparison:COMPARISON_NOT_DEFINED}}}}}}`}},
+		{"constraint location A rule score-attribute=pingd resource-discovery=never defined pingd", []string{
+			`create_constraint{constraint{location{resource:"A" score_attribute:"pingd" discovery:DISCOVERY_NEVER rule{conditions{attribute{attribute:"pingd" comparison:COMPARISON_DEFINED}}}}}}`}},
+
+		{"constraint colocation set A B sequential=false set C D setoptions score=-5 id=c", []string{
+			`create_constraint{constraint{id:"c" colocation{score:-5 sets{resources:["A","B"] parallel:true} sets{resources:["C","D"]}}}}`}},
+		{"constraint colocation set A B", []string{
+			`create_constraint{constraint{colocation{score:1000000 sets{resources:["A","B"]}}}}`}},
+		{"constraint order set A B action=stop set C require-all=false setoptions kind=Serialize symmetrical=false", []string{
+			`create_constraint{constraint{order{kind:ORDER_KIND_SERIALIZE asymmetrical:true
+				sets{resources:["A","B"] action:ORDER_ACTION_STOP} sets{resources:"C" any:true}}}}`}},
+		{"constraint order stop A then start B require-all=false", []string{
+			`create_constraint{constraint{order{first:"A" then:"B" first_action:ORDER_ACTION_STOP any_instance:true}}}`}},
+		{"constraint order stop A then B", []string{
+			`create_constraint{constraint{order{first:"A" then:"B" first_action:ORDER_ACTION_STOP then_action:ORDER_ACTION_STOP}}}`}},
+		{"constraint colocation add A with B 5 influence=false node-attribute=rack", []string{
+			`create_constraint{constraint{colocation{resource:"A" with:"B" score:5 node_attribute:"rack" influence:false}}}`}},
 
 		{"constraint colocation add WebService with VirtualIP INFINITY", []string{
 			`create_constraint{constraint{colocation{resource:"WebService" with:"VirtualIP" score:1000000}}}`}},
@@ -197,19 +221,32 @@ func TestBadWordsAreNamed(t *testing.T) {
 		{"constraint location A prefers lvsm=abc", `score "abc" is not a number or INFINITY; write a whole number, INFINITY or -INFINITY`},
 		{"constraint location A prefers lvsm=", `score "" is not a number or INFINITY; write a whole number, INFINITY or -INFINITY`},
 		{"constraint location A prefers lvsm=1.5", `score "1.5" is not a number or INFINITY; write a whole number, INFINITY or -INFINITY`},
-		{"constraint location A prefers", `"prefers" is followed by no node; write RESOURCE prefers NODE[=SCORE], or RESOURCE avoids NODE[=SCORE]`},
-		{"constraint location A likes lvsm", `"likes" is neither prefers nor avoids; write RESOURCE prefers NODE[=SCORE], or RESOURCE avoids NODE[=SCORE]`},
+		{"constraint location A prefers", `"prefers" is followed by no node; write RESOURCE prefers NODE[=SCORE], RESOURCE avoids NODE[=SCORE] or RESOURCE rule EXPRESSION`},
+		{"constraint location A likes lvsm", `"likes" is none of prefers, avoids and rule; write RESOURCE prefers NODE[=SCORE], RESOURCE avoids NODE[=SCORE] or RESOURCE rule EXPRESSION`},
 		{"constraint location regexp%A.* prefers lvsm", `"regexp%A.*": patterns are not supported by this version; name one resource`},
-		{"constraint location A rule score=5 x eq 1", `location rules are not supported by this version; name the nodes: location A prefers NODE[=SCORE]`},
+		{"constraint location A rule score=5", `the rule has no expression; ` + ruleUsage},
+		{"constraint location A rule score=5 score-attribute=b x eq 1", `score and score-attribute are both given; give one of them`},
+		{"constraint location A rule role=promoted x eq 1", `role "promoted" is not available: nothing here can be promoted yet; leave it out`},
+		{"constraint location A rule resource-discovery=often x eq 1", `resource-discovery "often" is not known; write always, never or exclusive`},
+		{"constraint location A rule when=now x eq 1", `rule option "when" is not known; known are id, constraint-id, resource-discovery, role, score, score-attribute`},
+		{"constraint location add l A n 5 discover=never", `location option "discover" is not known; known are resource-discovery`},
+		{"constraint colocation set setoptions score=5", `a set has no resources; write colocation set RESOURCE RESOURCE…`},
+		{"constraint colocation set A B role=Promoted", `role "Promoted" is not available: nothing here can be promoted yet; leave it out`},
+		{"constraint colocation set A B action=start", `set option "action" is not known; known are sequential, role`},
+		{"constraint order set A B set", `a set has no resources; write order set RESOURCE RESOURCE…`},
+		{"constraint order set A B action=promote", `action "promote" is not available: nothing here can be promoted yet; order starts`},
+		{"constraint order set A B sequential=maybe", `sequential: "maybe" is neither true nor false`},
+		{"constraint order A then B require-all=5", `require-all: "5" is neither true nor false`},
 		{"constraint location add id A lvsm", `location add needs four words and got 3; write ID RESOURCE NODE SCORE`},
 		{"constraint colocation add A with", `a colocation needs two resources; write RESOURCE with RESOURCE [SCORE]`},
 		{"constraint colocation add A with B lots", `score "lots" is not a number or INFINITY; write a whole number, INFINITY or -INFINITY`},
-		{"constraint colocation add A with B 5 influence=no", `colocation option "influence" is not known; known are id, score`},
-		{"constraint colocation add master A with B", `role "master" is not supported by this version; leave it out`},
+		{"constraint colocation add A with B 5 rsc-role=no", `colocation option "rsc-role" is not known; known are id, score, influence, node-attribute`},
+		{"constraint colocation add A with B 5 influence=maybe", `influence: "maybe" is neither true nor false`},
+		{"constraint colocation add master A with B", `role "master" is not available: nothing here can be promoted yet; leave it out`},
 		{"constraint order A B", `an order needs the word "then"; write RESOURCE then RESOURCE`},
 		{"constraint order A then", `an order needs a resource on both sides of "then"; write RESOURCE then RESOURCE`},
 		{"constraint order A B then C", `"B" stands before "then"; write RESOURCE then RESOURCE`},
-		{"constraint order promote A then B", `action "promote" is not supported by this version; order starts`},
+		{"constraint order promote A then B", `action "promote" is not available: nothing here can be promoted yet; order starts`},
 		{"constraint order A then B kind=sometimes", `kind "sometimes" is not known; write Mandatory, Optional or Serialize`},
 		{"constraint order A then B symmetrical=maybe", `symmetrical: "maybe" is neither true nor false`},
 		{"property set", `no property is given; write NAME=VALUE`},
@@ -349,16 +386,5 @@ func TestUpdateReplacesTheOperationOfThatName(t *testing.T) {
 	want := &pb.OperationSpec{Name: "monitor", Interval: have.GetOperations()[0].GetInterval()}
 	if got := u.GetUnsetOperations(); len(got) != 1 || !proto.Equal(got[0], want) {
 		t.Errorf("unset %v, want only %v", got, want)
-	}
-}
-
-func TestNoSetsNamesThePairs(t *testing.T) {
-	for kind, want := range map[string]string{
-		"order":      `sets are not supported by this version; write one constraint a pair: "order A then B", "order B then C"`,
-		"colocation": `sets are not supported by this version; write one constraint a pair: "colocation add B with A", "colocation add C with B"`,
-	} {
-		if got := NoSets(kind, strings.Fields("A B C sequential=true")).Error(); got != want {
-			t.Errorf("\n got %s\nwant %s", got, want)
-		}
 	}
 }
