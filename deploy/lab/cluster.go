@@ -296,6 +296,7 @@ func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right 
 // await polls until done returns nil, and says what it still said when
 // patience ends.
 func await(ctx context.Context, what string, done func() error) error {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, patienceTime)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
@@ -307,7 +308,7 @@ func await(ctx context.Context, what string, done func() error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited %v for %s: %w", patienceTime, what, err)
+			return fmt.Errorf("waited %v for %s: %w", time.Since(began).Round(time.Millisecond), what, err)
 		case <-tick.C:
 		}
 	}
