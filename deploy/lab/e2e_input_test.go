@@ -68,16 +68,24 @@ func TestE2EBadInputChangesNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.in(t)
-			before := s.written()
-			if says := s.expand(tt.says); !strings.Contains(s.fails(2, tt.host, s.expand(tt.command)), says) {
-				t.Errorf("want it to say %q", says)
-			}
-			for node, after := range s.written() {
-				if !proto.Equal(before[node], after) {
-					t.Errorf("%s: the state was\n%v\nand is\n%v", node, before[node], after)
+			s.unchangedBy(func() {
+				if says := s.expand(tt.says); !strings.Contains(s.fails(2, tt.host, s.expand(tt.command)), says) {
+					t.Errorf("want it to say %q", says)
 				}
-			}
+			})
 		})
+	}
+}
+
+// unchangedBy checks that something changes nothing that people wrote.
+func (s *scene) unchangedBy(f func()) {
+	s.Helper()
+	before := s.written()
+	f()
+	for node, after := range s.written() {
+		if !proto.Equal(before[node], after) {
+			s.Errorf("%s: the state was\n%v\nand is\n%v", node, before[node], after)
+		}
 	}
 }
 

@@ -118,7 +118,8 @@ func (s *scene) end() {
 //
 //	lvsm# COMMAND    a shell on lvsm runs it, and it exits 0
 //	says TEXT        the last command printed that
-//	all on lvss      in the end all resources run on lvss, and stay there
+//	goes to lvss     in the end all resources run on lvss, by its own word
+//	all on lvss      likewise, and they stay there, and it alone answers
 //	power-off lvsm   or another fault, with its options as "quorate lab fault" has
 //	                 them; after "heal" all nodes are at work again
 //
@@ -154,6 +155,9 @@ func (s *scene) perform(line string) error {
 			return fmt.Errorf("it said:\n%s", s.said)
 		}
 		return nil
+	}
+	if node, ok := strings.CutPrefix(line, "goes to "); ok {
+		return s.await(node)
 	}
 	if node, ok := strings.CutPrefix(line, "all on "); ok {
 		return s.allOn(node)
