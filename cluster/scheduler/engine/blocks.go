@@ -25,6 +25,9 @@ func (c *cluster) evalBlocks(blocks []Block, env ruleEnv, into map[string]string
 
 // byPrecedence returns blocks in the order they win in.
 func (c *cluster) byPrecedence(blocks []Block) []*Block {
+	if len(blocks) == 0 {
+		return nil
+	}
 	list := make([]*Block, len(blocks))
 	for i := range blocks {
 		list[len(blocks)-1-i] = &blocks[i]

@@ -198,7 +198,7 @@ func (c *cluster) intersect(dependent *resource, nodes []nodeScore, co *colocati
 		k := slices.IndexFunc(nodes, func(s nodeScore) bool { return s.node.index == i })
 		if k < 0 {
 			w.score = -infinity
-			dependent.note(c.nodes[i], -infinity, co.id)
+			dependent.noteVia(c.nodes[i], false, -infinity, co)
 			continue
 		}
 		w.score = add(w.score, nodes[k].score)
@@ -218,7 +218,7 @@ func (c *cluster) colocateWithRole(dependent, clone *resource, co *colocation) {
 			for i := range dependent.allowed {
 				if w := &dependent.allowed[i]; w.present && sameAttribute(c.nodes[i], at, co.attribute) {
 					w.score = add(w.score, co.score)
-					dependent.note(c.nodes[i], co.score, co.id)
+					dependent.noteVia(c.nodes[i], false, co.score, co)
 				}
 			}
 		}

@@ -92,8 +92,7 @@ func constraintRole(name string) (role, bool) {
 	}
 }
 
-// addColocation adds a colocation to its resources. What must run apart never
-// runs together on the way either.
+// addColocation adds a colocation to its resources.
 func (c *cluster) addColocation(co *colocation) {
 	if co.score == 0 {
 		return
@@ -101,8 +100,7 @@ func (c *cluster) addColocation(co *colocation) {
 	co.dependent.thisWith = insertColocation(co.dependent.thisWith, co, primaryOf)
 	co.primary.withThis = insertColocation(co.primary.withThis, co, dependentOf)
 	if co.score <= -infinity {
-		c.keepApart(co.dependent, co.dependentRole, co.primary, co.primaryRole)
-		c.keepApart(co.primary, co.primaryRole, co.dependent, co.dependentRole)
+		c.apart = append(c.apart, co)
 	}
 }
 
@@ -131,7 +129,7 @@ func compareColocated(a, b *resource) int {
 }
 
 // keepApart lets one resource start on a node only after another, which must not
-// run beside it, has stopped there.
+// run beside it, has stopped there: they never run together on the way either.
 func (c *cluster) keepApart(first *resource, firstRole role, then *resource, thenRole role) {
 	ends, begins := []task{taskStop}, []task{taskStart}
 	switch {

@@ -8,14 +8,23 @@ import (
 // unpackConstraints reads what the configuration asks of resources. Those of
 // one kind keep their order; the kinds do not touch each other.
 func (c *cluster) unpackConstraints() {
+	c.unpackLikes()
+	for _, co := range c.apart {
+		c.keepApart(co.dependent, co.dependentRole, co.primary, co.primaryRole)
+		c.keepApart(co.primary, co.primaryRole, co.dependent, co.dependentRole)
+	}
+	for i := range c.in.Orders {
+		c.unpackOrder(&c.in.Orders[i])
+	}
+}
+
+// unpackLikes reads the constraints that say where resources belong.
+func (c *cluster) unpackLikes() {
 	for i := range c.in.Locations {
 		c.unpackLocation(&c.in.Locations[i])
 	}
 	for i := range c.in.Colocations {
 		c.unpackColocation(&c.in.Colocations[i])
-	}
-	for i := range c.in.Orders {
-		c.unpackOrder(&c.in.Orders[i])
 	}
 }
 
@@ -40,6 +49,7 @@ func (c *cluster) constrained(id string) *resource {
 // A location says how much a resource likes some nodes.
 type location struct {
 	id        string
+	text      string // why, if nobody configured it
 	r         *resource
 	role      role // the only one it counts for; unknown: all
 	discovery discovery
@@ -105,7 +115,7 @@ func (c *cluster) locate(l *Location, r *resource, roleName, score string, parts
 	if n == nil || !ok || !valid {
 		return
 	}
-	c.addLocation(&location{id: l.ID, r: r, role: filter, nodes: []nodeScore{{n, value}}}, l.Discovery)
+	c.addLocation(&location{id: l.ID, text: l.Text, r: r, role: filter, nodes: []nodeScore{{n, value}}}, l.Discovery)
 }
 
 // locationRole reads the role that a location counts for. What counts for
@@ -230,7 +240,7 @@ func (r *resource) applyOwn(l *location, follows bool) {
 	l.addTo(r.allowed, follows)
 	for _, s := range l.nodes {
 		if !follows {
-			r.note(s.node, s.score, l.id)
+			r.noteLocation(s, l)
 		}
 		w := &r.allowed[s.node.index]
 		if w.probe < l.discovery {

@@ -20,14 +20,13 @@ func (c *cluster) linkContainers() {
 	}
 }
 
-// orderContained binds a resource to its container.
+// orderContained orders a resource inside its container.
 func (c *cluster) orderContained(r *resource) {
 	if r.container == nil {
 		return
 	}
 	c.orderTasks(r.container, taskStart, r, taskStart, firstImpliesThen|unrunnableFirstBlocks)
 	c.orderTasks(r, taskStop, r.container, taskStop, thenImpliesFirst)
-	c.addColocation(&colocation{id: "container", dependent: r, primary: r.container, score: infinity, attribute: "#uname", influence: true})
 }
 
 // restartContainer recovers a resource by a restart of what contains it.

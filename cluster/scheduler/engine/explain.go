@@ -11,7 +11,8 @@ type note struct {
 	node   *node // nil: every node
 	others bool  // on all nodes but that one
 	score  int32
-	source string // id of a constraint, or a name of sources
+	source string      // id of a constraint, or a name of sources
+	via    *colocation // nil: it comes from no other resource
 }
 
 func (n *note) isAbout(at *node) bool {
@@ -41,30 +42,30 @@ var sources = map[string]string{
 
 // note remembers why a node is liked or not; nil: every node.
 func (r *resource) note(n *node, score int, source string) {
-	r.keep(note{node: n, score: int32(score), source: source})
-}
-
-// noteOthers remembers why all other nodes are liked or not.
-func (r *resource) noteOthers(n *node, score int, source string) {
-	r.keep(note{node: n, others: true, score: int32(score), source: source})
-}
-
-func (r *resource) keep(n note) {
-	if n.score != 0 && n.source != "" {
-		r.notes = append(r.notes, n)
+	if score != 0 && source != "" {
+		r.notes = append(r.notes, note{node: n, score: int32(score), source: source})
 	}
 }
 
-// noteColocation remembers what a colocation changed for its dependent.
+// noteVia remembers what a colocation changed, on a node or (others) on all but it.
+func (r *resource) noteVia(n *node, others bool, score int, co *colocation) {
+	r.notes = append(r.notes, note{node: n, others: others, score: int32(max(score, -infinity)), source: co.id, via: co})
+}
+
+// noteColocation remembers what a colocation changed for its dependent. With
+// INFINITY the primary's node gains nothing; the others are lost.
 func (c *cluster) noteColocation(dependent, primary *resource, co *colocation) {
-	at := primary.assignedNode
+	at, score := primary.assignedNode, co.score
+	if score >= infinity {
+		score = 0
+	}
 	switch {
 	case at == nil:
-		dependent.note(nil, -co.score, co.id)
+		dependent.noteVia(nil, false, -co.score, co)
 	case co.attribute == "#uname":
-		dependent.note(at, co.score, co.id)
+		dependent.noteVia(at, false, score, co)
 		if co.score >= infinity {
-			dependent.noteOthers(at, -infinity, co.id)
+			dependent.noteVia(at, true, -infinity, co)
 		}
 	default:
 		c.noteAttribute(dependent, at, co)
@@ -75,11 +76,13 @@ func (c *cluster) noteColocation(dependent, primary *resource, co *colocation) {
 // one.
 func (c *cluster) noteAttribute(dependent *resource, at *node, co *colocation) {
 	for _, n := range c.nodes {
-		switch {
-		case sameAttribute(n, at, co.attribute):
-			dependent.note(n, co.score, co.id)
+		switch same := sameAttribute(n, at, co.attribute); {
+		case same && co.score < infinity:
+			dependent.noteVia(n, false, co.score, co)
+		case same:
+			dependent.noteVia(n, false, 0, co)
 		case co.score >= infinity:
-			dependent.note(n, -infinity, co.id)
+			dependent.noteVia(n, false, -infinity, co)
 		}
 	}
 }
@@ -88,7 +91,7 @@ func (c *cluster) noteAttribute(dependent *resource, at *node, co *colocation) {
 func (c *cluster) noteMerge(primary *resource, before table, co *colocation) {
 	for i := range before {
 		if w := primary.allowed[i]; w.present && w.score != before[i].score {
-			primary.note(c.nodes[i], max(w.score-before[i].score, -infinity), co.id)
+			primary.noteVia(c.nodes[i], false, w.score-before[i].score, co)
 		}
 	}
 }
@@ -107,7 +110,7 @@ func (r *resource) reasons(n *node) []Reason {
 	var list []Reason
 	for i := range r.notes {
 		note := &r.notes[i]
-		if !note.isAbout(n) {
+		if note.score == 0 || !note.isAbout(n) {
 			continue
 		}
 		reason := note.reason()

@@ -11,6 +11,7 @@ type Input struct {
 	NoQuorumPanic bool    // nodes without quorum are fenced although there never was one
 	FeatureSet    string  // crm_feature_set: the version of what wrote the status
 	DC            string  // id of the designated controller, the value behind #is_dc
+	Quiet         bool    // nothing leaves a node for one that is just as good: see quiet.go
 	Properties    []Block // cluster options
 
 	ResourceDefaults  []Block
@@ -147,6 +148,7 @@ type Location struct {
 	Role      string
 	Discovery string // resource-discovery
 	Rules     []Rule
+	Text      string // a clause that says why, for those that nobody configured
 }
 
 // Colocation places Dependent with Primary, or a list of sets (each with the
@@ -188,6 +190,7 @@ type History struct {
 	Container             string
 	ShutdownLock          string // seconds since 1970
 	Ops                   []HistoryOp
+	Active                bool // it runs there, says a caller that keeps no operations
 }
 
 // HistoryOp is a lrm_rsc_op. Numbers are as written; an empty one is 0.

@@ -37,6 +37,20 @@ func (c *cluster) orderPrimitive(r *resource) {
 	c.orderContained(r)
 }
 
+// colocateInside makes the colocations that follow from what a resource is: with
+// what contains it, of a member with the one before it.
+func (c *cluster) colocateInside(r *resource) {
+	if r.container != nil && r.managed {
+		c.addColocation(&colocation{id: "container", dependent: r, primary: r.container, score: infinity, attribute: "#uname", influence: true})
+	}
+	for i, child := range r.children {
+		c.colocateInside(child)
+		if i > 0 && r.kind == Group && r.colocated {
+			c.addColocation(&colocation{id: r.id, dependent: child, primary: r.children[i-1], score: infinity, attribute: "#uname", influence: child.critical})
+		}
+	}
+}
+
 func (c *cluster) orderGroup(r *resource) {
 	c.orderTasks(r, taskStop, r, taskStopped, unrunnableFirstBlocks)
 	c.orderTasks(r, taskStopped, r, taskStart, ordered)
@@ -59,12 +73,9 @@ func (c *cluster) orderMember(chain *memberChain, member *resource) {
 	group, previous := chain.group, chain.previous
 	down, afterDown := thenImpliesFirstListed, firstImpliesThenListed
 	c.orderInside(member)
-	switch {
-	case previous == nil && group.ordered:
+	if previous == nil && group.ordered {
 		down |= ordered
 		afterDown = firstImpliesThen
-	case previous != nil && group.colocated:
-		c.addColocation(&colocation{id: group.id, dependent: member, primary: previous, score: infinity, attribute: "#uname", influence: member.critical})
 	}
 	if chain.promotable {
 		c.orderTasks(group, taskDemote, member, taskDemote, down)

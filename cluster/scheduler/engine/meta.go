@@ -8,15 +8,17 @@ func (c *cluster) readMeta(r *resource) {
 	env := ruleEnv{class: r.Class, provider: r.Provider, agent: r.Type}
 	r.meta = make(map[string]string)
 	c.evalBlocks(r.Meta, env, r.meta)
+	if r.parent == nil {
+		c.evalBlocks(c.in.ResourceDefaults, env, r.meta)
+		return
+	}
 	inherited := make(map[string]string)
 	for p := r.parent; p != nil; p = p.parent {
 		c.evalBlocks(p.Meta, env, inherited)
 	}
 	inherit(r.meta, inherited)
 	c.evalBlocks(c.in.ResourceDefaults, env, r.meta)
-	if r.parent != nil {
-		inherit(r.meta, r.parent.meta)
-	}
+	inherit(r.meta, r.parent.meta)
 }
 
 // inherit takes over what is not set yet.
@@ -48,6 +50,13 @@ func (c *cluster) readSettings(r *resource) {
 	}
 	c.readRequires(r, r.meta["requires"])
 	r.nextRole = r.targetRole(roleUnknown)
+	c.readUtilization(r)
+}
+
+func (c *cluster) readUtilization(r *resource) {
+	if len(r.Utilization) == 0 {
+		return
+	}
 	r.utilization = make(map[string]int)
 	values := make(map[string]string)
 	c.evalBlocks(r.Utilization, ruleEnv{}, values)

@@ -22,6 +22,7 @@ type node struct {
 	baseScore   int            // -INFINITY if it cannot run anything; else of node health
 	priority    int            // sum of the priorities of what runs here
 	assigned    int            // how many instances were assigned here so far
+	given       int            // in Input.Nodes
 
 	online      bool
 	unclean     bool // its state is not known: it must be fenced
@@ -149,7 +150,9 @@ type resource struct {
 	assignedScore     int
 	unassigned        bool
 	assigning         bool
-	updating          bool // its scores are being merged: guards against circles
+	favoured          *node // taken first among equals (quiet)
+	tie               Tie   // what decided between equals (quiet)
+	updating          bool  // its scores are being merged: guards against circles
 	promotionPriority int
 	promotionAdded    bool
 	promotionSorted   bool
@@ -198,6 +201,7 @@ type cluster struct {
 	health            health
 
 	locations []*location
+	apart     []*colocation // what must not run together
 	orderings []ordering
 	probes    []probeOrder // kept apart, because there are so many
 	probesAt  int          // how many orderings come before them

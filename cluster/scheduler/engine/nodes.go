@@ -13,7 +13,7 @@ func (c *cluster) unpackNodes() {
 		if in.ID == "" || in.Kind != "" && !strings.EqualFold(in.Kind, "member") {
 			continue
 		}
-		n := &node{Node: in, attrs: make(map[string]string), utilization: make(map[string]string)}
+		n := &node{Node: in, given: i, attrs: make(map[string]string), utilization: make(map[string]string)}
 		n.baseScore, _ = c.parseScore(in.Score, 0)
 		n.unclean = c.fencing && c.startupFencing // until its state is seen
 		if c.dc == nil && c.in.DC != "" && strings.EqualFold(in.ID, c.in.DC) {

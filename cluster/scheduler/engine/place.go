@@ -173,6 +173,10 @@ func (c *cluster) assignBest(r *resource, prefer *node, final bool) {
 		c.assign(r, prefer, false, final)
 		return
 	}
+	if c.in.Quiet {
+		c.assign(r, c.favourite(r, list), false, final)
+		return
+	}
 	c.assign(r, c.preferCurrent(r, list), false, final)
 }
 

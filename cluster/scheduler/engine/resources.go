@@ -9,14 +9,13 @@ import (
 
 // unpackResources reads the configured resources, those of high priority first.
 func (c *cluster) unpackResources() {
-	c.byID = make(map[string]*resource)
+	c.byID = make(map[string]*resource, len(c.in.Resources))
+	c.resources = make([]*resource, 0, len(c.in.Resources))
 	for i := range c.in.Resources {
 		if r := c.newResource(&c.in.Resources[i], nil, -1); r != nil {
 			c.resources = append(c.resources, r)
 		}
 	}
-	c.actions = make([]*action, 0, 8*len(c.resources))
-	c.orderings = make([]ordering, 0, 6*len(c.resources))
 	slices.SortStableFunc(c.resources, func(a, b *resource) int { return cmp.Compare(b.priority, a.priority) })
 }
 

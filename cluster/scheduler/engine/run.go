@@ -11,17 +11,15 @@ func newCluster(in *Input) *cluster {
 }
 
 func (c *cluster) decide() *Outcome {
-	c.unpackOptions()
-	c.unpackNodes()
-	c.setCapacities()
-	c.unpackResources()
-	c.linkContainers()
-	c.unpackStatus()
+	c.actions = make([]*action, 0, 8*len(c.in.Resources))
+	c.orderings = make([]ordering, 0, 6*len(c.in.Resources))
+	c.unpack()
 	c.remember()
 	c.applyHealth()
 	c.unpackConstraints()
 	c.applyCriteria()
 	for _, r := range c.resources {
+		c.colocateInside(r)
 		c.orderInside(r)
 	}
 	c.handleChanges()
@@ -29,6 +27,16 @@ func (c *cluster) decide() *Outcome {
 	c.schedule()
 	c.applyOrderings()
 	return c.outcome()
+}
+
+// unpack finds out what is there and what runs, without the constraints.
+func (c *cluster) unpack() {
+	c.unpackOptions()
+	c.unpackNodes()
+	c.setCapacities()
+	c.unpackResources()
+	c.linkContainers()
+	c.unpackStatus()
 }
 
 func (c *cluster) setCapacities() {

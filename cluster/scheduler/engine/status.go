@@ -171,10 +171,14 @@ func (c *cluster) unpackHistory(n *node) {
 }
 
 func (c *cluster) unpackResourceHistory(n *node, h *History) {
-	if h.Resource == "" || len(h.Ops) == 0 && !c.shutdownLock {
+	if h.Resource == "" || len(h.Ops) == 0 && !h.Active && !c.shutdownLock {
 		return
 	}
 	r := c.resourceOf(h, n)
+	if h.Active {
+		c.activate(r, n)
+		return
+	}
 	if r == nil {
 		if len(h.Ops) == 0 {
 			return
@@ -197,6 +201,16 @@ func (c *cluster) unpackResourceHistory(n *node, h *History) {
 		r.nextRole = wanted
 	}
 	r.role = max(r.role, before)
+}
+
+// activate takes a caller's word for it that a resource runs on a node.
+func (c *cluster) activate(r *resource, n *node) {
+	if r == nil {
+		return
+	}
+	r.role = max(r.role, roleStarted)
+	r.markProbed(n)
+	c.addRunning(r, n, false)
 }
 
 // unpackShutdownLock remembers that a resource waits for the node it ran on
