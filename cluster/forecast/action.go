@@ -60,7 +60,7 @@ func reason(then *outlook, a *pb.Action, from string) string {
 			return s.Reason
 		}
 	}
-	return p.Reason
+	return p.Reason()
 }
 
 func (o *outlook) stepAt(resource string, k pb.OperationKind, node string) *scheduler.Step {

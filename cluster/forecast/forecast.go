@@ -49,7 +49,7 @@ func look(s *pb.State, at time.Time) *outlook {
 func between(now, then *outlook) *pb.Forecast {
 	f := &pb.Forecast{Problems: then.Problems}
 	for _, p := range then.Placements {
-		place := &pb.PlacementForecast{Resource: p.Resource, Reason: p.Reason, Scores: p.Scores}
+		place := &pb.PlacementForecast{Resource: p.Resource, Reason: p.Reason(), Scores: p.Scores()}
 		if node := then.ends(p.Resource); node != "" {
 			place.Places = []*pb.Place{{Node: state.NodeName(then.State, node), Role: started}}
 		}

@@ -27,7 +27,7 @@ func (g *graph) unpackConstraints(s *pb.State) {
 	for _, c := range constraints {
 		switch k := c.Kind.(type) {
 		case *pb.Constraint_Location:
-			g.unpackLocation(s, c.Id, k.Location)
+			g.unpackLocation(s, c, k.Location)
 		case *pb.Constraint_Colocation:
 			if c := g.unpackColocation(s, c.Id, k.Colocation); c != nil {
 				colocations = append(colocations, c)
@@ -54,18 +54,11 @@ func (g *graph) membersOf(s *pb.State, id string) []*resource {
 	return members
 }
 
-// unpackLocation gives a group's score to its first member: the others follow.
-func (g *graph) unpackLocation(s *pb.State, id string, l *pb.Location) {
-	for i, r := range g.membersOf(s, l.Resource) {
-		score := l.Score
-		if i > 0 {
-			score = 0
-		}
-		text := r.Id + " prefers " + l.Node
-		if score < 0 {
-			text = r.Id + " avoids " + l.Node
-		}
-		r.locations = append(r.locations, location{node: l.Node, score: score, source: id, text: text})
+// unpackLocation takes in a location, unless it is of a resource that is to run
+// nowhere: that has no wishes.
+func (g *graph) unpackLocation(s *pb.State, c *pb.Constraint, l *pb.Location) {
+	if slices.ContainsFunc(g.membersOf(s, l.Resource), func(r *resource) bool { return r.unwanted == "" }) {
+		g.locations = append(g.locations, c)
 	}
 }
 
@@ -85,7 +78,7 @@ func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) *colo
 	if primary == dependents[0] {
 		return nil
 	}
-	return &colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score}
+	return &colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score, said: c}
 }
 
 // colocateAll takes in what must run together first, so that what is merely
@@ -95,6 +88,7 @@ func (g *graph) colocateAll(list []*colocation) {
 	for _, c := range list {
 		if c.score <= -infinity && c.primary.placedAfter(c.dependent) {
 			c.dependent, c.primary = c.primary, c.dependent // apart is apart
+			c.said = &pb.Colocation{Resource: c.said.With, With: c.said.Resource, Score: c.score}
 		}
 		switch {
 		case !c.primary.placedAfter(c.dependent):

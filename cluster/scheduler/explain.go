@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -76,16 +77,15 @@ func (g *graph) ranking(r *resource) []int {
 	for i := range list {
 		list[i] = i
 	}
-	slices.SortStableFunc(list, func(a, b int) int { return int(r.scores[b].score - r.scores[a].score) })
+	slices.SortStableFunc(list, func(a, b int) int { return r.score(b) - r.score(a) })
 	return list
 }
 
-func (g *graph) explainAll() []Placement {
-	var list []Placement
+func (g *graph) placements() []Placement {
+	list := make([]Placement, 0, len(g.resources))
 	for _, r := range g.resources {
 		list = append(list, Placement{
-			Resource: r.Id, Node: g.id(r.placed), Current: g.id(r.current), Reason: g.reason(r),
-			Scores: g.nodeScores(r), Blocked: g.problems.blocking(r.Id),
+			Resource: r.Id, Node: g.id(r.placed), Current: g.id(r.current), Blocked: g.problems.blocking(r.Id), g: g, r: r,
 		})
 	}
 	return list
@@ -101,7 +101,7 @@ func (g *graph) id(i int) string {
 func (g *graph) nodeScores(r *resource) []*pb.NodeScore {
 	var list []*pb.NodeScore
 	for i, n := range g.nodes {
-		list = append(list, &pb.NodeScore{Node: n.Name, Score: r.scores[i].score, Reasons: r.scores[i].reasons})
+		list = append(list, &pb.NodeScore{Node: n.Name, Score: int64(r.score(i)), Reasons: g.reasons(r, i)})
 	}
 	return list
 }
@@ -131,7 +131,7 @@ func (g *graph) whyLeft(r *resource) string {
 	switch bar := g.nodes[at].bar; {
 	case bar != nil:
 		return bar.Text + ", and "
-	case r.scores[at].score < 0:
+	case r.score(at) < 0:
 		return fmt.Sprintf("it may not run on %s (%s), and ", g.nodes[at].Name, g.obstacle(r, at))
 	}
 	return ""
@@ -190,7 +190,7 @@ func (g *graph) obstacle(r *resource, i int) string {
 	if bar := g.nodes[i].bar; bar != nil {
 		return bar.Text
 	}
-	worst := r.scores[i].worst()
+	worst := worst(g.reasons(r, i))
 	return fmt.Sprintf("%s (%s, %s)", worst.Text, scoreText(worst.Score), worst.Source)
 }
 
@@ -212,7 +212,7 @@ func (g *graph) whyThere(r *resource) string {
 	if second < 0 {
 		return g.whyOnly(r)
 	}
-	if mine, other := r.scores[at], r.scores[second]; mine.score > other.score {
+	if r.score(at) > r.score(second) {
 		return fmt.Sprintf("%s; %s", g.weigh(r, at), g.weigh(r, second))
 	}
 	return g.whyTie(r, second)
@@ -221,7 +221,7 @@ func (g *graph) whyThere(r *resource) string {
 // second returns the best of the other nodes that may run a resource; -1: none.
 func (g *graph) second(r *resource) int {
 	for _, i := range g.ranking(r) {
-		if i != r.placed && r.scores[i].score >= 0 && g.nodes[i].bar == nil {
+		if i != r.placed && r.score(i) >= 0 && g.nodes[i].bar == nil {
 			return i
 		}
 	}
@@ -249,21 +249,21 @@ func (g *graph) whyTie(r *resource, second int) string {
 	other := g.nodes[second].Name
 	switch {
 	case r.placed == r.current:
-		return fmt.Sprintf("it runs on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
+		return fmt.Sprintf("it runs on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.score(second)))
 	case r.placed == r.home:
-		return fmt.Sprintf("it ran on %s last, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
-	case r.placed == r.company():
-		return fmt.Sprintf("what must run with it is on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.scores[second].score))
-	case r.lightest:
-		return fmt.Sprintf("%s runs the fewest resources of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.scores[second].score))
+		return fmt.Sprintf("it ran on %s last, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.score(second)))
+	case r.as.Tie == engine.TieCompany:
+		return fmt.Sprintf("what must run with it is on %s, and no node scores higher (%s scores %s too)", g.nodes[r.placed].Name, other, scoreText(r.score(second)))
+	case r.as.Tie == engine.TieLoad:
+		return fmt.Sprintf("%s runs the fewest resources of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.score(second)))
 	}
-	return fmt.Sprintf("%s comes first of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.scores[second].score))
+	return fmt.Sprintf("%s comes first of the nodes that score %s", g.nodes[r.placed].Name, scoreText(r.score(second)))
 }
 
 // weigh says what a node scores, and what that is made of.
 func (g *graph) weigh(r *resource, i int) string {
-	text := fmt.Sprintf("%s scores %s", g.nodes[i].Name, scoreText(r.scores[i].score))
-	if parts := r.scores[i].parts(); parts != "" {
+	text := fmt.Sprintf("%s scores %s", g.nodes[i].Name, scoreText(r.score(i)))
+	if parts := parts(g.reasons(r, i)); parts != "" {
 		return fmt.Sprintf("%s (%s)", text, parts)
 	}
 	return text
@@ -273,8 +273,8 @@ func (g *graph) weigh(r *resource, i int) string {
 const told = 4
 
 // parts lists what a score is made of, the greatest first: "+50 by web-home".
-func (t tally) parts() string {
-	list := slices.DeleteFunc(slices.Clone(t.reasons), func(r *pb.Reason) bool { return r.Score == 0 })
+func parts(reasons []*pb.Reason) string {
+	list := slices.DeleteFunc(slices.Clone(reasons), func(r *pb.Reason) bool { return r.Score == 0 })
 	slices.SortStableFunc(list, func(a, b *pb.Reason) int { return cmp.Compare(abs(b.Score), abs(a.Score)) })
 	var texts []string
 	for _, r := range list[:min(told, len(list))] {
@@ -294,9 +294,9 @@ func signed(score int64) string {
 }
 
 // worst is the reason that speaks most against a node.
-func (t tally) worst() *pb.Reason {
+func worst(reasons []*pb.Reason) *pb.Reason {
 	worst := &pb.Reason{}
-	for _, reason := range t.reasons {
+	for _, reason := range reasons {
 		if reason.Score < worst.Score {
 			worst = reason
 		}
@@ -310,7 +310,7 @@ func abs(n int64) int64 { return max(n, -n) }
 func (g *graph) whyNot(r *resource, i int) string {
 	n := g.nodes[i]
 	var wishes []string
-	for _, reason := range r.scores[i].reasons {
+	for _, reason := range g.reasons(r, i) {
 		if reason.Score > 0 {
 			wishes = append(wishes, signed(reason.Score)+" by "+reason.Source)
 		}
@@ -332,13 +332,13 @@ func (g *graph) cause(r *resource, i int) (text string, possible bool) {
 	switch {
 	case g.nodes[i].bar != nil:
 		return g.obstacle(r, i), false
-	case r.scores[i].score < 0:
+	case r.score(i) < 0:
 		return g.obstacle(r, i) + g.whyPrimaryElsewhere(r, i), false
 	case r.frozen(), r.placed < 0:
 		return g.reason(r), true
 	case r.held != nil && r.placed == r.stay():
 		return g.whyHeld(r), true
-	case r.scores[i].score == r.scores[r.placed].score:
+	case r.score(i) == r.score(r.placed):
 		return g.whyTie(r, i), true
 	}
 	return g.weigh(r, r.placed) + g.policyToo(r, i), true
@@ -347,7 +347,7 @@ func (g *graph) cause(r *resource, i int) (text string, possible bool) {
 // whyPrimaryElsewhere says why what a resource must run with is not on a node,
 // if that is what speaks against the node.
 func (g *graph) whyPrimaryElsewhere(r *resource, i int) string {
-	source := r.scores[i].worst().Source
+	source := worst(g.reasons(r, i)).Source
 	for _, c := range r.with {
 		if c.id != source || !c.mandatory() || c.primary.placed < 0 || c.primary.placed == i {
 			continue
@@ -365,7 +365,7 @@ func (g *graph) whyPrimaryElsewhere(r *resource, i int) string {
 // which it has some wish for, if its scores did not.
 func (g *graph) policyToo(r *resource, i int) string {
 	_, holds := r.failback.Holds(g.now, g.nodes[i].AdmittedAt.AsTime())
-	if !holds || r.placed != r.stay() || r.scores[i].score <= 0 {
+	if !holds || r.placed != r.stay() || r.score(i) <= 0 {
 		return ""
 	}
 	return ", and failback is " + strings.TrimPrefix(r.failback.String(), "failback ")

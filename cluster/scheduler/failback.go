@@ -191,7 +191,7 @@ func (g *graph) holdBack() bool {
 		if r.held != nil || r.yields || r.placed < 0 || stay < 0 || r.placed == stay || r.frozen() {
 			continue
 		}
-		if g.own(r)[stay].score < 0 {
+		if r.own[stay] < 0 || r.cutOff[stay] {
 			continue
 		}
 		until, holds := r.failback.Holds(g.now, g.nodes[r.placed].AdmittedAt.AsTime())

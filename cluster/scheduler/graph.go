@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -16,10 +17,11 @@ type graph struct {
 	next      time.Time // see Plan.Next
 	symmetric bool
 
-	nodes       []*node       // by name
-	resources   []*resource   // by id
-	colocations []*colocation // groups' first, then mandatory ones, then by id
-	orders      []*order      // groups' first, then by id; they form no circle
+	nodes       []*node          // by name
+	resources   []*resource      // by id
+	locations   []*pb.Constraint // by id
+	colocations []*colocation    // groups' first, then mandatory ones, then by id
+	orders      []*order         // groups' first, then by id; they form no circle
 	defaults    map[string]string
 
 	problems problems
@@ -27,8 +29,7 @@ type graph struct {
 
 type node struct {
 	*pb.Node
-	bar  *pb.Reason // why it may host nothing; nil: it may
-	load int        // resources placed on it so far
+	bar *pb.Reason // why it may host nothing; nil: it may
 }
 
 // reachable reports whether what runs on the node matters to S4: the node may
@@ -51,19 +52,17 @@ type resource struct {
 	moved      int            // node of an operator's move that is in force; -1: none
 	yields     bool           // it is bound to a resource with such a move
 
-	locations  []location
 	with       []*colocation // in which it is the dependent; they form no circle
 	dependents []*colocation // in which it is the primary
 	after      []*order      // in which it comes second
 
+	own       []int  // by node: what it is worth by what concerns the resource alone
+	cutOff    []bool // by node: it reaches no ping target, and another does
 	held      *hold
-	settled   bool
-	wishes    []tally     // by node: scores before other resources are looked at
-	scores    []tally     // by node
-	placed    int         // node it belongs on; -1: nowhere
-	waitsFor  *order      // the one that lets it run nowhere
-	forbidden *colocation // likewise
-	lightest  bool        // its node was chosen for the few resources there
+	placed    int            // node it belongs on; -1: nowhere
+	waitsFor  *order         // the one that lets it run nowhere
+	forbidden *colocation    // likewise
+	as        *engine.Placed // with its scores
 }
 
 // stay returns the node that stickiness and failback speak for.
@@ -95,17 +94,12 @@ func (v *view) unknown() bool { return v.state == pb.InstanceState_INSTANCE_STAT
 // flies reports whether an operation of a kind is under way.
 func (v *view) flies(k pb.OperationKind) bool { return v.flying != nil && v.flying.Kind == k }
 
-type location struct {
-	node         string // name
-	score        int64
-	source, text string
-}
-
 // A colocation binds two resources; groups are taken apart.
 type colocation struct {
 	id                 string
 	dependent, primary *resource
 	score              int64
+	said               *pb.Colocation // the constraint; nil: it follows from a group
 }
 
 // mandatory reports whether the dependent may run only beside the primary.

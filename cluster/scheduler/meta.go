@@ -103,7 +103,7 @@ func parseScore(v string, unset int64) int64 {
 	if err != nil {
 		return unset
 	}
-	return sum(n, 0)
+	return min(max(n, -infinity), infinity)
 }
 
 // parseDuration reads Go's durations and Pacemaker's: a number is seconds.

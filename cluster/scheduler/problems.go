@@ -2,7 +2,10 @@ package scheduler
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+
+	pb "quorate/proto/quorate/v1"
 )
 
 // A rank says how bad a problem is.
@@ -48,4 +51,48 @@ func (p problems) blocking(resource string) []string {
 		}
 	}
 	return list
+}
+
+// complain notes what a person must know about a placement.
+func (g *graph) complain(r *resource) {
+	switch {
+	case r.blocked >= 0:
+		at := g.nodes[r.blocked].Name
+		cause := ""
+		if e := r.views[r.blocked].LastError; e != "" {
+			cause = ": " + e
+		}
+		g.problems.add(stuck, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed%s, so it may still be active there; stop it by hand, then run `quorate resource cleanup %s`", r.Id, at, cause, r.Id))
+	case r.unmanaged != "" && r.Deleting:
+		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))
+	case r.unmanaged != "":
+		g.complainFailed(r)
+	case r.placed < 0 && r.unwanted == "":
+		g.problems.add(nowhere, r.Id, g.whyNowhere(r))
+	}
+	if r.placed >= 0 && !r.frozen() {
+		g.complainGivenUp(r)
+		g.complainObstacles(r)
+	}
+}
+
+func (g *graph) complainFailed(r *resource) {
+	for i, n := range g.nodes {
+		if r.views[i].state == pb.InstanceState_INSTANCE_STATE_FAILED {
+			g.problems.add(stuck, r.Id, fmt.Sprintf("%s failed on %s, but is left alone: %s", r.Id, n.Name, r.unmanaged))
+		}
+	}
+}
+
+// complainGivenUp tells of the nodes a resource may not run on for its failures.
+func (g *graph) complainGivenUp(r *resource) {
+	for i, n := range g.nodes {
+		if v := r.views[i]; n.bar == nil && r.givenUp(i) {
+			until := fmt.Sprintf("`quorate resource cleanup %s` gives it another chance", r.Id)
+			if r.expiry > 0 {
+				until += ", or time at " + g.clock(v.LastFailure.AsTime().Add(r.expiry))
+			}
+			g.problems.add(worthKnowing, r.Id, fmt.Sprintf("%s may not run on %s: %s; %s", r.Id, n.Name, r.failures(i), until))
+		}
+	}
 }

@@ -20,7 +20,7 @@ func checkPlans(t *testing.T, cases []planCase) {
 			if got := p.String(); got != tt.want {
 				t.Errorf("Schedule(%s)\n got %q\nwant %q\nproblems %q", tt.state, got, tt.want, p.Problems)
 				for _, pl := range p.Placements {
-					t.Logf("%s", pl.Reason)
+					t.Logf("%s", pl.Reason())
 				}
 			}
 		})

@@ -5,7 +5,9 @@
 // inputs give equal plans on every node, and a recorded input can be replayed
 // years later. It is pure: no clock, no I/O, no randomness, no goroutine.
 //
-// The semantics are Pacemaker's, as "Pacemaker Explained" describes them.
+// Where a resource belongs is [quorate/cluster/scheduler/engine]'s to say, with
+// Pacemaker's semantics; how it gets there, and what a failback policy, an
+// operator's move or a node's trouble mean for it, is said here.
 //
 // For every input (see properties_test.go): no start before the old owner's
 // stop or the end of its right, nor while it is unknown what runs on an
@@ -38,12 +40,19 @@ type Plan struct {
 // A Placement says where a resource belongs, and why.
 type Placement struct {
 	Resource string
-	Node     string          // id; empty: nowhere
-	Current  string          // id of the node that runs or owns it; empty: none
-	Reason   string          // the deciding one, a sentence
-	Scores   []*pb.NodeScore // by node name
-	Blocked  []string        // sentences: why it cannot run or be stopped
+	Node     string   // id; empty: nowhere
+	Current  string   // id of the node that runs or owns it; empty: none
+	Blocked  []string // sentences: why it cannot run or be stopped
+
+	g *graph
+	r *resource
 }
+
+// Reason is the deciding one, a sentence.
+func (p *Placement) Reason() string { return p.g.reason(p.r) }
+
+// Scores are those of all nodes, by name.
+func (p *Placement) Scores() []*pb.NodeScore { return p.g.nodeScores(p.r) }
 
 // A Step is one operation of a plan.
 type Step struct {
@@ -90,7 +99,7 @@ func Schedule(s *pb.State, now time.Time) *Plan {
 		p.names[n.Id] = n.Name
 	}
 	p.Steps = g.plan()
-	p.Placements = g.explainAll()
+	p.Placements = g.placements()
 	p.Problems = g.problems.sentences()
 	p.Next = g.next
 	return p

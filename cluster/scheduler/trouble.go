@@ -7,13 +7,6 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// addObstacle counts what the node says keeps it from running a resource.
-func (g *graph) addObstacle(t *tally, r *resource, n *node) {
-	if o := obstacleOf(n, r); o != nil {
-		t.add(-infinity, o.Kind, o.Text)
-	}
-}
-
 // complainObstacles tells of the nodes that cannot run a resource for now.
 func (g *graph) complainObstacles(r *resource) {
 	for _, n := range g.nodes {
@@ -31,22 +24,30 @@ func obstacleOf(n *node, r *resource) *pb.Obstacle {
 	return n.Obstacles[i]
 }
 
-// addIsolation takes a resource from the nodes that reach none of the ping
-// targets, if it can run on one that does. Where the targets themselves are
-// down, or this resource has no better node, nothing moves for that.
-func (g *graph) addIsolation(list []tally) {
+// isolate takes a resource from the nodes that reach none of the ping targets,
+// if it can run on one that does. Where the targets themselves are down, or this
+// resource has no better node, nothing moves for that.
+func (g *graph) isolate() {
 	since := g.isolated()
-	if since == 0 {
-		return
-	}
-	if !slices.ContainsFunc(g.nodes, func(n *node) bool { return n.reaches(since) && list[g.node(n.Id)].score >= 0 }) {
-		return
-	}
-	for i, n := range g.nodes {
-		if n.Reach.GetIsolated() > 0 {
-			list[i].add(-infinity, "quorum.ping", "it reaches none of the ping targets")
+	for _, r := range g.resources {
+		r.cutOff = make([]bool, len(g.nodes))
+		if since == 0 || !g.reachedFor(r, since) {
+			continue
+		}
+		for i, n := range g.nodes {
+			r.cutOff[i] = n.Reach.GetIsolated() > 0
 		}
 	}
+}
+
+// reachedFor reports whether a node that may run a resource reaches a target.
+func (g *graph) reachedFor(r *resource, since uint64) bool {
+	for i, n := range g.nodes {
+		if n.reaches(since) && r.own[i] >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isolated returns the newest log index at which a node that might host

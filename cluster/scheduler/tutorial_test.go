@@ -34,7 +34,7 @@ func TestTutorial(t *testing.T) {
 				s.do()
 				p := m.settle(first)
 				if got := m.places(); got != s.want {
-					t.Fatalf("%s:\n got %s\nwant %s\n%s\n%s", s.what, got, s.want, p.Placements[0].Reason, p.Placements[1].Reason)
+					t.Fatalf("%s:\n got %s\nwant %s\n%s\n%s", s.what, got, s.want, p.Placements[0].Reason(), p.Placements[1].Reason())
 				}
 			}
 		})

@@ -20,7 +20,6 @@ func unpack(s *pb.State, now time.Time) *graph {
 		g.findCurrent(r)
 		g.freeze(r)
 	}
-	g.findMoves()
 	return g
 }
 
@@ -67,9 +66,10 @@ func (g *graph) unpackResources(s *pb.State) {
 		})
 	}
 	slices.SortFunc(g.resources, func(a, b *resource) int { return strings.Compare(a.Id, b.Id) })
+	nothing := &pb.Instance{}
 	for _, r := range g.resources {
 		for i := range r.views {
-			r.views[i].Instance = &pb.Instance{}
+			r.views[i].Instance = nothing
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (g *graph) freeze(r *resource) {
 func (g *graph) findMoves() {
 	for _, r := range g.resources {
 		i := g.nodeNamed(r.Move.GetNode())
-		if i >= 0 && g.own(r)[i].score > -infinity {
+		if i >= 0 && r.own[i] > -infinity && !r.cutOff[i] {
 			r.moved, r.yields = i, true
 		}
 	}
