@@ -147,7 +147,7 @@ func (c *cluster) colocateWithClone(dependent, clone *resource, co *colocation) 
 			return c.promoteWithRole(dependent, clone, co)
 		}
 	}
-	if canInterleave(co) {
+	if canInterleave(co) && !c.keepsAllApart(co) {
 		if instance := c.compatible(dependent, clone, roleUnknown, false); instance != nil {
 			return c.applyColocation(dependent, instance, co, true)
 		}

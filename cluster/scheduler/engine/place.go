@@ -8,7 +8,11 @@ import (
 // place assigns all resources to nodes. Where nodes have capacities, resources
 // are taken in the order of what they ask for; otherwise by priority.
 func (c *cluster) place() {
-	if c.placement != "default" {
+	switch {
+	case c.placement == "default":
+	case c.in.Quiet:
+		c.sortByActivity()
+	default:
 		c.sortByWishes()
 	}
 	for _, r := range c.resources {

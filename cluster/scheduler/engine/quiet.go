@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A live cluster moves nothing without a reason. When its input says so
 // (Input.Quiet), the best nodes are told apart by other means than Pacemaker's:
@@ -42,6 +45,20 @@ func (c *cluster) favourite(r *resource, list []*node) *node {
 		r.tie = TieLoad
 	}
 	return best
+}
+
+// keepsAllApart reports whether no instance of one clone may run beside any of
+// another. Pacemaker lets each of an interleaved clone avoid one instance of the
+// other, whose place is taken by the next round's: they chase each other for ever.
+func (c *cluster) keepsAllApart(co *colocation) bool { return c.in.Quiet && co.score < 0 }
+
+// sortByActivity lets what starts take no capacity from what runs, unless its
+// priority is higher. How much a resource likes its place counts for nothing:
+// that changes with every move.
+func (c *cluster) sortByActivity() {
+	slices.SortStableFunc(c.resources, func(a, b *resource) int {
+		return cmp.Or(cmp.Compare(b.priority, a.priority), firstIf(a.isActive(false), b.isActive(false)))
+	})
 }
 
 // company returns the node of the first resource that must run with r; nil: none
