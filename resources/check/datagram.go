@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -63,9 +64,38 @@ func readUntil(r io.Reader, want *regexp.Regexp) (string, error) {
 	return "", fmt.Errorf("it answered %q", clip(string(got)))
 }
 
-// unescape puts in what cannot be written in a word.
+// unescape puts in what cannot be written in a word: \r, \n, \t, \xHH for any
+// byte, and \\ for a backslash. What is none of these stays as it is.
 func unescape(text string) string {
-	return strings.NewReplacer(`\\`, `\`, `\r`, "\r", `\n`, "\n", `\t`, "\t", `\0`, "\x00").Replace(text)
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		i++
+		switch text[i] {
+		case '\\':
+			b.WriteByte('\\')
+		case 'r':
+			b.WriteByte('\r')
+		case 'n':
+			b.WriteByte('\n')
+		case 't':
+			b.WriteByte('\t')
+		case 'x':
+			n, err := strconv.ParseUint(text[i+1:min(i+3, len(text))], 16, 8)
+			if err != nil {
+				b.WriteString(`\x`)
+				continue
+			}
+			b.WriteByte(byte(n))
+			i = min(i+2, len(text)-1)
+		default:
+			b.WriteString(text[i-1 : i+1])
+		}
+	}
+	return b.String()
 }
 
 // udpProbe sends a datagram. Without an answer that was asked for, the host's

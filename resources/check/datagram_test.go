@@ -130,3 +130,18 @@ func TestDNSIsAskedForRecords(t *testing.T) {
 		})
 	}
 }
+
+func TestARequestMayHoldAnyByte(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{`PING\r\n`, "PING\r\n"},
+		{`a\tb\\n`, "a\tb\\n"},
+		{`\x00\xffz`, "\x00\xffz"},
+		{`\xzz \q \`, `\xzz \q \`},
+		{`\x4`, "\x04"},
+	}
+	for _, tt := range tests {
+		if got := unescape(tt.text); got != tt.want {
+			t.Errorf("unescape(%q) = %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}

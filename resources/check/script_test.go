@@ -127,7 +127,7 @@ func TestProtocolsOfLines(t *testing.T) {
 			S: -ERR nobody`, `it answered "-ERR nobody"`},
 		{"imap", "imap", "S: * OK ready", "ok * OK ready"},
 		{"imap that says good-bye", "imap", "S: * BYE overloaded", `it answered "* BYE overloaded"`},
-		{"imap with a login", `imap login=anna password="se\"cret"`, `
+		{"imap with a login", `imap login=anna password='se"cret'`, `
 			S: * OK ready
 			C: a LOGIN "anna" "se\"cret"
 			S: * CAPABILITY IMAP4rev1

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A word is one option of a check, in the order in which they are written.
@@ -51,7 +53,7 @@ var vocabulary = []word{
 }
 
 // Parse reads a check: its kind, then word=value. A value with blanks stands in
-// double quotes, in which \" is a quote and \\ a backslash.
+// quotes, single or double.
 func Parse(text string) (Check, error) {
 	words, err := split(text)
 	if err != nil {
@@ -204,8 +206,8 @@ func setPort(c *Check, value string) error {
 
 // isLine keeps what is sent within one line of a protocol.
 func isLine(value string) error {
-	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return errors.New("it must be one line without control characters")
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }) {
+		return errors.New("it must be one line of text without control characters")
 	}
 	return nil
 }
@@ -257,31 +259,34 @@ func isCommand(value string) error {
 	return isLine(value)
 }
 
-// split splits at blanks outside of double quotes.
+// split splits at blanks outside of quotes, which are " or ' and keep all between
+// two of them as it is: the rules of a director's configuration.
 func split(text string) ([]string, error) {
 	var words []string
 	var b strings.Builder
-	quoted, begun := false, false
-	for i := 0; i < len(text); i++ {
-		switch ch := text[i]; {
-		case ch == '"':
-			quoted, begun = !quoted, true
-		case quoted && ch == '\\' && i+1 < len(text) && (text[i+1] == '"' || text[i+1] == '\\'):
-			i++
-			b.WriteByte(text[i])
-		case !quoted && (ch == ' ' || ch == '\t'):
+	var open rune
+	begun := false
+	for _, r := range text {
+		switch {
+		case open != 0 && r == open:
+			open = 0
+		case open != 0:
+			b.WriteRune(r)
+		case r == '"' || r == '\'':
+			open, begun = r, true
+		case unicode.IsSpace(r):
 			if begun {
 				words = append(words, b.String())
 			}
 			b.Reset()
 			begun = false
 		default:
-			b.WriteByte(ch)
+			b.WriteRune(r)
 			begun = true
 		}
 	}
-	if quoted {
-		return nil, errors.New(`a quote (") is not closed`)
+	if open != 0 {
+		return nil, fmt.Errorf("a quote (%c) is not closed", open)
 	}
 	if begun {
 		words = append(words, b.String())
@@ -289,10 +294,17 @@ func split(text string) ([]string, error) {
 	return words, nil
 }
 
-// quote is the inverse of split for one word.
+// quote is the inverse of split for one word. A semicolon is quoted, too: it ends
+// a statement of a director's configuration.
 func quote(value string) string {
-	if !strings.ContainsAny(value, " \t\"") {
+	special := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"';`, r) }
+	switch {
+	case !strings.ContainsFunc(value, special):
 		return value
+	case !strings.Contains(value, `"`):
+		return `"` + value + `"`
+	case !strings.Contains(value, `'`):
+		return `'` + value + `'`
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	return `"` + strings.ReplaceAll(value, `"`, `"'"'"`) + `"`
 }

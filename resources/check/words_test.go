@@ -17,16 +17,18 @@ func TestACheckIsReadAndWrittenAlike(t *testing.T) {
 		{"http path=/alive status=200-299,301 host=www.example.com port=8080", Check{
 			Kind: "http", Path: "/alive", Status: "200-299,301", Host: "www.example.com", Port: 8080,
 		}},
-		{`http receive="all is \"well\"" address=192.0.2.7`, Check{Kind: "http", Receive: `all is "well"`, Address: netip.MustParseAddr("192.0.2.7")}},
+		{`http receive='all is "well"' address=192.0.2.7`, Check{Kind: "http", Receive: `all is "well"`, Address: netip.MustParseAddr("192.0.2.7")}},
 		{`http receive=a\d+b`, Check{Kind: "http", Receive: `a\d+b`}},
 		{"https sni=a.example.com verify=yes digest=ff20ad2481f97b1754ef3e12ecd3a9cc", Check{
 			Kind: "https", SNI: "a.example.com", Verify: true, Digest: "ff20ad2481f97b1754ef3e12ecd3a9cc",
 		}},
-		{`program command="/usr/bin/test -e \"/run/my service\""`, Check{Kind: "program", Command: `/usr/bin/test -e "/run/my service"`}},
+		{`program command='/usr/bin/test -e "/run/my service"'`, Check{Kind: "program", Command: `/usr/bin/test -e "/run/my service"`}},
 		{`mysql login=reader password="two words" request="SELECT 1 FROM link"`, Check{
 			Kind: "mysql", Login: "reader", Password: "two words", Request: "SELECT 1 FROM link",
 		}},
 		{"dns request=www.example.com type=AAAA", Check{Kind: "dns", Request: "www.example.com", Type: "AAAA"}},
+		{`http receive="it's "'"well"'`, Check{Kind: "http", Receive: `it's "well"`}},
+		{`http receive="a;b"`, Check{Kind: "http", Receive: `a;b`}},
 		{"off", Check{Kind: "off"}},
 	}
 	for _, tt := range tests {
@@ -65,7 +67,7 @@ func TestAWrongWordIsNamedWithWhatWouldBeRight(t *testing.T) {
 		{"http verify=maybe", "give yes or no"},
 		{`http receive="a`, "is not closed"},
 		{"http address=web1", "it is not an IPv4 or IPv6 address"},
-		{"http host=a\rb", "one line without control characters"},
+		{"http host=a\x01b", "one line of text without control characters"},
 		{"program", "command= is missing"},
 		{"program command=true", "its whole path"},
 		{"simpletcp request=x", "receive= is missing"},
