@@ -25,6 +25,8 @@ var order = []string{
 	"cluster/controller",
 	"cluster/forecast",
 	"cluster/cib",
+	"cluster/lvs",
+	"cluster/adoption",
 	"cluster/scheduler",
 	"cluster/scheduler/engine",
 	"cluster/pair",

@@ -1,8 +1,7 @@
 package cib
 
 import (
-	"google.golang.org/protobuf/proto"
-
+	"quorate/cluster/adoption"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -13,55 +12,11 @@ type piece struct {
 	add func(*pb.Configuration) (problem string)
 }
 
-func (p *piece) refuse(problem string) {
-	p.Verdict, p.Note = NotTaken, problem
-}
-
-// adopt builds the configuration of all pieces that a cluster accepts. It tries
-// them together, and halves what is refused until the culprits stand alone; so
-// n pieces with k bad ones take about k·log n trials.
+// adopt builds the configuration of all pieces that a cluster accepts.
 func adopt(pieces []*piece, try Trial) (*pb.Configuration, error) {
-	a := &adoption{try: try, accepted: &pb.Configuration{}}
-	if err := a.take(pieces); err != nil {
-		return nil, err
-	}
-	return a.accepted, nil
-}
-
-type adoption struct {
-	try      Trial
-	accepted *pb.Configuration
-}
-
-func (a *adoption) take(pieces []*piece) error {
-	if len(pieces) == 0 {
-		return nil
-	}
-	next := proto.CloneOf(a.accepted)
-	var added []*piece
+	var all []*adoption.Piece
 	for _, p := range pieces {
-		if problem := p.add(next); problem != "" {
-			p.refuse(problem) // what it needs comes before it, or never
-		} else {
-			added = append(added, p)
-		}
+		all = append(all, &adoption.Piece{Entries: []*Entry{p.Entry}, Add: p.add})
 	}
-	problem, err := a.try(next)
-	switch {
-	case err != nil:
-		return err
-	case problem == "":
-		a.accepted = next
-		return nil
-	case len(added) < 2:
-		for _, p := range added {
-			p.refuse(problem)
-		}
-		return nil
-	}
-	half := len(added) / 2
-	if err := a.take(added[:half]); err != nil {
-		return err
-	}
-	return a.take(added[half:])
+	return adoption.Take(&pb.Configuration{}, all, try)
 }
