@@ -85,22 +85,34 @@ func (a *app) export(cfg *pb.Configuration, format string) error {
 func newImportCommand(a *app) *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Replace the configuration by that of a file",
+		Use:   "import FILE | [NODE=]FILE...",
+		Short: "Replace the configuration by that of a file, or add another program's",
 		Long: "Replace the configuration by that of a file, as a whole: what is not in it is removed.\n" +
 			"An error changes nothing. \"-\" reads standard input.\n\n" +
 			"With --format cib the file is the CIB of a Pacemaker cluster, as \"cibadmin --query\" and\n" +
 			"\"pcs cluster cib\" print it. A report says of each element whether it was taken,\n" +
-			"approximated or not taken.",
-		Example: "config import web.yaml --dry-run\nconfig import web.yaml --wait\nconfig import --format cib cib.xml --dry-run",
-		Args:    words(1, 1),
+			"approximated or not taken.\n\n" +
+			"With --format ldirectord and keepalived what can be taken of an ldirectord.cf or of\n" +
+			"keepalived.conf is added to the configuration, and a report says of each line what\n" +
+			"became of it. Files of several nodes are given as NODE=FILE.",
+		Example: "config import web.yaml --dry-run\nconfig import web.yaml --wait\nconfig import --format cib cib.xml --dry-run\n" +
+			"config import --format ldirectord ldirectord.cf --dry-run\nconfig import --format keepalived lvsm=master.conf lvss=backup.conf",
+		Args: words(1, -1),
 		RunE: func(c *cobra.Command, files []string) error {
 			switch format {
-			case "", "yaml", "json":
-			case "cib":
-				return a.importCIB(c, files[0])
+			case "keepalived":
+				return a.importKeepalived(c, files)
+			case "ldirectord":
+				return a.importLdirectord(c, files)
+			case "", "yaml", "json", "cib":
 			default:
-				return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json or cib")
+				return grammar.Errorf("--format: %q is not a format", format).With("write yaml, json, cib, ldirectord or keepalived")
+			}
+			if err := words(1, 1)(c, files); err != nil {
+				return err
+			}
+			if format == "cib" {
+				return a.importCIB(c, files[0])
 			}
 			cfg, err := a.readConfiguration(files[0])
 			if err != nil {
@@ -111,8 +123,8 @@ func newImportCommand(a *app) *cobra.Command {
 			}})
 		},
 	}
-	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file: yaml (the default, which json is too) or cib")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "cib"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file: yaml (the default, which json is too), cib, ldirectord or keepalived")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"yaml", "json", "cib", "ldirectord", "keepalived"}, cobra.ShellCompDirectiveNoFileComp))
 	return a.changes(c)
 }
 

@@ -31,20 +31,7 @@ func (a *app) importCIB(c *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	if len(cfg.Resources) == 0 {
-		if err := a.printImport(report, nil); err != nil {
-			return err
-		}
-		return grammar.Errorf("%s: no resource of it can be taken, and nothing was changed", file)
-	}
-	edit := replacement(cfg)
-	if a.output == "json" || a.output == "yaml" {
-		return a.importStructured(c, edit, report)
-	}
-	if err := a.printImport(report, nil); err != nil {
-		return err
-	}
-	return a.change(c, edit)
+	return a.importReported(c, file, cfg, report)
 }
 
 func replacement(cfg *pb.Configuration) *pb.Edit {
@@ -82,16 +69,19 @@ func (a *app) trial(ctx context.Context) cib.Trial {
 	}
 }
 
-// An importReport is what became of a CIB, as programs read it.
+// An importReport is what became of another program's configuration, as programs
+// read it.
 type importReport struct {
 	Elements []importedElement `json:"elements"`
 	DryRun   *dryRunReport     `json:"dry_run,omitempty"`
 }
 
 type importedElement struct {
-	Verdict string `json:"verdict"` // taken, approximated, not taken
-	Kind    string `json:"kind"`
-	ID      string `json:"id"`
+	Verdict string `json:"verdict"`        // taken, approximated, not taken
+	File    string `json:"file,omitempty"` // with the line, of what has lines
+	Line    int    `json:"line,omitempty"`
+	Kind    string `json:"kind"` // of an element, or the first word of a line
+	ID      string `json:"id"`   // of an element, or the other words of a line
 	Note    string `json:"note,omitempty"`
 }
 
@@ -99,20 +89,33 @@ func (a *app) printImport(r *cib.Report, foreseen *dryRunReport) error {
 	if a.output == "json" || a.output == "yaml" {
 		return document.Value(a.out, a.output, importReport{
 			Elements: each(r.Entries, func(e cib.Entry) importedElement {
-				return importedElement{e.Verdict.String(), e.Kind, e.ID, e.Note}
+				return importedElement{e.Verdict.String(), e.File, e.Line, e.Kind, e.ID, e.Note}
 			}),
 			DryRun: foreseen,
 		})
 	}
-	t := render.Table{}
-	for _, e := range slices.SortedStableFunc(slices.Values(r.Entries), func(a, b cib.Entry) int { return int(a.Verdict) - int(b.Verdict) }) {
-		t.Row(render.Cell{Text: e.Verdict.String(), Style: verdictStyle(e.Verdict)}, render.Cell{Text: e.Kind}, render.Cell{Text: e.ID}, render.Cell{Text: e.Note})
-	}
-	if err := t.Write(a.out, a.palette()); err != nil {
+	if err := importTable(r).Write(a.out, a.palette()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.out, "\n%d taken, %d approximated, %d not taken\n", r.Count(cib.Taken), r.Count(cib.Approximated), r.Count(cib.NotTaken))
 	return err
+}
+
+// importTable shows what has lines by line, and the rest by verdict.
+func importTable(r *cib.Report) *render.Table {
+	entries := slices.Clone(r.Entries)
+	if len(entries) > 0 && entries[0].File == "" {
+		slices.SortStableFunc(entries, func(a, b cib.Entry) int { return int(a.Verdict) - int(b.Verdict) })
+	}
+	t := &render.Table{}
+	for _, e := range entries {
+		what := []render.Cell{{Text: e.Kind}, {Text: e.ID}}
+		if e.File != "" {
+			what = []render.Cell{{Text: fmt.Sprintf("%s:%d", e.File, e.Line)}, {Text: strings.TrimSpace(e.Kind + " " + e.ID)}}
+		}
+		t.Row(render.Cell{Text: e.Verdict.String(), Style: verdictStyle(e.Verdict)}, what[0], what[1], render.Cell{Text: e.Note})
+	}
+	return t
 }
 
 func verdictStyle(v cib.Verdict) render.Style {

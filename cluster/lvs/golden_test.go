@@ -1,0 +1,113 @@
+package lvs
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/cluster/adoption"
+	pb "quorate/proto/quorate/v1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// What becomes of each configuration in testdata is in a .golden file beside it:
+// what the directors balance, the rest of what is made, and the report.
+func TestWhatBecomesOfAConfiguration(t *testing.T) {
+	tests := []struct{ golden, format, files string }{
+		{"tutorial", "ldirectord", "tutorial.cf"},
+		{"many-ldirectord", "ldirectord", "many.cf"},
+		{"pair", "keepalived", "lvsm=master.conf lvss=backup.conf"},
+		{"alone", "keepalived", "=master.conf"},
+		{"many-keepalived", "keepalived", "lvsm=many.conf"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.golden, func(t *testing.T) {
+			cfg, files, report := translated(t, tt.format, tt.files)
+			complete(t, files, report)
+			got := made(cfg) + "\n" + reportText(report)
+			golden := filepath.Join("testdata", tt.golden+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s (-update writes it)\n got\n%s\nwant\n%s", golden, got, want)
+			}
+		})
+	}
+}
+
+func translated(t *testing.T, format, words string) (*pb.Configuration, []*File, *adoption.Report) {
+	t.Helper()
+	var files []*File
+	for _, word := range strings.Fields(words) {
+		node, name, ok := strings.Cut(word, "=")
+		if !ok {
+			node, name = "", word
+		}
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f *File
+		if format == "keepalived" {
+			f, err = ParseKeepalived(node, name, data, nil)
+		} else {
+			f, err = ParseLdirectord(node, name, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	var cfg *pb.Configuration
+	var report *adoption.Report
+	var err error
+	if format == "keepalived" {
+		cfg, report, err = Keepalived(files, &pb.Configuration{}, willing)
+	} else {
+		cfg, report, err = Ldirectord(files[0], &pb.Configuration{}, willing)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, files, report
+}
+
+// made writes a configuration, short.
+func made(c *pb.Configuration) string {
+	var b strings.Builder
+	for _, r := range c.Resources {
+		fmt.Fprintf(&b, "resource %s %s", r.Id, r.Agent)
+		for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
+			if name != "config" {
+				fmt.Fprintf(&b, " %s=%s", name, r.Parameters[name])
+			}
+		}
+		b.WriteString("\n" + r.Parameters["config"])
+	}
+	for _, g := range c.Groups {
+		fmt.Fprintf(&b, "group %s: %s %v\n", g.Id, strings.Join(g.Members, " "), g.Meta)
+	}
+	for _, k := range c.Constraints {
+		if l := k.GetLocation(); l != nil {
+			fmt.Fprintf(&b, "%s: %s on %s %d\n", k.Id, l.Resource, l.Node, l.Score)
+		}
+		if w := k.GetColocation(); w != nil {
+			fmt.Fprintf(&b, "%s: %s with %s %d\n", k.Id, w.Resource, w.With, w.Score)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,161 @@
+package lvs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Virtual is a virtual service of a director, or several with the same servers.
+type Virtual struct {
+	Addresses  []netip.AddrPort
+	Mark       uint32 // of the firewall, in place of addresses
+	V6         bool   // of a mark's service
+	Protocol   string // tcp, udp or sctp
+	Scheduler  string
+	Flags      []string
+	Persistent time.Duration
+	Netmask    string
+	Quiescent  bool
+	Reals      []Real
+	Sorry      *Real
+}
+
+// A Real is a real server and how it is checked.
+type Real struct {
+	Address      netip.Addr
+	Port         uint16 // 0: the service's
+	Forward      string // direct, nat or tunnel
+	Weight       int
+	Upper, Lower int
+	Checks       []string // as resources/check reads them
+}
+
+// keys tell a service from others of a director.
+func (v *Virtual) keys() []string {
+	if v.Mark != 0 {
+		return []string{fmt.Sprintf("fwmark %d %v", v.Mark, v.V6)}
+	}
+	var list []string
+	for _, a := range v.Addresses {
+		list = append(list, v.Protocol+" "+a.String())
+	}
+	return list
+}
+
+// Claims say which directive has a service.
+type claims map[string]*Directive
+
+// claim books a directive's services, or says who has one of them already.
+func (c claims) claim(v *Virtual, d *Directive) (problem string) {
+	keys := v.keys()
+	for i, k := range keys {
+		if other := c[k]; other != nil {
+			return fmt.Sprintf("line %d has that service already", other.Line)
+		}
+		if slices.Contains(keys[:i], k) {
+			return "it names a service twice"
+		}
+	}
+	for _, k := range keys {
+		c[k] = d
+	}
+	return ""
+}
+
+// text writes the services in the words of the director's configuration.
+func text(list []*Virtual) string {
+	var b strings.Builder
+	for _, v := range list {
+		v.write(&b)
+	}
+	return b.String()
+}
+
+func (v *Virtual) write(b *strings.Builder) {
+	b.WriteString("virtual")
+	for _, a := range v.Addresses {
+		option(b, "", a.String())
+	}
+	if v.Mark != 0 {
+		option(b, "", fmt.Sprintf("fwmark:%d", v.Mark))
+		if v.V6 {
+			option(b, "family", "ipv6")
+		}
+	} else if v.Protocol != "tcp" {
+		option(b, "protocol", v.Protocol)
+	}
+	option(b, "scheduler", v.Scheduler)
+	option(b, "flags", strings.Join(v.Flags, ","))
+	if v.Persistent > 0 {
+		option(b, "persistent", strconv.Itoa(int(v.Persistent/time.Second)))
+	}
+	option(b, "netmask", v.Netmask)
+	if v.Quiescent {
+		option(b, "quiescent", "yes")
+	}
+	b.WriteByte('\n')
+	alike := v.checkedAlike()
+	if alike {
+		writeChecks(b, "    ", v.Reals[0].Checks)
+	}
+	for _, r := range v.Reals {
+		r.write(b, "real")
+		if !alike {
+			writeChecks(b, "        ", r.Checks)
+		}
+	}
+	if v.Sorry != nil {
+		v.Sorry.write(b, "sorry")
+	}
+}
+
+// checkedAlike reports whether one set of checks is that of all real servers.
+func (v *Virtual) checkedAlike() bool {
+	for _, r := range v.Reals {
+		if !slices.Equal(r.Checks, v.Reals[0].Checks) {
+			return false
+		}
+	}
+	return len(v.Reals) > 0
+}
+
+func writeChecks(b *strings.Builder, indent string, checks []string) {
+	for _, c := range checks {
+		b.WriteString(indent + "check " + c + "\n")
+	}
+}
+
+func (r *Real) write(b *strings.Builder, what string) {
+	b.WriteString("    " + what)
+	if r.Port == 0 {
+		option(b, "", r.Address.String())
+	} else {
+		option(b, "", netip.AddrPortFrom(r.Address, r.Port).String())
+	}
+	option(b, "forward", r.Forward)
+	for _, n := range []struct {
+		name        string
+		value, none int
+	}{{"weight", r.Weight, 1}, {"upper", r.Upper, 0}, {"lower", r.Lower, 0}} {
+		if n.value != n.none {
+			option(b, n.name, strconv.Itoa(n.value))
+		}
+	}
+	b.WriteByte('\n')
+}
+
+// option writes NAME=VALUE, or a value without a name; an empty value is none.
+func option(b *strings.Builder, name, value string) {
+	if value == "" {
+		return
+	}
+	b.WriteByte(' ')
+	if name != "" {
+		b.WriteString(name + "=")
+	}
+	b.WriteString(value)
+}
