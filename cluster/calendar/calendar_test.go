@@ -74,8 +74,8 @@ func TestWhatIsNoPeriodIsSaidWithTheFix(t *testing.T) {
 		{map[string]string{"hour": "5"}, `there is no part "hour" of a duration; use years, `},
 		{map[string]string{"hours": "-5"}, "hours=-5 is no number of hours; use 0 to 1000000"},
 	} {
-		if got := calendar.CheckPeriod(tt.parts); said(got) != tt.want && (tt.want == "" || !strings.Contains(said(got), tt.want)) {
-			t.Errorf("CheckPeriod(%v) says %q, want %q", tt.parts, said(got), tt.want)
+		if _, got := calendar.ParsePeriod(tt.parts); said(got) != tt.want && (tt.want == "" || !strings.Contains(said(got), tt.want)) {
+			t.Errorf("ParsePeriod(%v) says %q, want %q", tt.parts, said(got), tt.want)
 		}
 	}
 }

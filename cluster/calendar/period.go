@@ -39,21 +39,22 @@ func (p *Period) Part(name string) *int {
 // longest is the greatest number that a part of a Period may be.
 const longest = 1_000_000
 
-// CheckPeriod returns what is wrong with the parts of a Period; what follows
-// "; " is the fix.
-func CheckPeriod(parts map[string]string) error {
+// ParsePeriod reads a Period from its parts by name. What follows "; " in its
+// errors is the fix.
+func ParsePeriod(parts map[string]string) (p Period, err error) {
 	if len(parts) == 0 {
-		return fmt.Errorf("it says nothing; write for example hours=5")
+		return p, fmt.Errorf("it says nothing; write for example hours=5")
 	}
 	for _, name := range sortedNames(parts) {
-		if new(Period).Part(name) == nil {
-			return fmt.Errorf("there is no part %q of a duration; use %s", name, strings.Join(Parts, ", "))
+		part := p.Part(name)
+		if part == nil {
+			return p, fmt.Errorf("there is no part %q of a duration; use %s", name, strings.Join(Parts, ", "))
 		}
-		if n, err := strconv.Atoi(parts[name]); err != nil || n < 0 || n > longest {
-			return fmt.Errorf("%s=%s is no number of %s; use 0 to %d", name, parts[name], name, longest)
+		if *part, err = strconv.Atoi(parts[name]); err != nil || *part < 0 || *part > longest {
+			return p, fmt.Errorf("%s=%s is no number of %s; use 0 to %d", name, parts[name], name, longest)
 		}
 	}
-	return nil
+	return p, nil
 }
 
 // After returns the time a period after another.

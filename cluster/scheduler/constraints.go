@@ -29,11 +29,13 @@ func (g *graph) unpackConstraints(s *pb.State) {
 		case *pb.Constraint_Location:
 			g.unpackLocation(s, c, k.Location)
 		case *pb.Constraint_Colocation:
-			if c := g.unpackColocation(s, c.Id, k.Colocation); c != nil {
-				colocations = append(colocations, c)
+			for _, k := range colocationsIn(k.Colocation) {
+				if c := g.unpackColocation(s, c.Id, k); c != nil {
+					colocations = append(colocations, c)
+				}
 			}
 		case *pb.Constraint_Order:
-			g.unpackOrder(s, c.Id, k.Order)
+			g.unpackOrders(s, c.Id, k.Order)
 		}
 	}
 	g.colocateAll(colocations)
@@ -59,6 +61,7 @@ func (g *graph) membersOf(s *pb.State, id string) []*resource {
 func (g *graph) unpackLocation(s *pb.State, c *pb.Constraint, l *pb.Location) {
 	if slices.ContainsFunc(g.membersOf(s, l.Resource), func(r *resource) bool { return r.unwanted == "" }) {
 		g.locations = append(g.locations, c)
+		g.wakeFor(l.Rule)
 	}
 }
 
@@ -88,7 +91,7 @@ func (g *graph) colocateAll(list []*colocation) {
 	for _, c := range list {
 		if c.score <= -infinity && c.primary.placedAfter(c.dependent) {
 			c.dependent, c.primary = c.primary, c.dependent // apart is apart
-			c.said = &pb.Colocation{Resource: c.said.With, With: c.said.Resource, Score: c.score}
+			c.said = &pb.Colocation{Resource: c.said.With, With: c.said.Resource, Score: c.score, NodeAttribute: c.said.NodeAttribute, Influence: c.said.Influence}
 		}
 		switch {
 		case !c.primary.placedAfter(c.dependent):

@@ -16,12 +16,15 @@ type graph struct {
 	now       time.Time
 	next      time.Time // see Plan.Next
 	symmetric bool
+	critical  bool   // whether resources are, unless they say otherwise
+	strategy  string // placement-strategy
 
 	nodes       []*node          // by name
 	resources   []*resource      // by id
 	locations   []*pb.Constraint // by id
 	colocations []*colocation    // groups' first, then mandatory ones, then by id
 	orders      []*order         // groups' first, then by id; they form no circle
+	stopOrders  []*stopOrder     // by id; nor do they
 	defaults    map[string]string
 
 	problems problems

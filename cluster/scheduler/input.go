@@ -16,7 +16,7 @@ import (
 func (g *graph) input() *engine.Input {
 	in := &engine.Input{
 		Now: g.now, Quorate: true, Quiet: true,
-		Properties: values("fencing-enabled", "false", "symmetric-cluster", fmt.Sprint(g.symmetric)),
+		Properties: values("fencing-enabled", "false", "symmetric-cluster", fmt.Sprint(g.symmetric), "placement-strategy", g.strategy),
 		Nodes:      make([]engine.Node, len(g.nodes)), Resources: make([]engine.Resource, 0, len(g.resources)),
 		Locations: make([]engine.Location, 0, len(g.locations)), Colocations: make([]engine.Colocation, 0, len(g.colocations)),
 	}
@@ -37,6 +37,18 @@ func values(list ...string) []engine.Block {
 	return []engine.Block{b}
 }
 
+// block returns a map as the engine has it; nil: it is empty.
+func block(m map[string]string) []engine.Block {
+	if len(m) == 0 {
+		return nil
+	}
+	b := engine.Block{}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		b.Values = append(b.Values, engine.Value{Name: name, Value: m[name]})
+	}
+	return []engine.Block{b}
+}
+
 // up is a node that is there, as far as the engine has to know: what keeps one
 // from hosting anything is said by its score.
 var up = &engine.NodeState{Name: "up", InCCM: "true", Crmd: "online", Join: "member", Expected: "member"}
@@ -46,14 +58,7 @@ var up = &engine.NodeState{Name: "up", InCCM: "true", Crmd: "online", Join: "mem
 var barred = engine.Block{Score: "INFINITY", Values: []engine.Value{{Name: "standby", Value: "true"}}}
 
 func engineNode(n *node) engine.Node {
-	e := engine.Node{ID: n.Id, Name: n.Name, State: up}
-	if len(n.Attributes) > 0 {
-		b := engine.Block{}
-		for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
-			b.Values = append(b.Values, engine.Value{Name: name, Value: n.Attributes[name]})
-		}
-		e.Attributes = append(e.Attributes, b)
-	}
+	e := engine.Node{ID: n.Id, Name: n.Name, State: up, Attributes: block(n.Attributes), Utilization: block(n.Utilization)}
 	if n.bar != nil {
 		e.Score, e.Attributes = "-INFINITY", append(e.Attributes, barred)
 	}
@@ -89,7 +94,10 @@ func engineResource(r *resource) engine.Resource {
 	if r.unwanted != "" {
 		meta = append(meta, "target-role", "Stopped")
 	}
-	e := engine.Resource{ID: r.Id}
+	if !r.critical {
+		meta = append(meta, "critical", "false")
+	}
+	e := engine.Resource{ID: r.Id, Utilization: block(r.Utilization)}
 	if len(meta) > 0 {
 		e.Meta = values(meta...)
 	}
@@ -106,7 +114,7 @@ func (g *graph) engineGroup(group *pb.Group) engine.Resource {
 			urgent = max(urgent, r.priority)
 		}
 	}
-	e.Meta = values("priority", scoreText(urgent))
+	e.Meta = values("priority", scoreText(urgent), "critical", fmt.Sprint(parseBool(group.Meta["critical"], g.critical)))
 	return e
 }
 
@@ -124,11 +132,21 @@ func (g *graph) addConstraints(in *engine.Input) {
 }
 
 func engineLocation(c *pb.Constraint, l *pb.Location) engine.Location {
-	return engine.Location{ID: c.Id, Resource: l.Resource, Node: l.Node, Score: scoreText(l.Score)}
+	e := engine.Location{ID: c.Id, Resource: l.Resource, Discovery: word(l.Discovery.String(), "DISCOVERY_")}
+	if l.Rule != nil {
+		e.Rules, e.Text = []engine.Rule{engineRule(c.Id, l)}, ruleText(l)
+		return e
+	}
+	e.Node, e.Score = l.Node, scoreText(l.Score)
+	return e
 }
 
 func engineColocation(id string, c *pb.Colocation) engine.Colocation {
-	return engine.Colocation{ID: id, Dependent: c.Resource, Primary: c.With, Score: scoreText(c.Score)}
+	e := engine.Colocation{ID: id, Dependent: c.Resource, Primary: c.With, Score: scoreText(c.Score), NodeAttribute: c.NodeAttribute}
+	if c.Influence != nil {
+		e.Influence = fmt.Sprint(*c.Influence)
+	}
+	return e
 }
 
 // addBans adds where a resource may not run for its failures and for what the

@@ -15,6 +15,7 @@ type settings struct {
 	threshold  int64         // failures until a node is given up; 0: never
 	expiry     time.Duration // of failures; 0: never
 	failback   Failback
+	critical   bool   // what it must run with moves for its sake, too
 	unwanted   string // why it is to run nowhere; empty: it is wanted
 	unmanaged  string // why it is left alone; empty: it is managed
 }
@@ -41,6 +42,7 @@ func readSettings(s *pb.State, r *pb.Resource, group *pb.Group) settings {
 		stickiness: parseScore(meta("resource-stickiness"), 0),
 		threshold:  parseScore(meta("migration-threshold"), infinity),
 	}
+	st.critical = parseBool(meta("critical"), true)
 	st.expiry, _ = parseDuration(meta("failure-timeout"))
 	policy := meta("failback")
 	if policy == "" {

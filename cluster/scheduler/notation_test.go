@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -26,11 +27,14 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 //	db prefers n1=50 n2=-INFINITY             constraints, named as pcs names them
 //	web with vip INFINITY
 //	vip then web optional
+//	constraint id:"l" location{…}             any other, in prototext
 //	property maintenance-mode=true
 //	default resource-stickiness=1
 //
 // Words of nodes: online standby stopped maintenance witness gone new isolated
-// reaches (confirmed that it reaches a target since) up=10m (admitted 10m ago). Words of resources, each with a node: on (owned and
+// reaches (confirmed that it reaches a target since) up=10m (admitted 10m ago),
+// rack=1 (an attribute), cpu:4 (utilization, also of resources). Words of
+// resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
 // blocked (owned), lost (owned, but stopped), unknown, owned (and unknown),
 // orphaned, hindered (there is an obstacle), ran (last), changed and restart (running with an older
@@ -66,6 +70,10 @@ func readStatement(s *pb.State, statement string, words []string) error {
 		return readPairs(s.ResourceDefaults, words[1:])
 	case words[0] == "group":
 		return readGroup(s, words[1:])
+	case words[0] == "constraint":
+		c := new(pb.Constraint)
+		s.Constraints = append(s.Constraints, c)
+		return prototext.Unmarshal([]byte(strings.Join(words[1:], " ")), c)
 	case second == "prefers":
 		return readLocations(s, words)
 	case second == "with":
@@ -137,14 +145,39 @@ func readNodeWord(n *pb.Node, w string) error {
 	case "new":
 		n.Admission, n.Epoch, n.AdmittedAt = pb.Admission_ADMISSION_NONE, 0, nil
 	default:
-		ago, ok := strings.CutPrefix(w, "up=")
-		d, err := time.ParseDuration(ago)
-		if !ok || err != nil {
-			return fmt.Errorf("%q is no word of nodes", w)
-		}
-		n.AdmittedAt = timestamppb.New(noon.Add(-d))
+		return readNodePair(n, w)
 	}
 	return nil
+}
+
+func readNodePair(n *pb.Node, w string) error {
+	name, value, isAttribute := strings.Cut(w, "=")
+	switch {
+	case name == "up":
+		d, err := time.ParseDuration(value)
+		n.AdmittedAt = timestamppb.New(noon.Add(-d))
+		return err
+	case isAttribute:
+		put(&n.Attributes, name, value)
+		return nil
+	}
+	return readUtilization(&n.Utilization, w)
+}
+
+func readUtilization(m *map[string]string, w string) error {
+	name, amount, ok := strings.Cut(w, ":")
+	if !ok {
+		return fmt.Errorf("%q is no word of the notation", w)
+	}
+	put(m, name, amount)
+	return nil
+}
+
+func put(m *map[string]string, name, value string) {
+	if *m == nil {
+		*m = make(map[string]string)
+	}
+	(*m)[name] = value
 }
 
 func readGroup(s *pb.State, words []string) error {
@@ -228,6 +261,8 @@ func readResourceWord(s *pb.State, r *pb.Resource, instances map[string]*pb.Inst
 		return len(words), readPairs(r.Meta, words)
 	case isPair:
 		r.Meta[k] = v
+	case strings.Contains(words[0], ":"):
+		return 1, readUtilization(&r.Utilization, words[0])
 	case len(words) < 2 || instances[words[1]] == nil:
 		return 0, fmt.Errorf("%q wants a node", words[0])
 	case words[0] == "hindered":

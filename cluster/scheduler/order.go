@@ -48,10 +48,13 @@ func (g *graph) steps(jobs map[*resource]*job) []Step {
 	for _, o := range g.orders {
 		link(o, jobs[o.first], jobs[o.then])
 	}
+	for _, o := range g.stopOrders {
+		o.link(jobs)
+	}
 	for _, c := range g.colocations {
 		if c.score <= -infinity {
-			makeRoom(jobs[c.dependent], jobs[c.primary])
-			makeRoom(jobs[c.primary], jobs[c.dependent])
+			g.makeRoom(c, jobs[c.dependent], jobs[c.primary])
+			g.makeRoom(c, jobs[c.primary], jobs[c.dependent])
 		}
 	}
 	tasks = sorted(tasks)
@@ -133,15 +136,17 @@ func (t *task) onFlights(j *job, kinds ...pb.OperationKind) {
 
 // makeRoom lets a resource start on a node only after one that must not run
 // beside it has stopped there.
-func makeRoom(incoming, leaving *job) {
+func (g *graph) makeRoom(c *colocation, incoming, leaving *job) {
 	for _, t := range incoming.of(start) {
 		for _, s := range leaving.of(stop) {
-			if s.node == t.node {
+			if g.oneNode(c, s.node, t.node) {
 				t.on(s)
 			}
 		}
-		if v := &leaving.views[t.node]; v.flies(stop) {
-			t.onFlight(v.flying)
+		for i := range leaving.views {
+			if v := &leaving.views[i]; v.flies(stop) && g.oneNode(c, i, t.node) {
+				t.onFlight(v.flying)
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ func drawState(t *rapid.T) string {
 		name := fmt.Sprintf("n%d", i+1)
 		nodes = append(nodes, name)
 		word := rapid.SampledFrom([]string{"online", "online", "online", "standby", "stopped", "gone", "new", "witness", "maintenance", "up=1m"}).Draw(t, "node")
-		fmt.Fprintf(b, "%s %s,", name, word)
+		fmt.Fprintf(b, "%s %s %s,", name, word, rapid.SampledFrom([]string{"", "rack=1", "rack=2", "cpu:3", "cpu:1 rack=1"}).Draw(t, "node's own"))
 	}
 	state := strings.TrimSuffix(b.String(), ",")
 	b.Reset()
@@ -40,6 +40,7 @@ func drawState(t *rapid.T) string {
 	if rapid.Bool().Draw(t, "sticky") {
 		fmt.Fprint(b, "\ndefault resource-stickiness=1")
 	}
+	fmt.Fprintf(b, "\nproperty placement-strategy=%s", rapid.SampledFrom([]string{"default", "default", "utilization", "balanced", "minimal"}).Draw(t, "strategy"))
 	fmt.Fprintf(b, "\ndefault failback=%s", rapid.SampledFrom([]string{"score", "score", "manual", "auto", "delay 10m"}).Draw(t, "failback"))
 	return state + b.String()
 }
@@ -59,7 +60,7 @@ func drawWords(t *rapid.T, nodes []string) string {
 	}
 	extra := rapid.SampledFrom([]string{
 		"", "", "", "reloadable", "priority=5", "resource-stickiness=100", "resource-stickiness=INFINITY",
-		"target-role=Stopped", "is-managed=false", "deleting", "move=n1", "migration-threshold=2 fails=n1:2",
+		"target-role=Stopped", "cpu:1", "cpu:2 priority=3", "critical=false", "is-managed=false", "deleting", "move=n1", "migration-threshold=2 fails=n1:2",
 	}).Draw(t, "extra")
 	return strings.Join(append(words, extra), " ")
 }
@@ -67,7 +68,9 @@ func drawWords(t *rapid.T, nodes []string) string {
 func drawConstraint(t *rapid.T, nodes, resources []string) string {
 	pick := func(label string) string { return rapid.SampledFrom(resources).Draw(t, label) }
 	score := rapid.SampledFrom([]string{"INFINITY", "INFINITY", "100", "1", "-1", "-100", "-INFINITY"}).Draw(t, "score")
-	switch rapid.IntRange(0, 2).Draw(t, "kind") {
+	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	case 3:
+		return "constraint " + drawWordy(t, pick, parseScore(score, 0))
 	case 0:
 		return fmt.Sprintf("%s prefers %s=%s", pick("resource"), rapid.SampledFrom(nodes).Draw(t, "node"), score)
 	case 1:
@@ -75,6 +78,23 @@ func drawConstraint(t *rapid.T, nodes, resources []string) string {
 	default:
 		return fmt.Sprintf("%s then %s %s", pick("first"), pick("then"), rapid.SampledFrom([]string{"", "optional", "serialize", "asymmetrical"}).Draw(t, "order"))
 	}
+}
+
+// drawWordy draws a constraint that only prototext can say.
+func drawWordy(t *rapid.T, pick func(string) string, score int64) string {
+	a, b, c := pick("first"), pick("second"), pick("third")
+	set := fmt.Sprintf(`sets{resources:[%q,%q] parallel:%t} sets{resources:%q}`, a, b, rapid.Bool().Draw(t, "parallel"), c)
+	said := rapid.SampledFrom([]string{
+		fmt.Sprintf(`location{resource:%q score:%d rule{conditions{attribute{attribute:"rack" comparison:COMPARISON_EQ value:"1"}}}}`, a, score),
+		fmt.Sprintf(`location{resource:%q score:%d discovery:DISCOVERY_EXCLUSIVE rule{conditions{attribute{attribute:"rack" comparison:COMPARISON_DEFINED}}}}`, a, score),
+		fmt.Sprintf(`location{resource:%q score_attribute:"rack" rule{conditions{date{operation:DATE_OPERATION_GT start:"2026-01-01"}}}}`, a),
+		fmt.Sprintf(`colocation{score:%d %s}`, score, set),
+		fmt.Sprintf(`colocation{resource:%q with:%q score:%d node_attribute:"rack" influence:false}`, a, b, score),
+		fmt.Sprintf(`order{%s}`, set),
+		fmt.Sprintf(`order{kind:ORDER_KIND_OPTIONAL %s}`, set),
+		fmt.Sprintf(`order{first:%q then:%q first_action:ORDER_ACTION_STOP asymmetrical:true}`, a, b),
+	}).Draw(t, "wordy")
+	return fmt.Sprintf("id:%q %s", strings.ReplaceAll(said, `"`, "'"), said) // what differs has another id
 }
 
 // legal takes from a drawn state what no cluster can come to: what nodes that

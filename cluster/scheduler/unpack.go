@@ -10,7 +10,10 @@ import (
 )
 
 func unpack(s *pb.State, now time.Time) *graph {
-	g := &graph{now: now, symmetric: parseBool(s.Properties["symmetric-cluster"], true), defaults: s.OperationDefaults}
+	g := &graph{
+		now: now, symmetric: parseBool(s.Properties["symmetric-cluster"], true), defaults: s.OperationDefaults,
+		critical: parseBool(s.ResourceDefaults["critical"], true), strategy: cmp.Or(s.Properties["placement-strategy"], "default"),
+	}
 	g.unpackNodes(s)
 	g.unpackResources(s)
 	g.unpackInstances(s)

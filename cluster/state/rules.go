@@ -94,8 +94,11 @@ func checkAttribute(a *pb.AttributeCondition) error {
 	default:
 		return refuse(Invalid, field, "use eq, ne, lt, lte, gt, gte, defined or not_defined", "it is not compared")
 	}
-	if a.Attribute == "" {
+	switch {
+	case a.Attribute == "":
 		return refuse(Invalid, "rule", "name one, for example #uname", "a condition has no attribute")
+	case strings.HasPrefix(a.Attribute, "#") && a.Attribute != "#uname":
+		return refuse(Invalid, field, "use #uname or an attribute of your own", "nodes have no such attribute here")
 	}
 	for _, text := range []string{a.Attribute, a.Value} {
 		if err := checkRuleText(field, text); err != nil {
@@ -163,7 +166,7 @@ func checkDate(d *pb.DateCondition) error {
 
 func checkDateRange(d *pb.DateCondition, start, end time.Time) error {
 	if len(d.Duration) > 0 {
-		if err := calendar.CheckPeriod(d.Duration); err != nil {
+		if _, err := calendar.ParsePeriod(d.Duration); err != nil {
 			return asRefusal("rule, duration", err)
 		}
 		return onlyParts(d, d.Start != "", "a duration needs a date at which it begins", "start", "duration")

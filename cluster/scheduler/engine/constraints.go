@@ -144,7 +144,7 @@ func (c *cluster) locateByRule(l *Location, rule *Rule, r *resource, parts []str
 	if attribute == "" && (rule.Score == "" || !valid) {
 		return
 	}
-	loc := &location{id: either(rule.ID, l.ID), r: r, role: filter}
+	loc := &location{id: either(rule.ID, l.ID), text: l.Text, r: r, role: filter}
 	for _, n := range c.nodes {
 		env := ruleEnv{node: n.attrs, meta: r.meta, params: c.parameters(r, n), submatches: parts}
 		if !c.ruleHolds(rule, env) {

@@ -41,7 +41,7 @@ func (c *cluster) favourite(r *resource, list []*node) *node {
 		}
 	}
 	r.tie = TieName
-	if slices.ContainsFunc(equals, func(n *node) bool { return n.assigned > best.assigned }) {
+	if c.placement != "minimal" && slices.ContainsFunc(equals, func(n *node) bool { return n.assigned > best.assigned }) {
 		r.tie = TieLoad
 	}
 	return best

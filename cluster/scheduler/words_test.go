@@ -1,0 +1,116 @@
+package scheduler
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	onRack1  = `rule{conditions{attribute{attribute:"rack" comparison:COMPARISON_EQ value:"1"}}}`
+	twoRacks = "n1 online rack=1 weight=5, n2 online rack=2 weight=50, n3 online"
+)
+
+func TestRulesPlace(t *testing.T) {
+	checkPlans(t, []planCase{
+		{"where it holds", twoRacks + `; db on n2; constraint id:"l" location{resource:"db" score:10 ` + onRack1 + `}`, "stop db n2\nstart db n1\n"},
+		{"not where it holds", twoRacks + `; db on n1; constraint id:"l" location{resource:"db" score:-1000000 ` + onRack1 + `}`, "stop db n1\nstart db n2\n"},
+		{"by the attribute that has the score", twoRacks + `; db; constraint id:"l" location{resource:"db" score_attribute:"weight" rule{conditions{attribute{attribute:"weight" comparison:COMPARISON_DEFINED}}}}`, "start db n2\n"},
+		{"nowhere else", twoRacks + `; db on n3; constraint id:"l" location{resource:"db" node:"n2" score:1 discovery:DISCOVERY_EXCLUSIVE}`, "stop db n3\nstart db n2\n"},
+		{"a node's name", twoRacks + `; db; constraint id:"l" location{resource:"db" score:1 rule{conditions{attribute{attribute:"#uname" comparison:COMPARISON_EQ value:"N3"}}}}`, "start db n3\n"},
+		{"in office hours", twoRacks + `; db on n1; constraint id:"l" location{resource:"db" score:-1000000 rule{conditions{rule{` + strings.TrimSuffix(strings.TrimPrefix(onRack1, "rule{"), "}") + `}} conditions{date{operation:DATE_OPERATION_SPEC spec{key:"hours" value:"9-16"}}}}}`, "stop db n1\nstart db n2\n"},
+		{"a group by its first member", twoRacks + `; a on n1; b on n1; group g a b; constraint id:"l" location{resource:"g" score:-1000000 ` + onRack1 + `}`, "stop b n1\nstop a n1\nstart a n2\nstart b n2\n"},
+	})
+}
+
+func TestARuleWakesWhenItsAnswerMayChange(t *testing.T) {
+	for _, tt := range []struct{ date, want string }{
+		{`operation:DATE_OPERATION_GT start:"2026-01-01T18:00:00Z"`, "2026-01-01T18:00:00Z"},
+		{`operation:DATE_OPERATION_LT end:"2026-01-02"`, "2026-01-02T00:00:00Z"},
+		{`operation:DATE_OPERATION_IN_RANGE start:"2025-12-31" duration{key:"days" value:"2"}`, "2026-01-02T00:00:00.001Z"},
+		{`operation:DATE_OPERATION_IN_RANGE end:"2026-01-01T12:00:00Z"`, "2026-01-01T12:00:00.001Z"},
+		{`operation:DATE_OPERATION_SPEC spec{key:"hours" value:"9-16"}`, "2026-01-01T17:00:00Z"},
+		{`operation:DATE_OPERATION_GT start:"2025-01-01"`, "0001-01-01T00:00:00Z"},
+	} {
+		state := twoRacks + `; db; constraint id:"l" location{resource:"db" score:1 rule{conditions{rule{any:true conditions{date{` + tt.date + `}} ` +
+			`conditions{attribute{attribute:"x" comparison:COMPARISON_DEFINED}}}} conditions{attribute{attribute:"rack" comparison:COMPARISON_DEFINED}}}}`
+		if got := Schedule(parse(t, state), noon).Next.UTC().Format(time.RFC3339Nano); got != tt.want {
+			t.Errorf("with %s the next plan is due at %s, want %s", tt.date, got, tt.want)
+		}
+	}
+}
+
+func TestSetsPlace(t *testing.T) {
+	checkPlans(t, []planCase{
+		{"together, each with the one before", "n1 online, n2 online; a on n2; b; c; constraint id:\"c\" colocation{score:1000000 sets{resources:[\"a\",\"b\",\"c\"]}}", "start b n2\nstart c n2\n"},
+		{"apart from all before", "n1 online, n2 online, n3 online; a on n1; b on n2; c on n2; constraint id:\"c\" colocation{score:-1000000 sets{resources:[\"a\",\"b\",\"c\"]}}", "stop c n2\nstart c n3\n"},
+		{"a set with another", "n1 online, n2 online; a on n2; b; c; constraint id:\"c\" colocation{score:1000000 sets{resources:\"a\"} sets{resources:[\"b\",\"c\"] parallel:true}}", "start b n2\nstart c n2\n"},
+		{"one after the other", "n1 online; a; b; c; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "start c n1\nstart b n1\nstart a n1\n"},
+		{"and back", "n1 online; a on n1; b on n1; c on n1; property stop-all-resources=true; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "stop a n1\nstop b n1\nstop c n1\n"},
+		{"what cannot start holds up what follows", "n1 online; a target-role=Stopped; b; c; constraint id:\"o\" order{sets{resources:[\"a\",\"b\",\"c\"]}}", ""},
+		{"by racks", "n1 online rack=1, n2 online rack=2, n3 online rack=2; a on n3; b; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000 node_attribute:\"rack\"}", "start b n2\n"},
+		{"influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000}", "stop a n1\nstart a n2\nstop b n1\nstart b n2\n"},
+		{"without influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000 influence:false}", ""},
+		{"what is not critical has none", "n1 online, n2 online; a on n1; b on n1 critical=false; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000}", ""},
+	})
+}
+
+func TestOrdersOfStops(t *testing.T) {
+	const stops = `first_action:ORDER_ACTION_STOP then_action:ORDER_ACTION_STOP`
+	checkPlans(t, []planCase{
+		{"one after the other", "n1 online; a on n1; b on n1; property stop-all-resources=true; constraint id:\"o\" order{first:\"b\" then:\"a\" " + stops + "}", "stop b n1\nstop a n1\n"},
+		{"and started the other way round", "n1 online; a; b; constraint id:\"o\" order{first:\"b\" then:\"a\" " + stops + "}", "start a n1\nstart b n1\n"},
+		{"first in, first out", "n1 online; b restart n1; a restart n1; constraint id:\"s\" order{first:\"b\" then:\"a\" asymmetrical:true}; constraint id:\"o\" order{first:\"b\" then:\"a\" asymmetrical:true " + stops + "}", "stop b n1\nstop a n1\nstart b n1\nstart a n1\n"},
+		{"a start after a stop", "n1 online; b on n1 target-role=Stopped; a; constraint id:\"o\" order{first:\"b\" then:\"a\" first_action:ORDER_ACTION_STOP asymmetrical:true}", "stop b n1\nstart a n1\n"},
+		{"what does not stop holds up nothing", "n1 online; b on n1; a; constraint id:\"o\" order{first:\"b\" then:\"a\" first_action:ORDER_ACTION_STOP asymmetrical:true}", "start a n1\n"},
+	})
+}
+
+func TestAStartWaitsForAStopUnderWay(t *testing.T) {
+	p := Schedule(parse(t, `n1 online; b stopping n1 target-role=Stopped; a; constraint id:"o" order{first:"b" then:"a" first_action:ORDER_ACTION_STOP asymmetrical:true}`), noon)
+	if got := ready(p); got != "" {
+		t.Errorf("ready while b stops: %q, want nothing\n%s", got, p)
+	}
+}
+
+func TestUtilizationPlaces(t *testing.T) {
+	checkPlans(t, []planCase{
+		{"it is not looked at", "n1 online cpu:1, n2 online cpu:4; a cpu:2; b cpu:2", "start a n1\nstart b n2\n"},
+		{"only where enough is left", "n1 online cpu:1, n2 online cpu:4; a cpu:2; b cpu:2; property placement-strategy=utilization", "start a n2\nstart b n2\n"},
+		{"nowhere, if there is not", "n1 online cpu:1, n2 online cpu:3; a cpu:2 priority=1; b cpu:2; property placement-strategy=utilization", "start a n2\n"},
+		{"where most is left", "n1 online cpu:4, n2 online cpu:8; a on n1 cpu:2; b cpu:2; c cpu:2; property placement-strategy=balanced", "start b n2\nstart c n2\n"},
+		{"nothing moves for it alone", "n1 online cpu:4, n2 online cpu:8; a on n1 cpu:2; b on n1 cpu:2; property placement-strategy=balanced", ""},
+		{"on as few as can be", "n1 online cpu:4, n2 online cpu:4; a cpu:2; b cpu:2; c cpu:2; property placement-strategy=minimal", "start a n1\nstart b n1\nstart c n2\n"},
+	})
+}
+
+// S6: a rule, a set and a lack of room are named.
+func TestWordsAreExplained(t *testing.T) {
+	for _, tt := range []struct{ state, resource, node, want string }{
+		{
+			twoRacks + `; db on n2; constraint id:"l" location{resource:"db" score:-1000000 ` + onRack1 + `}`, "db", "n1",
+			"db cannot run on n1: db avoids nodes where rack eq 1 (-INFINITY, l)",
+		},
+		{
+			twoRacks + `; db on n1; constraint id:"l" location{resource:"db" score:7 ` + onRack1 + `}`, "db", "",
+			"db runs on n1: n1 scores 7 (+7 by l); n2 scores 0",
+		},
+		{
+			"n1 online, n2 online; a on n1; b on n1; constraint id:\"c\" colocation{score:1000000 sets{resources:[\"a\",\"b\"]}}", "b", "",
+			"b runs on n1: it is colocated with a (INFINITY, c)",
+		},
+		{
+			"n1 online cpu:1, n2 online cpu:4; a on n2 cpu:2; property placement-strategy=utilization", "a", "n1",
+			"a cannot run on n1: there is too little left of what it uses (-INFINITY, utilization)",
+		},
+		{
+			twoRacks + `; db on n2; constraint id:"l" location{resource:"db" node:"n2" score:1 discovery:DISCOVERY_EXCLUSIVE}`, "db", "n1",
+			"db cannot run on n1: it is not looked for there (-INFINITY, resource-discovery)",
+		},
+	} {
+		got, _ := Explain(parse(t, tt.state), noon, tt.resource, tt.node)
+		if len(got) == 0 || got[0] != tt.want {
+			t.Errorf("%s\n got %q\nwant %q", tt.state, got, tt.want)
+		}
+	}
+}
