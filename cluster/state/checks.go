@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,17 @@ func checkTargetRole(s string) (string, error) {
 		return "", fmt.Errorf("%s is not available in this version, which has no promotable resources; use Started or Stopped", s)
 	default:
 		return "", fmt.Errorf("%q is no role; use Started or Stopped", s)
+	}
+}
+
+// oneOf accepts some words.
+func oneOf(words ...string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		v := strings.ToLower(strings.TrimSpace(s))
+		if !slices.Contains(words, v) {
+			return "", fmt.Errorf("%q is none of them; use %s", s, strings.Join(words, ", "))
+		}
+		return v, nil
 	}
 }
 

@@ -36,9 +36,6 @@ func (d *draft) createConstraint(c *pb.Constraint) (string, error) {
 }
 
 func (d *draft) checkConstraint(c *pb.Constraint) error {
-	if err := checkServed(c); err != nil {
-		return err
-	}
 	switch kind := c.GetKind().(type) {
 	case *pb.Constraint_Location:
 		return d.checkLocation(kind.Location)

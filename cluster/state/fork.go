@@ -110,12 +110,14 @@ func Configuration(s *pb.State) *pb.Configuration {
 	for _, n := range s.GetNodes() {
 		c.Nodes = append(c.Nodes, &pb.NodeConfiguration{
 			Name: n.Name, Standby: n.Standby, Maintenance: n.Maintenance, Attributes: n.Attributes,
+			Utilization: n.Utilization,
 		})
 	}
 	for _, r := range s.GetResources() {
 		if !r.Deleting {
 			c.Resources = append(c.Resources, &pb.Resource{
 				Id: r.Id, Agent: r.Agent, Parameters: r.Parameters, Meta: r.Meta, Operations: r.Operations,
+				Utilization: r.Utilization,
 			})
 		}
 	}

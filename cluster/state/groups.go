@@ -113,7 +113,7 @@ func (d *draft) removeFromGroup(r *pb.RemoveFromGroup) (string, error) {
 
 // updateGroup changes a group's meta attributes; it has nothing else.
 func (d *draft) updateGroup(g *pb.Group, u *pb.UpdateResource) (string, error) {
-	if len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations) > 0 {
+	if len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations)+len(u.SetUtilization) > 0 {
 		return "", refuse(Invalid, "resource", "update its members", "%s is a group, which has meta attributes alone", g.Id)
 	}
 	if len(u.SetMeta)+len(u.UnsetMeta) == 0 {

@@ -11,8 +11,8 @@ import (
 // checkLocation checks a location and brings it into the form that is kept.
 func (d *draft) checkLocation(l *pb.Location) error {
 	l.Score = Saturate(l.Score)
-	if _, known := pb.Discovery_name[int32(l.Discovery)]; !known {
-		return refuse(Invalid, "resource-discovery", "use always, never or exclusive", "%v is none", l.Discovery)
+	if err := checkDiscovery(l.Discovery); err != nil {
+		return err
 	}
 	if l.Rule == nil {
 		return d.checkNodeLocation(l)
@@ -31,6 +31,20 @@ func (d *draft) checkLocation(l *pb.Location) error {
 		return err
 	}
 	return d.checkNamed(l.Resource)
+}
+
+// checkDiscovery refuses what would let a resource start while nobody has looked
+// whether it runs elsewhere (S4).
+func checkDiscovery(d pb.Discovery) error {
+	switch d {
+	case pb.Discovery_DISCOVERY_ALWAYS, pb.Discovery_DISCOVERY_EXCLUSIVE:
+		return nil
+	case pb.Discovery_DISCOVERY_NEVER:
+		return refuse(Invalid, "resource-discovery", "leave it out: a score of -INFINITY is enough",
+			"never is not available: nothing starts before every node was looked at")
+	default:
+		return refuse(Invalid, "resource-discovery", "use always or exclusive", "%v is none", d)
+	}
 }
 
 func (d *draft) checkNodeLocation(l *pb.Location) error {

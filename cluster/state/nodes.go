@@ -228,7 +228,8 @@ func (d *draft) updateNode(u *pb.UpdateNode) (string, error) {
 			return "", err
 		}
 	}
-	if err := checkNoUtilization("node", u.SetUtilization); err != nil {
+	utilization, err := editedUtilization(n.Utilization, u.SetUtilization)
+	if err != nil {
 		return "", err
 	}
 	if err := checkAddresses(u.Addresses); err != nil {
@@ -243,7 +244,7 @@ func (d *draft) updateNode(u *pb.UpdateNode) (string, error) {
 		set(&n.Maintenance, u.Maintenance)
 		set(&n.Stopped, u.Stopped)
 		set(&n.Disabled, u.Disabled)
-		n.Attributes = merged(n.Attributes, u.SetAttributes)
+		n.Attributes, n.Utilization = merged(n.Attributes, u.SetAttributes), utilization
 		if len(u.Addresses) > 0 {
 			n.Addresses = u.Addresses
 		}
@@ -269,6 +270,9 @@ func describeNodeUpdate(u *pb.UpdateNode) string {
 	}
 	for _, name := range sortedKeys(u.SetAttributes) {
 		said += fmt.Sprintf(" %s=%s", name, u.SetAttributes[name])
+	}
+	for _, name := range sortedKeys(u.SetUtilization) {
+		said += fmt.Sprintf(" utilization %s=%s", name, u.SetUtilization[name])
 	}
 	if len(u.Addresses) > 0 {
 		said += fmt.Sprintf(" addresses=%v", u.Addresses)

@@ -55,7 +55,8 @@ func (d *draft) replaceNodes(c *pb.Configuration) error {
 			return refuse(Invalid, "node", "", "%s is given twice", given.Name)
 		}
 		seen[given.Name] = true
-		if err := checkNoUtilization("node", given.Utilization); err != nil {
+		utilization, err := editedUtilization(nil, given.Utilization)
+		if err != nil {
 			return err
 		}
 		for _, name := range sortedKeys(given.Attributes) {
@@ -65,6 +66,7 @@ func (d *draft) replaceNodes(c *pb.Configuration) error {
 		}
 		d.putNodeRecord(with(old, func(n *pb.Node) {
 			n.Standby, n.Maintenance, n.Attributes = given.Standby, given.Maintenance, given.Attributes
+			n.Utilization = utilization
 		}))
 	}
 	return nil
@@ -118,6 +120,7 @@ func (d *draft) replaceResource(given *pb.Resource) error {
 			kept.Traits = r.Traits
 		}
 		kept.Agent, kept.Parameters, kept.Meta, kept.Operations = r.Agent, r.Parameters, r.Meta, r.Operations
+		kept.Utilization = r.Utilization
 	}))
 	return nil
 }

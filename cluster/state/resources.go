@@ -58,7 +58,8 @@ func (d *draft) newResource(given *pb.Resource) (*pb.Resource, error) {
 	if given.Agent == "" {
 		return nil, refuse(Invalid, "agent", "name one, for example ocf:heartbeat:IPaddr2", "resource %s has none", given.Id)
 	}
-	if err := checkNoUtilization("resource", given.Utilization); err != nil {
+	utilization, err := editedUtilization(nil, given.Utilization)
+	if err != nil {
 		return nil, err
 	}
 	meta, err := canonicalMap(ofResources, given.Meta)
@@ -71,7 +72,7 @@ func (d *draft) newResource(given *pb.Resource) (*pb.Resource, error) {
 	}
 	return &pb.Resource{
 		Id: given.Id, Agent: given.Agent, Parameters: given.Parameters, Meta: meta,
-		Operations: operations, Traits: given.Traits, Revision: d.index,
+		Operations: operations, Traits: given.Traits, Revision: d.index, Utilization: utilization,
 	}, nil
 }
 
@@ -118,9 +119,6 @@ func sameOperation(a, b *pb.OperationSpec) bool {
 }
 
 func (d *draft) updateResource(u *pb.UpdateResource) (string, error) {
-	if err := checkNoUtilization("resource", u.SetUtilization); err != nil {
-		return "", err
-	}
 	if g := GroupByID(d.State, u.Id); g != nil {
 		return d.updateGroup(g, u)
 	}
@@ -144,11 +142,15 @@ func (d *draft) updateResource(u *pb.UpdateResource) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	utilization, err := editedUtilization(old.Utilization, u.SetUtilization)
+	if err != nil {
+		return "", err
+	}
 	d.putResource(with(old, func(r *pb.Resource) {
 		if !maps.Equal(r.Parameters, parameters) {
 			r.Parameters, r.Revision = parameters, d.index
 		}
-		r.Meta, r.Operations = meta, operations
+		r.Meta, r.Operations, r.Utilization = meta, operations, utilization
 		if u.Traits != nil {
 			r.Traits = u.Traits
 		}
@@ -231,6 +233,9 @@ func describeResourceUpdate(u *pb.UpdateResource) string {
 	}
 	if len(u.SetMeta)+len(u.UnsetMeta) > 0 {
 		said = append(said, describeSettings("meta", u.SetMeta, u.UnsetMeta))
+	}
+	if len(u.SetUtilization) > 0 {
+		said = append(said, describeSettings("utilization", u.SetUtilization, nil))
 	}
 	for _, o := range append(slices.Clone(u.SetOperations), u.UnsetOperations...) {
 		said = append(said, "op "+o.Name)

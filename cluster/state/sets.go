@@ -1,6 +1,8 @@
 package state
 
 import (
+	"slices"
+
 	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
@@ -35,6 +37,9 @@ func (d *draft) checkOrder(o *pb.Order) error {
 	}
 	if len(o.Sets) > 0 && o.First+o.Then != "" {
 		return refuse(Invalid, "order", "give one of them", "it has resources and sets")
+	}
+	if o.AnyInstance || slices.ContainsFunc(o.Sets, func(s *pb.ResourceSet) bool { return s.Any }) {
+		return refuse(Invalid, "require-all", "leave it out", "false is not available in this version")
 	}
 	if err := checkActions(o); err != nil {
 		return err

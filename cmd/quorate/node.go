@@ -16,7 +16,7 @@ func newNodeCommand(a *app) *cobra.Command {
 	return noun("node", "Take nodes out of service, and describe them", "node standby lvsm", nil,
 		newModeCommand(a, standby), newModeCommand(a, unstandby),
 		newModeCommand(a, maintenance), newModeCommand(a, unmaintenance),
-		newAttributeCommand(a), newAddressCommand(a))
+		newAttributeCommand(a), newNodeUtilizationCommand(a), newAddressCommand(a))
 }
 
 // A mode is a switch on a node.

@@ -27,7 +27,7 @@ func newResourceCommand(a *app) *cobra.Command {
 		newMoveCommand(a), newBanCommand(a), newClearCommand(a), newFailbackCommand(a),
 		newRestartCommand(a), newCleanupCommand(a), newFailcountCommand(a),
 		newDefaultsCommand(a, "resource defaults", pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS),
-		newGroupCommand(a), hidden(newUngroupCommand(a)),
+		newGroupCommand(a), hidden(newUngroupCommand(a)), newResourceUtilizationCommand(a),
 		newAgentsCommand(a), newDescribeCommand(a),
 	)
 }
@@ -236,6 +236,7 @@ func printResource(w io.Writer, r *pb.Resource) {
 	fmt.Fprintf(w, "Resource %s (%s)\n", r.GetId(), r.GetAgent())
 	printPairs(w, "  ", r.GetParameters())
 	printPairs(w, "  meta", r.GetMeta())
+	printPairs(w, "  utilization", r.GetUtilization())
 	for _, o := range r.GetOperations() {
 		fmt.Fprintf(w, "  op %s\n", strings.Join(grammar.OperationWords(o), " "))
 	}

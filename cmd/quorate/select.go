@@ -108,6 +108,7 @@ func resourceState(s *pb.State, list []*pb.Resource) *pb.State {
 func nodeConfiguration(n *pb.Node) *pb.NodeConfiguration {
 	return &pb.NodeConfiguration{
 		Name: n.GetName(), Standby: n.GetStandby(), Maintenance: n.GetMaintenance(), Attributes: n.GetAttributes(),
+		Utilization: n.GetUtilization(),
 	}
 }
 
@@ -115,7 +116,7 @@ func nodeConfiguration(n *pb.Node) *pb.NodeConfiguration {
 func resourceConfiguration(r *pb.Resource) *pb.Resource {
 	return &pb.Resource{
 		Id: r.GetId(), Agent: r.GetAgent(), Parameters: maps.Clone(r.GetParameters()), Meta: maps.Clone(r.GetMeta()),
-		Operations: each(r.GetOperations(), proto.CloneOf[*pb.OperationSpec]),
+		Operations: each(r.GetOperations(), proto.CloneOf[*pb.OperationSpec]), Utilization: r.GetUtilization(),
 	}
 }
 

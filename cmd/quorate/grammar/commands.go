@@ -24,6 +24,7 @@ func Commands(c *pb.Configuration) [][]string {
 	section(c.GetOperationDefaults(), "resource", "op", "defaults", "update")
 	for _, n := range c.GetNodes() {
 		section(n.GetAttributes(), "node", "attribute", n.GetName())
+		section(n.GetUtilization(), "node", "utilization", n.GetName())
 		if n.GetStandby() {
 			add("node", "standby", n.GetName())
 		}
@@ -33,6 +34,7 @@ func Commands(c *pb.Configuration) [][]string {
 	}
 	for _, r := range c.GetResources() {
 		add(createWords(r)...)
+		section(r.GetUtilization(), "resource", "utilization", r.GetId())
 	}
 	for _, g := range c.GetGroups() {
 		add(append([]string{"resource", "group", "add", g.GetId()}, g.GetMembers()...)...)

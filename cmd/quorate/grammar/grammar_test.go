@@ -227,7 +227,7 @@ func TestBadWordsAreNamed(t *testing.T) {
 		{"constraint location A rule score=5", `the rule has no expression; ` + ruleUsage},
 		{"constraint location A rule score=5 score-attribute=b x eq 1", `score and score-attribute are both given; give one of them`},
 		{"constraint location A rule role=promoted x eq 1", `role "promoted" is not available: nothing here can be promoted yet; leave it out`},
-		{"constraint location A rule resource-discovery=often x eq 1", `resource-discovery "often" is not known; write always, never or exclusive`},
+		{"constraint location A rule resource-discovery=often x eq 1", `resource-discovery "often" is not known; write always or exclusive`},
 		{"constraint location A rule when=now x eq 1", `rule option "when" is not known; known are id, constraint-id, resource-discovery, role, score, score-attribute`},
 		{"constraint location add l A n 5 discover=never", `location option "discover" is not known; known are resource-discovery`},
 		{"constraint colocation set setoptions score=5", `a set has no resources; write colocation set RESOURCE RESOURCE…`},

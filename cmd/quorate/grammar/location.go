@@ -135,7 +135,7 @@ func discovery(o map[string]string) (pb.Discovery, error) {
 	text, given := o["resource-discovery"]
 	d, known := pb.Discovery_value["DISCOVERY_"+strings.ToUpper(text)]
 	if given && !known {
-		return 0, Errorf("resource-discovery %q is not known", text).With("write always, never or exclusive")
+		return 0, Errorf("resource-discovery %q is not known", text).With("write always or exclusive")
 	}
 	return pb.Discovery(d), nil
 }

@@ -42,6 +42,31 @@ func SetAttributes(words []string) (*pb.Edit, error) {
 	return &pb.Edit{Kind: &pb.Edit_UpdateNode{UpdateNode: u}}, nil
 }
 
+// SetNodeUtilization reads NODE NAME=[AMOUNT]... An empty amount removes.
+func SetNodeUtilization(words []string) (*pb.Edit, error) {
+	amounts, err := utilization(words)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.Edit{Kind: &pb.Edit_UpdateNode{UpdateNode: &pb.UpdateNode{Name: words[0], SetUtilization: amounts}}}, nil
+}
+
+// SetResourceUtilization reads RESOURCE NAME=[AMOUNT]... An empty amount removes.
+func SetResourceUtilization(words []string) (*pb.Edit, error) {
+	amounts, err := utilization(words)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[0], SetUtilization: amounts}}}, nil
+}
+
+func utilization(words []string) (map[string]string, error) {
+	if len(words) < 2 {
+		return nil, Errorf("no amount is given").With("write for example cpu=2")
+	}
+	return values("utilization", words[1:])
+}
+
 // SetMeta makes the edit that sets one meta attribute of a resource or a
 // group, or removes it when value is empty.
 func SetMeta(id, name, value string) *pb.Edit {
