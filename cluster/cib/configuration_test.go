@@ -74,7 +74,7 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 		{
 			"a template is written out",
 			`<template id="t" class="ocf" provider="heartbeat" type="IPaddr2"><operations id="ops"><op id="o" name="monitor" interval="10s"/></operations></template><primitive id="ip" template="t"/>`, "",
-			"not taken template t: the resources that use it have its settings written out\ntaken primitive ip\ntaken op o",
+			"approximated template t: written out: the resources that use it have its settings\ntaken primitive ip\ntaken op o",
 		},
 		{
 			"a rule on a node's name is a score", twoPrimitives,
@@ -84,12 +84,66 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 		{
 			"a rule on a ping attribute has its match", twoPrimitives,
 			`<rsc_location id="l" rsc="ip"><rule id="r" score="-INFINITY"><expression id="e" attribute="pingd" operation="not_defined"/></rule></rsc_location>`,
-			"taken primitive ip\ntaken primitive web\nnot taken rsc_location l: rules on node attributes are not available in this version; instead of a ping resource set the property quorum.ping",
+			"taken primitive ip\ntaken primitive web\nnot taken rsc_location l: rules on attributes that agents set are not available in this version; instead of a ping resource set the property quorum.ping",
 		},
 		{
-			"sets become pairs", twoPrimitives + `<primitive id="db" class="ocf" provider="heartbeat" type="Dummy"/>`,
+			"rules on attributes and the time are kept", twoPrimitives,
+			`<rsc_location id="l" rsc="ip" resource-discovery="exclusive"><rule id="r" score-attribute="weight" boolean-op="or"><expression id="e" attribute="rack" operation="gt" type="integer" value="1"/>
+			 <rule id="r2"><date_expression id="d" operation="date_spec"><date_spec id="ds" hours="9-16"/></date_expression><date_expression id="d2" start="2027-01-01"><duration id="du" weeks="2"/></date_expression></rule></rule></rsc_location>
+			 <rsc_location id="id" rsc="ip"><rule id="r3" score="5"><expression id="e3" attribute="#id" operation="eq" value="2"/></rule></rsc_location>`,
+			"taken primitive ip\ntaken primitive web\ntaken rsc_location l\ntaken rsc_location id",
+		},
+		{
+			"what no rule of Quorate can say is named", twoPrimitives,
+			`<rsc_location id="param" rsc="ip"><rule id="r" score="5"><expression id="e" attribute="rack" operation="eq" value="ip" value-source="param"/></rule></rsc_location>
+			 <rsc_location id="role" rsc="ip"><rule id="r1" score="5" role="Promoted"><expression id="e1" attribute="rack" operation="defined"/></rule></rsc_location>
+			 <rsc_location id="empty" rsc="ip"><rule id="r2" score="5"/></rsc_location>
+			 <rsc_location id="date" rsc="ip"><rule id="r3" score="5"><date_expression id="d" operation="gt" start="soon"/></rule></rsc_location>
+			 <rsc_location id="dc" rsc="ip"><rule id="r4" score="5"><expression id="e4" attribute="#is_dc" operation="eq" value="true"/></rule></rsc_location>`,
+			`taken primitive ip
+taken primitive web
+not taken rsc_location param: rules that compare with value-source=param are not available in this version
+not taken rsc_location role: constraints on roles are not available in this version
+not taken rsc_location empty: rule: it has no conditions; write for example not_defined pingd or pingd lt 1
+not taken rsc_location date: rule, date: "soon" is no date; write for example 2027-01-31 or 2027-01-31T12:00:00Z
+not taken rsc_location dc: rule, attribute #is_dc: nodes have no such attribute here; use #uname or an attribute of your own`,
+		},
+		{
+			"sets keep what was taken", twoPrimitives + `<primitive id="fence" class="stonith" type="fence_ipmilan"/>`,
+			`<rsc_colocation id="c" score="7" influence="false"><resource_set id="s" sequential="false"><resource_ref id="ip"/><resource_ref id="fence"/></resource_set><resource_set id="s2"><resource_ref id="web"/></resource_set></rsc_colocation>
+			 <rsc_order id="o"><resource_set id="s3"><resource_ref id="fence"/><resource_ref id="web"/></resource_set></rsc_order>`,
+			`taken primitive ip
+taken primitive web
+not taken primitive fence: fencing devices are not available in this version
+approximated rsc_colocation c: without fence
+not taken rsc_order o: resource: there is no resource or group "fence"`,
+		},
+		{
+			"a set with a score of its own becomes pairs", twoPrimitives + `<primitive id="db" class="ocf" provider="heartbeat" type="Dummy"/>`,
+			`<rsc_colocation id="c" score="7"><resource_set id="s" score="-5"><resource_ref id="ip"/><resource_ref id="web"/></resource_set><resource_set id="s2"><resource_ref id="db"/></resource_set></rsc_colocation>`,
+			"taken primitive ip\ntaken primitive web\ntaken primitive db\napproximated rsc_colocation c: as 2 constraints, from c-1 on",
+		},
+		{
+			"orders of stops and of instances", twoPrimitives,
+			`<rsc_order id="stop" first="ip" first-action="stop" then="web" symmetrical="false"/><rsc_order id="promote" first="ip" then="web" then-action="promote"/><rsc_order id="one" first="ip" then="web" first-instance="1"/>`,
+			`taken primitive ip
+taken primitive web
+taken rsc_order stop
+not taken rsc_order promote: orders of other actions than start and stop are not available in this version
+not taken rsc_order one: constraints on instances are not available in this version`,
+		},
+		{
+			"utilization, of a template too",
+			`<template id="t" class="ocf" provider="heartbeat" type="IPaddr2"><utilization id="u"><nvpair id="u1" name="cpu" value="2"/><nvpair id="u2" name="mem" value="some"/></utilization></template><primitive id="ip" template="t"/>`, "",
+			`approximated template t: written out: the resources that use it have its settings
+taken primitive ip
+taken utilization cpu u1
+not taken utilization mem u2: utilization mem: "some" is no amount; use a whole number from 0 to 1000000000`,
+		},
+		{
+			"sets are kept", twoPrimitives + `<primitive id="db" class="ocf" provider="heartbeat" type="Dummy"/>`,
 			`<rsc_order id="o"><resource_set id="s"><resource_ref id="ip"/><resource_ref id="web"/><resource_ref id="db"/></resource_set></rsc_order>`,
-			"taken primitive ip\ntaken primitive web\ntaken primitive db\napproximated rsc_order o: as 2 constraints, from o-1 on",
+			"taken primitive ip\ntaken primitive web\ntaken primitive db\ntaken rsc_order o",
 		},
 	}
 	for _, tt := range tests {

@@ -20,7 +20,7 @@ import (
 func Export(s *pb.State, standard func(agent string) string) ([]byte, *Report) {
 	x := &exporter{state: s, standard: standard, ids: make(map[string]bool), written: make(map[string]bool)}
 	root := node("cib",
-		"validate-with", "pacemaker-3.0", "crm_feature_set", "3.1.0",
+		"validate-with", "pacemaker-3.9", "crm_feature_set", "3.1.0",
 		"epoch", strconv.FormatUint(s.ConfigurationIndex, 10), "num_updates", "0", "admin_epoch", "0",
 		"have-quorum", "1", "dc-uuid", x.controller())
 	configuration := node("configuration")
@@ -89,11 +89,11 @@ func (x *exporter) pairs(kind, owner string, values map[string]string) *element 
 // The options that Pacemaker has too, with how their values are written there.
 var (
 	clusterOptions = map[string]func(string) string{
-		"cluster-recheck-interval": inUnits, "maintenance-mode": asIs, "no-quorum-policy": asIs,
+		"cluster-recheck-interval": inUnits, "maintenance-mode": asIs, "no-quorum-policy": asIs, "placement-strategy": asIs,
 		"start-failure-is-fatal": asIs, "stop-all-resources": asIs, "symmetric-cluster": asIs,
 	}
 	metaOptions = map[string]func(string) string{
-		"failure-timeout": inUnits, "is-managed": asIs, "maintenance": asIs, "migration-threshold": asIs,
+		"critical": asIs, "failure-timeout": inUnits, "is-managed": asIs, "maintenance": asIs, "migration-threshold": asIs, "multiple-active": asIs,
 		"priority": asIs, "resource-stickiness": asIs, "target-role": asIs,
 	}
 	operationOptions = map[string]func(string) string{
@@ -173,7 +173,8 @@ func (x *exporter) nodes() *element {
 			values["maintenance"] = "true"
 		}
 		x.took("node", n.Name)
-		section.add(node("node", "id", n.Id, "uname", n.Name).add(x.pairs("instance_attributes", "node-"+n.Name, values)))
+		section.add(node("node", "id", n.Id, "uname", n.Name).add(
+			x.pairs("instance_attributes", "node-"+n.Name, values), x.pairs("utilization", "node-"+n.Name, n.Utilization)))
 	}
 	return section
 }

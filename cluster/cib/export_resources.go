@@ -65,6 +65,7 @@ func (x *exporter) primitive(r *pb.Resource) *element {
 	e := node("primitive", "id", r.Id, "class", class, "provider", provider, "type", kind)
 	e.add(x.pairs("instance_attributes", r.Id, r.Parameters))
 	e.add(x.pairs("meta_attributes", r.Id, x.known("option", r.Id, r.Meta, metaOptions)))
+	e.add(x.pairs("utilization", r.Id, r.Utilization))
 	if len(r.Operations) == 0 {
 		return e
 	}
@@ -106,49 +107,4 @@ func (x *exporter) operation(resource string, op *pb.OperationSpec) *element {
 		}
 	}
 	return e.add(x.pairs("instance_attributes", resource+"-"+op.Name, parameters))
-}
-
-func (x *exporter) constraints() *element {
-	section := node("constraints")
-	for _, c := range x.state.Constraints {
-		kind, e, names := constraint(c)
-		missing := slices.IndexFunc(names, func(id string) bool { return !x.written[id] })
-		if missing >= 0 {
-			x.left(kind, c.Id, names[missing]+" is not written")
-			continue
-		}
-		x.took(kind, c.Id)
-		section.add(e)
-	}
-	return section
-}
-
-// constraint writes a constraint, and returns which resources it names.
-func constraint(c *pb.Constraint) (kind string, e *element, names []string) {
-	switch k := c.Kind.(type) {
-	case *pb.Constraint_Location:
-		l := k.Location
-		return "rsc_location", node("rsc_location", "id", c.Id, "rsc", l.Resource, "node", l.Node, "score", state.FormatScore(l.Score)), []string{l.Resource}
-	case *pb.Constraint_Colocation:
-		l := k.Colocation
-		return "rsc_colocation", node("rsc_colocation", "id", c.Id, "rsc", l.Resource, "with-rsc", l.With, "score", state.FormatScore(l.Score)), []string{l.Resource, l.With}
-	default:
-		o := c.GetOrder()
-		e := node("rsc_order", "id", c.Id, "first", o.GetFirst(), "then", o.GetThen(), "kind", orderWord(o.GetKind()))
-		if o.GetAsymmetrical() {
-			e.set("symmetrical", "false")
-		}
-		return "rsc_order", e, []string{o.GetFirst(), o.GetThen()}
-	}
-}
-
-func orderWord(k pb.OrderKind) string {
-	switch k {
-	case pb.OrderKind_ORDER_KIND_OPTIONAL:
-		return "Optional"
-	case pb.OrderKind_ORDER_KIND_SERIALIZE:
-		return "Serialize"
-	default:
-		return "Mandatory"
-	}
 }

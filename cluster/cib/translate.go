@@ -32,6 +32,11 @@ func (t *translator) leave(kind, id, why string) {
 	t.entries = append(t.entries, &Entry{Verdict: NotTaken, Kind: kind, ID: id, Note: why})
 }
 
+// writtenOut reports an element that is gone, and what has its content instead.
+func (t *translator) writtenOut(e *element, where string) {
+	t.entries = append(t.entries, &Entry{Verdict: Approximated, Kind: e.name, ID: e.id(), Note: "written out: " + where})
+}
+
 func (t *translator) translate() {
 	t.properties()
 	t.defaults("rsc_defaults", movedToResources, "resource default", func(c *pb.Configuration) *map[string]string { return &c.ResourceDefaults })
@@ -149,13 +154,18 @@ func (t *translator) nodes() {
 		for _, attribute := range slices.Sorted(maps.Keys(merged)) {
 			t.nodeAttribute(name, t.pairID(e, attribute), attribute, merged[attribute])
 		}
-		t.leaveUtilization(e)
+		t.utilization(name, t.d.blocks(e, "utilization"), []*element{e}, func(c *pb.Configuration) *map[string]string {
+			if i := nodeIn(c, name); i >= 0 {
+				return &c.Nodes[i].Utilization
+			}
+			return nil
+		})
 	}
 }
 
 func (t *translator) nodeAttribute(node, id, name, value string) {
 	t.offer("node attribute "+name, id, "", func(c *pb.Configuration) string {
-		i := slices.IndexFunc(c.Nodes, func(n *pb.NodeConfiguration) bool { return n.Name == node })
+		i := nodeIn(c, node)
 		if i < 0 {
 			return "node " + node + " was not taken"
 		}
@@ -174,10 +184,36 @@ func (t *translator) nodeAttribute(node, id, name, value string) {
 	})
 }
 
-func (t *translator) leaveUtilization(e *element) {
-	for u := range e.all("utilization") {
-		t.leave("utilization", u.id(), "placement by utilization is not available in this version")
+func nodeIn(c *pb.Configuration, name string) int {
+	return slices.IndexFunc(c.Nodes, func(n *pb.NodeConfiguration) bool { return n.Name == name })
+}
+
+// utilization offers the amounts of a node or a resource one by one. They stand
+// in some elements: its own, or also its template's.
+func (t *translator) utilization(owner string, blocks []engine.Block, in []*element, of func(*pb.Configuration) *map[string]string) {
+	merged := t.merge("utilization", blocks)
+	for _, name := range slices.Sorted(maps.Keys(merged)) {
+		set := setting(of, name, merged[name])
+		t.offer("utilization "+name, t.utilizationID(in, name), "", func(c *pb.Configuration) string {
+			if of(c) == nil {
+				return owner + " was not taken"
+			}
+			return set(c)
+		})
 	}
+}
+
+func (t *translator) utilizationID(in []*element, name string) (id string) {
+	for _, e := range in {
+		for set := range e.all("utilization") {
+			for pair := range t.d.resolve(set).all("nvpair") {
+				if pair = t.d.resolve(pair); pair.attr("name") == name {
+					id = pair.id()
+				}
+			}
+		}
+	}
+	return id
 }
 
 // leftOut are the elements of the configuration beside those that are looked at,
@@ -189,8 +225,6 @@ var leftOut = map[string]string{
 	"acl_group":     noACLs,
 	"acl_user":      noACLs,
 	"alert":         "agents for alerts are not available in this version; `quorate events` prints what happens",
-	"template":      "the resources that use it have its settings written out",
-	"tag":           "the constraints that name it have its resources written out",
 	"rsc_ticket":    "tickets are not available in Quorate",
 }
 
@@ -199,7 +233,10 @@ const noACLs = "access is given by certificates and a group of the system"
 func (t *translator) rest() {
 	for _, section := range []string{"tags", "fencing-topology", "acls", "alerts"} {
 		for e := range t.d.section(section).descendants() {
-			if why := leftOut[e.name]; why != "" {
+			switch why := leftOut[e.name]; {
+			case e.name == "tag":
+				t.writtenOut(e, "the constraints that name it have its resources")
+			case why != "":
 				t.leave(e.name, e.id(), why)
 			}
 		}

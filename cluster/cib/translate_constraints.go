@@ -1,10 +1,15 @@
 package cib
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
+	"quorate/cluster/constraint"
 	"quorate/cluster/scheduler/engine"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
@@ -35,7 +40,7 @@ func childrenOf(e *element) []*element {
 const unreadableSet = "one of its resource sets refers to one that does not exist"
 
 // constrain offers what one element means as constraints of Quorate. Several
-// get the element's id with a number.
+// get the element's id with a number. What was not taken leaves resource sets.
 func (t *translator) constrain(kind, id, note string, list []*pb.Constraint) {
 	if len(list) == 0 {
 		t.leave(kind, id, "it constrains nothing")
@@ -50,10 +55,48 @@ func (t *translator) constrain(kind, id, note string, list []*pb.Constraint) {
 	if len(list) > 1 && note == "" {
 		note = fmt.Sprintf("as %d constraints, from %s-1 on", len(list), id)
 	}
-	t.offer(kind, id, note, func(c *pb.Configuration) string {
-		c.Constraints = append(c.Constraints, list...)
+	t.offer(kind, id, note, nil)
+	p := t.pieces[len(t.pieces)-1]
+	p.add = func(c *pb.Configuration) string {
+		p.Verdict, p.Note = Taken, note
+		if note != "" {
+			p.Verdict = Approximated
+		}
+		for _, k := range list {
+			k, lost := ofTaken(k, c)
+			if len(lost) > 0 {
+				p.Verdict, p.Note = Approximated, "without "+strings.Join(lost, ", ")
+			}
+			c.Constraints = append(c.Constraints, k)
+		}
 		return ""
-	})
+	}
+}
+
+// ofTaken returns a constraint whose sets lack what is not in a configuration,
+// and what that is. What is left with nothing to say stays as it is: the cluster
+// says what it misses.
+func ofTaken(k *pb.Constraint, c *pb.Configuration) (kept *pb.Constraint, lost []string) {
+	kept = k
+	if len(k.GetColocation().GetSets())+len(k.GetOrder().GetSets()) == 0 {
+		return k, nil
+	}
+	for _, name := range constraint.Names(k) {
+		if isIn(c, name) {
+			continue
+		}
+		if kept = constraint.Without(kept, name); kept == nil {
+			return k, nil
+		}
+		lost = append(lost, name)
+	}
+	return kept, lost
+}
+
+func isIn(c *pb.Configuration, name string) bool {
+	return resourceIn(c, name) != nil ||
+		slices.ContainsFunc(c.Groups, func(g *pb.Group) bool { return g.Id == name }) ||
+		slices.ContainsFunc(c.Clones, func(k *pb.Clone) bool { return k.Id == name })
 }
 
 func isStarted(role string) bool {
@@ -66,18 +109,15 @@ func (t *translator) location(e *element) {
 	const kind = "rsc_location"
 	l, ok := t.d.location(e)
 	names, problem := t.located(l)
-	note := ""
 	switch {
 	case !ok:
 		problem = unreadableSet
 	case !isStarted(l.Role):
 		problem = noRoles
-	case l.Discovery != "" && !strings.EqualFold(l.Discovery, "always"):
-		note = "without resource-discovery=" + l.Discovery
 	}
-	var scores []*pb.Location
+	var places []*pb.Location
 	if problem == "" {
-		scores, problem = t.nodeScores(l)
+		places, problem = t.places(l)
 	}
 	if problem != "" {
 		t.leave(kind, l.ID, problem)
@@ -85,11 +125,15 @@ func (t *translator) location(e *element) {
 	}
 	var list []*pb.Constraint
 	for _, name := range names {
-		for _, s := range scores {
-			list = append(list, &pb.Constraint{Kind: &pb.Constraint_Location{
-				Location: &pb.Location{Resource: name, Node: s.Node, Score: s.Score},
-			}})
+		for _, place := range places {
+			place = proto.CloneOf(place)
+			place.Resource = name
+			list = append(list, &pb.Constraint{Kind: &pb.Constraint_Location{Location: place}})
 		}
+	}
+	note := ""
+	if strings.EqualFold(l.Discovery, "never") {
+		note = "with resource-discovery=always: nothing starts before every node was looked at"
 	}
 	t.constrain(kind, l.ID, note, list)
 }
@@ -130,174 +174,148 @@ func (t *translator) matching(pattern string) (names []string, problem string) {
 	return names, ""
 }
 
-// nodeScores returns a location's scores by node. Rules are worked out for the
-// nodes of the CIB, as far as they ask for nothing but a node's name.
-func (t *translator) nodeScores(l engine.Location) (scores []*pb.Location, problem string) {
+// places returns a location for its node, or for each of its rules.
+func (t *translator) places(l engine.Location) (places []*pb.Location, problem string) {
+	discovery := pb.Discovery_DISCOVERY_ALWAYS
+	if strings.EqualFold(l.Discovery, "exclusive") {
+		discovery = pb.Discovery_DISCOVERY_EXCLUSIVE
+	}
 	if l.Node != "" {
 		score, err := state.ParseScore(l.Score)
 		if err != nil {
 			return nil, err.Error()
 		}
-		return []*pb.Location{{Node: l.Node, Score: score}}, ""
+		return []*pb.Location{{Node: l.Node, Score: score, Discovery: discovery}}, ""
 	}
-	for _, rule := range l.Rules {
-		if !isStarted(rule.Role) {
-			return nil, noRoles
+	for i := range l.Rules {
+		place, problem := t.rulePlace(&l.Rules[i])
+		if problem == "" && l.Pattern != "" && strings.Contains(constraint.RuleText(place.Rule)+place.ScoreAttribute, "%") {
+			problem = "what a pattern matched cannot be named in a rule in this version"
 		}
-		score, err := state.ParseScore(rule.Score)
-		if err != nil || rule.ScoreAttribute != "" {
-			return nil, "rules whose score is a node attribute are not available in this version"
+		if problem != "" {
+			return nil, problem
 		}
-		for n := range t.d.section("nodes").all("node") {
-			holds, known := nameRuleHolds(&rule, n.attr("uname"), n.id())
-			if !known {
-				return nil, ruleProblem(&rule)
-			}
-			if holds {
-				scores = append(scores, &pb.Location{Node: n.attr("uname"), Score: score})
-			}
-		}
+		place.Discovery = discovery
+		places = append(places, place)
 	}
-	return scores, ""
-}
-
-// ruleProblem says why a rule cannot be taken, with what Quorate has instead.
-func ruleProblem(rule *engine.Rule) string {
-	for _, c := range rule.Conditions {
-		if c.Attribute != nil && strings.Contains(c.Attribute.Attribute, "ping") {
-			return "rules on node attributes are not available in this version; instead of a ping resource set the property quorum.ping"
-		}
-	}
-	return "rules on other than a node's name are not available in this version"
-}
-
-// nameRuleHolds reports whether a rule holds for a node, and whether it asks for
-// nothing but its name or id.
-func nameRuleHolds(rule *engine.Rule, name, id string) (holds, known bool) {
-	holds = !rule.Or || len(rule.Conditions) == 0
-	for i := range rule.Conditions {
-		one, ok := nameConditionHolds(&rule.Conditions[i], name, id)
-		if !ok {
-			return false, false
-		}
-		if one == rule.Or {
-			holds = rule.Or
-		}
-	}
-	return holds, true
-}
-
-func nameConditionHolds(c *engine.Condition, name, id string) (holds, known bool) {
-	if c.Rule != nil {
-		return nameRuleHolds(c.Rule, name, id)
-	}
-	a := c.Attribute
-	if a == nil || a.ValueSource != "" {
-		return false, false
-	}
-	value := name
-	switch a.Attribute {
-	case "#uname":
-	case "#id":
-		value = id
-	default:
-		return false, false
-	}
-	switch strings.ToLower(a.Operation) {
-	case "eq":
-		return strings.EqualFold(value, a.Value), true
-	case "ne":
-		return !strings.EqualFold(value, a.Value), true
-	case "defined":
-		return true, true
-	case "not_defined":
-		return false, true
-	}
-	return false, false
+	return places, ""
 }
 
 func (t *translator) colocation(e *element) {
 	const kind = "rsc_colocation"
 	c, ok := t.d.colocation(e)
-	problem, note := "", ""
+	problem := ""
 	switch {
 	case !ok:
 		problem = "it colocates two lists, or one of its resource sets does not exist"
 	case !isStarted(c.DependentRole) || !isStarted(c.PrimaryRole):
 		problem = noRoles
-	case c.NodeAttribute != "" && c.NodeAttribute != "#uname":
-		problem = "colocation by a node attribute is not available in this version"
 	case c.DependentInstance != "" || c.PrimaryInstance != "":
 		problem = "constraints on instances are not available in this version"
-	case c.Influence != "" && !isTrue(c.Influence):
-		note = "without influence=" + c.Influence
-	}
-	pairs := []pair{{c.Dependent, c.Primary, c.Score}}
-	if len(c.Sets) > 0 && problem == "" {
-		pairs, problem = colocationPairs(c.Sets, c.Score)
 	}
 	var list []*pb.Constraint
-	for _, p := range pairs {
-		score, err := state.ParseScore(p.score)
-		if p.score == "" {
-			score, err = 0, nil
-		}
-		if err != nil {
-			problem = err.Error()
-		}
-		list = append(list, &pb.Constraint{Kind: &pb.Constraint_Colocation{
-			Colocation: &pb.Colocation{Resource: p.first, With: p.second, Score: score},
-		}})
+	if problem == "" {
+		list, problem = colocations(c)
 	}
 	if problem != "" {
 		t.leave(kind, c.ID, problem)
 		return
 	}
-	t.constrain(kind, c.ID, note, list)
+	t.constrain(kind, c.ID, "", list)
+}
+
+// colocations returns a colocation in Quorate's words: one, or several where each
+// set has a score of its own.
+func colocations(c engine.Colocation) (list []*pb.Constraint, problem string) {
+	score, err := state.ParseScore(cmp.Or(c.Score, "0"))
+	if err != nil {
+		return nil, err.Error()
+	}
+	k := &pb.Colocation{Resource: c.Dependent, With: c.Primary, Score: score}
+	if c.NodeAttribute != "#uname" && len(c.Sets) == 0 {
+		k.NodeAttribute = c.NodeAttribute
+	}
+	if c.Influence != "" {
+		influence := isTrue(c.Influence)
+		k.Influence = &influence
+	}
+	own := slices.ContainsFunc(c.Sets, func(s engine.ResourceSet) bool { return s.Score != "" && s.Score != c.Score })
+	for _, set := range c.Sets {
+		if problem := setProblem(set); problem != "" {
+			return nil, problem
+		}
+		if !own {
+			k.Sets = append(k.Sets, &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set)})
+		}
+	}
+	if !own {
+		return bind([]*pb.Colocation{k}), ""
+	}
+	pairs, problem := colocationPairs(c.Sets, c.Score)
+	if problem != "" {
+		return nil, problem
+	}
+	var several []*pb.Colocation
+	for _, p := range pairs {
+		several = append(several, &pb.Colocation{Resource: p.first, With: p.second, Score: p.score, Influence: k.Influence})
+	}
+	return bind(several), ""
+}
+
+// bind makes constraints of those colocations that bind anything.
+func bind(list []*pb.Colocation) (bound []*pb.Constraint) {
+	for _, k := range list {
+		if len(constraint.Colocations(k)) > 0 {
+			bound = append(bound, &pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: k}})
+		}
+	}
+	return bound
+}
+
+// setProblem says why a set of a constraint cannot be taken.
+func setProblem(set engine.ResourceSet) string {
+	switch {
+	case !isStarted(set.Role):
+		return noRoles
+	case set.Ordering != "" && !strings.EqualFold(set.Ordering, "group"):
+		return "ordering=" + set.Ordering + " of a resource set is not available in this version"
+	case set.Kind != "":
+		return "a kind of one resource set is not available in this version"
+	}
+	return ""
 }
 
 // A pair is two resources of a constraint.
-type pair struct{ first, second, score string }
+type pair struct {
+	first, second string
+	score         int64
+}
 
-// colocationPairs says resource sets as pairs: within a sequence each resource
-// with the one before it, or, if they are to be apart, with all before it; then
-// each set with the next.
+// colocationPairs says resource sets as pairs, each set with its own score.
 func colocationPairs(sets []engine.ResourceSet, score string) (pairs []pair, problem string) {
+	outer, err := state.ParseScore(cmp.Or(score, "0"))
+	if err != nil {
+		return nil, err.Error()
+	}
 	for i, set := range sets {
-		own := set.Score
-		if own == "" {
-			own = score
+		own, err := state.ParseScore(cmp.Or(set.Score, score, "0"))
+		if err != nil {
+			return nil, err.Error()
 		}
-		if !isStarted(set.Role) {
-			return nil, noRoles
-		}
-		if sequential(set) {
-			pairs = append(pairs, sequencePairs(set.Resources, own)...)
+		within := &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set)}
+		for _, p := range constraint.Colocations(&pb.Colocation{Score: own, Sets: []*pb.ResourceSet{within}}) {
+			pairs = append(pairs, pair{p.Dependent, p.Primary, own})
 		}
 		if i == 0 {
 			continue
 		}
-		for _, a := range ends(sets[i-1], false) {
-			for _, b := range ends(set, true) {
-				pairs = append(pairs, pair{a, b, score})
+		for _, a := range ends(sets[i-1], true) {
+			for _, b := range ends(set, false) {
+				pairs = append(pairs, pair{b, a, outer})
 			}
 		}
 	}
 	return pairs, ""
-}
-
-func sequencePairs(resources []string, score string) (pairs []pair) {
-	apart := strings.HasPrefix(strings.TrimSpace(score), "-")
-	for i := 1; i < len(resources); i++ {
-		from := i - 1
-		if apart {
-			from = 0
-		}
-		for _, with := range resources[from:i] {
-			pairs = append(pairs, pair{resources[i], with, score})
-		}
-	}
-	return pairs
 }
 
 func sequential(set engine.ResourceSet) bool {
@@ -319,33 +337,59 @@ func ends(set engine.ResourceSet, last bool) []string {
 func (t *translator) order(e *element) {
 	const kind = "rsc_order"
 	o, ok := t.d.order(e)
-	pairs := []pair{{first: o.First, second: o.Then}}
-	problem := ""
+	k, problem := order(o)
 	switch {
 	case !ok:
 		problem = unreadableSet
-	case !isStart(o.FirstAction) || !isStart(o.ThenAction):
-		problem = "orders of other actions than start are not available in this version"
 	case o.FirstInstance != "" || o.ThenInstance != "":
 		problem = "constraints on instances are not available in this version"
-	case len(o.Sets) > 0:
-		pairs, problem = orderPairs(o.Sets)
 	}
 	if problem != "" {
 		t.leave(kind, o.ID, problem)
 		return
 	}
 	var list []*pb.Constraint
-	for _, p := range pairs {
-		list = append(list, &pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{
-			First: p.first, Then: p.second, Kind: orderKind(o),
-			Asymmetrical: o.Symmetrical != "" && !isTrue(o.Symmetrical),
-		}}})
+	if len(constraint.Orders(k)) > 0 {
+		list = append(list, &pb.Constraint{Kind: &pb.Constraint_Order{Order: k}})
 	}
 	t.constrain(kind, o.ID, "", list)
 }
 
-func isStart(action string) bool { return action == "" || action == "start" }
+// order returns an order in Quorate's words.
+func order(o engine.Order) (k *pb.Order, problem string) {
+	k = &pb.Order{
+		First: o.First, Then: o.Then, Kind: orderKind(o),
+		Asymmetrical: o.Symmetrical != "" && !isTrue(o.Symmetrical),
+	}
+	if len(o.Sets) == 0 {
+		k.AnyInstance = o.RequireAll != "" && !isTrue(o.RequireAll)
+		k.FirstAction, problem = orderAction(cmp.Or(o.FirstAction, "start"))
+		then, second := orderAction(cmp.Or(o.ThenAction, o.FirstAction, "start"))
+		k.ThenAction = then
+		return k, cmp.Or(problem, second)
+	}
+	for _, set := range o.Sets {
+		action, problem := orderAction(cmp.Or(set.Action, "start"))
+		if problem = cmp.Or(problem, setProblem(set)); problem != "" {
+			return nil, problem
+		}
+		k.Sets = append(k.Sets, &pb.ResourceSet{
+			Resources: set.Resources, Parallel: !sequential(set), Action: action,
+			Any: set.RequireAll != "" && !isTrue(set.RequireAll),
+		})
+	}
+	return k, ""
+}
+
+func orderAction(word string) (action pb.OrderAction, problem string) {
+	switch word {
+	case "start":
+		return pb.OrderAction_ORDER_ACTION_START, ""
+	case "stop":
+		return pb.OrderAction_ORDER_ACTION_STOP, ""
+	}
+	return 0, "orders of other actions than start and stop are not available in this version"
+}
 
 func orderKind(o engine.Order) pb.OrderKind {
 	switch score, err := state.ParseScore(o.Score); {
@@ -355,31 +399,4 @@ func orderKind(o engine.Order) pb.OrderKind {
 		return pb.OrderKind_ORDER_KIND_SERIALIZE
 	}
 	return pb.OrderKind_ORDER_KIND_MANDATORY
-}
-
-// orderPairs says resource sets as pairs: each resource of a sequence after the
-// one before it, each set after the one before it.
-func orderPairs(sets []engine.ResourceSet) (pairs []pair, problem string) {
-	for i, set := range sets {
-		switch {
-		case !isStart(set.Action):
-			return nil, "orders of other actions than start are not available in this version"
-		case set.RequireAll != "" && !isTrue(set.RequireAll):
-			return nil, "require-all=false is not available in this version"
-		}
-		if sequential(set) {
-			for j := 1; j < len(set.Resources); j++ {
-				pairs = append(pairs, pair{first: set.Resources[j-1], second: set.Resources[j]})
-			}
-		}
-		if i == 0 {
-			continue
-		}
-		for _, a := range ends(sets[i-1], true) {
-			for _, b := range ends(set, false) {
-				pairs = append(pairs, pair{first: a, second: b})
-			}
-		}
-	}
-	return pairs, ""
 }

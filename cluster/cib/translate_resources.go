@@ -15,7 +15,7 @@ import (
 
 func (t *translator) resources() {
 	for e := range t.d.section("resources").all("template") {
-		t.leave("template", e.id(), leftOut["template"])
+		t.writtenOut(e, "the resources that use it have its settings")
 	}
 	for e := range t.d.section("resources").descendants() {
 		if e.name == "primitive" && t.d.gone(e) {
@@ -72,7 +72,16 @@ func (t *translator) primitive(e *element) {
 	for i := range r.Operations {
 		t.operation(r.ID, &r.Operations[i])
 	}
-	t.leaveUtilization(e)
+	parts := []*element{e}
+	if from := t.d.templateOf(e); from != nil {
+		parts = []*element{from, e}
+	}
+	t.utilization(r.ID, r.Utilization, parts, func(c *pb.Configuration) *map[string]string {
+		if kept := resourceIn(c, r.ID); kept != nil {
+			return &kept.Utilization
+		}
+		return nil
+	})
 }
 
 // strange returns why a primitive can be run by no version of Quorate, or not by
