@@ -76,6 +76,8 @@ func TestWhatComesAnywayIsNotOfTheChange(t *testing.T) {
 	}
 }
 
+const offRack1 = `location{resource:"web" score:-1000000 rule{conditions{attribute{attribute:"rack" comparison:COMPARISON_EQ value:"1"}}}}`
+
 func TestInterruptions(t *testing.T) {
 	tests := []struct {
 		name, before, change string
@@ -100,6 +102,10 @@ func TestInterruptions(t *testing.T) {
 		{"symmetric-cluster", "location web n2 1\nlocation web n3 1", "property symmetric-cluster=false", ""},
 		{"symmetric-cluster, of what no constraint allows", "create new", "property symmetric-cluster=false", "new"},
 		{"a move by hand of what another must not meet", "colocation web log -INFINITY", "move log n1", "web"},
+		{"a rule that is made", "attribute n1 rack=1", "constraint " + offRack1, ""},
+		{"an attribute that a rule asks for", "constraint " + offRack1, "attribute n1 rack=1", "web"},
+		{"a set that brings together", "", "constraint colocation{score:1000000 sets{resources:[\"web\",\"log\",\"db\"]}}", ""},
+		{"what must run with one of a set", "constraint colocation{score:1000000 sets{resources:[\"web\",\"db\"]}}", "location db n3 2000", ""},
 		{"an order of two that run", "", "order web log", ""},
 		{"a constraint that goes", "location web n2 100", "unconstrain location-web-n2-100", ""},
 		{"a failback policy", "default failback=manual\nstandby n1\nunstandby n1", "default failback=score", ""},

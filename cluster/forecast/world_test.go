@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
@@ -172,6 +173,12 @@ func (w *world) edit(line string) *pb.Edit {
 		return constrained(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{Resource: words[1], With: words[2], Score: w.score(words[3])}}})
 	case "order": // FIRST THEN
 		return constrained(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{First: words[1], Then: words[2]}}})
+	case "constraint": // any other, in prototext
+		c := new(pb.Constraint)
+		if err := prototext.Unmarshal([]byte(strings.TrimPrefix(line, "constraint")), c); err != nil {
+			w.t.Fatal(err)
+		}
+		return constrained(c)
 	case "unconstrain":
 		return &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: words[1]}}}
 	case "group": // GROUP ID …
