@@ -178,3 +178,44 @@ func printed(r *cib.Report) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+func TestDefaultsOfATypeAreWrittenOut(t *testing.T) {
+	const cibText = `<cib><configuration><crm_config/><nodes><node id="1" uname="a"/></nodes>
+<resources>` + twoPrimitives + `<primitive id="own" class="ocf" provider="heartbeat" type="IPaddr2"><meta_attributes id="m"><nvpair id="m1" name="resource-stickiness" value="7"/></meta_attributes>
+<operations><op id="o1" name="monitor" interval="10s"/><op id="o2" name="start" interval="0" timeout="9s"/></operations></primitive></resources><constraints/>
+<rsc_defaults><meta_attributes id="all"><nvpair id="a1" name="priority" value="1"/></meta_attributes>
+<meta_attributes id="ips" score="5"><rule id="r" score="INFINITY"><rsc_expression id="x" class="ocf" type="IPaddr2"/></rule><nvpair id="i1" name="resource-stickiness" value="100"/></meta_attributes>
+<meta_attributes id="weak" score="1"><rule id="r1"><rsc_expression id="x1" type="IPaddr2"/></rule><nvpair id="i2" name="resource-stickiness" value="50"/></meta_attributes>
+<meta_attributes id="night"><rule id="r2"><date_expression id="d" operation="date_spec"><date_spec id="ds" hours="0-5"/></date_expression></rule><nvpair id="n1" name="priority" value="5"/></meta_attributes></rsc_defaults>
+<op_defaults><meta_attributes id="slow"><rule id="r3"><rsc_expression id="x3" type="IPaddr2"/><op_expression id="p" name="start"/></rule><nvpair id="s1" name="timeout" value="60s"/></meta_attributes></op_defaults>
+</configuration><status/></cib>`
+	d, err := cib.Parse([]byte(cibText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, report, err := d.Configuration(accepting(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range c.Resources {
+		line := fmt.Sprintf("%s stickiness=%s", r.Id, r.Meta["resource-stickiness"])
+		for _, o := range r.Operations {
+			line += fmt.Sprintf(" %s=%v", o.Name, o.Timeout.AsDuration())
+		}
+		got = append(got, line)
+	}
+	if got, want := strings.Join(got, "; "), "ip stickiness=100 start=1m0s; web stickiness=; own stickiness=7 monitor=0s start=9s"; got != want {
+		t.Errorf("got  %s\nwant %s\n%s", got, want, printed(report))
+	}
+	for _, want := range []string{
+		"taken resource default priority a1",
+		"approximated resource default resource-stickiness ips: written out: the resources that its rule is about have it",
+		"not taken meta_attributes night: options that depend on a rule about a node or the time are not available in this version",
+		"approximated operation default timeout slow: written out",
+	} {
+		if !strings.Contains(printed(report), want) {
+			t.Errorf("the report lacks %q:\n%s", want, printed(report))
+		}
+	}
+}

@@ -43,6 +43,7 @@ func (t *translator) translate() {
 	t.defaults("op_defaults", movedToOperations, "operation default", func(c *pb.Configuration) *map[string]string { return &c.OperationDefaults })
 	t.nodes()
 	t.resources()
+	t.typedDefaults()
 	t.constraints()
 	t.rest()
 }
@@ -78,20 +79,12 @@ func (t *translator) properties() {
 	}
 }
 
-func (t *translator) defaults(section string, once map[string]string, kind string, of func(*pb.Configuration) *map[string]string) {
-	e := t.d.section(section)
-	merged := t.merge("meta_attributes", t.d.defaults(section, once))
-	for _, name := range slices.Sorted(maps.Keys(merged)) {
-		t.offer(kind+" "+name, t.pairID(e, name), "", setting(of, name, merged[name]))
-	}
-}
-
 // pairID returns the id of the pair that sets a name in one of some elements,
-// under its present or a former name; the last one counts.
+// under its present or a former name; the last one counts that holds by no rule.
 func (t *translator) pairID(e *element, name string) string {
 	id := ""
 	for _, set := range childrenOf(e) {
-		if set = t.d.resolve(set); set == nil {
+		if set = t.d.resolve(set); set == nil || set.first("rule") != nil {
 			continue
 		}
 		for pair := range set.all("nvpair") {
