@@ -41,8 +41,7 @@ func conditionWords(c *pb.Condition) []string {
 
 func attributeWords(a *pb.AttributeCondition) []string {
 	operation := word(a.GetComparison().String(), "COMPARISON_")
-	switch a.GetComparison() {
-	case pb.Comparison_COMPARISON_DEFINED, pb.Comparison_COMPARISON_NOT_DEFINED:
+	if a.GetComparison() <= pb.Comparison_COMPARISON_NOT_DEFINED {
 		return []string{operation, quoted(a.GetAttribute())}
 	}
 	words := []string{quoted(a.GetAttribute()), operation}
@@ -60,7 +59,12 @@ func dateWords(d *pb.DateCondition) []string {
 		return []string{"date", "lt", quoted(d.GetEnd())}
 	case pb.DateOperation_DATE_OPERATION_SPEC:
 		return append([]string{"date-spec"}, pairs(d.GetSpec())...)
+	default:
+		return rangeWords(d)
 	}
+}
+
+func rangeWords(d *pb.DateCondition) []string {
 	words := []string{"date", "in_range"}
 	if d.GetStart() != "" {
 		words = append(words, quoted(d.GetStart()))

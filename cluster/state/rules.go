@@ -121,7 +121,10 @@ func checkRuleText(field, text string) error {
 	return nil
 }
 
-var versionText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*`)
+var (
+	versionText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*`)
+	numberText  = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$`)
+)
 
 func isOfType(value string, t pb.ValueType) (ok bool) {
 	switch t {
@@ -129,12 +132,12 @@ func isOfType(value string, t pb.ValueType) (ok bool) {
 		_, err := strconv.ParseInt(value, 10, 64)
 		return err == nil
 	case pb.ValueType_VALUE_TYPE_NUMBER:
-		_, err := strconv.ParseFloat(value, 64)
-		return err == nil
+		return numberText.MatchString(value)
 	case pb.ValueType_VALUE_TYPE_VERSION:
 		return versionText.MatchString(value)
+	default:
+		return true
 	}
-	return true
 }
 
 // checkDate refuses a condition on the time that is not whole, or says what has
@@ -160,8 +163,9 @@ func checkDate(d *pb.DateCondition) error {
 		return onlyParts(d, true, "", "spec")
 	case pb.DateOperation_DATE_OPERATION_IN_RANGE:
 		return checkDateRange(d, start, end)
+	default:
+		return refuse(Invalid, "rule, date", "use gt, lt, in_range or date-spec", "it is not compared")
 	}
-	return refuse(Invalid, "rule, date", "use gt, lt, in_range or date-spec", "it is not compared")
 }
 
 func checkDateRange(d *pb.DateCondition, start, end time.Time) error {
