@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -91,7 +92,7 @@ func (h *history) draw(t *rapid.T) string {
 	switch kind := pick([]string{
 		"start", "start", "start", "start", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
 		"admit", "gone", "gone", "electorate", "confirm", "confirm all", "confirm all", "put", "remove",
-		"create", "create", "delete", "cleanup", "group", "ungroup", "location", "colocation", "order", "move", "restart", "property", "meta",
+		"create", "create", "delete", "cleanup", "group", "ungroup", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
 	}); kind {
 	case "report":
 		return fmt.Sprintf("report %s %s %s", r, n, pick([]string{"done", "failed", "notrunning"}))
@@ -115,6 +116,13 @@ func (h *history) draw(t *rapid.T) string {
 		return fmt.Sprintf("colocation %s %s 5", r, other)
 	case "order":
 		return fmt.Sprintf("order %s %s", r, other)
+	case "constrain":
+		return "constrain " + strings.NewReplacer("R", r, "S", other, "T", pick(someResources)).Replace(pick([]string{
+			`location{resource:"R" score:5 rule{conditions{attribute{attribute:"#uname" comparison:3 value:"nx"}}}}`,
+			`colocation{score:5 sets{resources:["R","S"]} sets{resources:"T" parallel:true}}`,
+			`order{sets{resources:["R","S","T"]}}`,
+			`order{first:"R" then:"S" first_action:1 then_action:1 asymmetrical:true}`,
+		}))
 	case "move":
 		return fmt.Sprintf("move %s n%s", r, n)
 	case "property":
@@ -331,14 +339,16 @@ func dangling(s *pb.State) string {
 		}
 	}
 	for _, c := range s.Constraints {
-		for _, id := range []string{
-			c.GetLocation().GetResource(), c.GetColocation().GetResource(), c.GetColocation().GetWith(), c.GetOrder().GetFirst(), c.GetOrder().GetThen(),
-		} {
-			if id != "" && Members(s, id) == nil {
+		names := constraint.Names(c)
+		if sets := len(c.GetColocation().GetSets()) + len(c.GetOrder().GetSets()); len(names) == 0 || sets > 0 && len(names) < 2 {
+			return fmt.Sprintf("constraint %v has nothing to say", c)
+		}
+		for _, id := range names {
+			if Members(s, id) == nil {
 				return fmt.Sprintf("constraint %v names nothing", c)
 			}
 		}
-		if l := c.GetLocation(); l != nil && NodeByName(s, l.Node) == nil {
+		if l := c.GetLocation(); l != nil && l.Rule == nil && NodeByName(s, l.Node) == nil {
 			return fmt.Sprintf("constraint %v names no node", c)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -195,6 +196,12 @@ func (c *cluster) edit(words []string) *pb.Edit {
 	case "parameter":
 		name, value, _ := strings.Cut(words[2], "=")
 		return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[1], SetParameters: map[string]string{name: value}}}}
+	case "constrain":
+		e := new(pb.Edit)
+		if err := prototext.Unmarshal([]byte("create_constraint{constraint{"+strings.Join(words[1:], " ")+"}}"), e); err != nil {
+			c.t.Fatal(err)
+		}
+		return e
 	case "property":
 		name, value, _ := strings.Cut(strings.Join(words[1:], " "), "=")
 		return setOptions(ofCluster, name, value)
