@@ -56,7 +56,7 @@ func newVMScene(t *testing.T, profile string) *vmScene {
 // open connects to the machine, and waits until its agent answers.
 func (s *vmScene) open(dir string) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patienceTime)
+	ctx, cancel := context.WithTimeout(s.Context(), bootTime)
 	defer cancel()
 	s.Cleanup(func() {
 		if said, err := os.ReadFile(s.Log(emulated)); s.Failed() && err == nil {

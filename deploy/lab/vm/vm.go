@@ -5,10 +5,13 @@
 // It is for what a namespace does not have of its own: a clock that can be set
 // or stand still, kernel modules, a watchdog, a power switch.
 //
-// An [Image] is built once and boots any number of machines. A machine takes
-// the place of its host on the lab's network, with the host's own hardware and
-// IP addresses. Its [Monitor] (QMP) stops and continues it; its [Console] runs
-// shell commands in it.
+// An [Image] is built once and boots any number of machines, of one of two kinds.
+// One made by [Build] takes the place of its host on the lab's network, with the
+// host's own hardware and IP addresses. Its [Monitor] (QMP) stops and continues it;
+// its [Console] runs shell commands in it. One made by [BuildMirror] is alone, and
+// sees all files of this machine: a whole lab runs in it, or a test program, on
+// Debian's kernel instead of this machine's. Both need nobody's rights but the
+// first's of the network, which is root's.
 package vm
 
 import (
@@ -26,14 +29,23 @@ import (
 // error says what is missing.
 var ErrUnavailable = errors.New("no emulated machines here")
 
-// modules are what the machine loads, each after what it needs: its network
+// modules are what a host's machine loads, each after what it needs: its network
 // card, and the kernel's side of the lease guard.
 var modules = []string{"virtio_pci", "virtio_net", "nf_tables"}
+
+// A system is the file system that a machine boots from.
+type system struct {
+	init    string            // its first process, a script of busybox
+	files   map[string]string // programs in it, and where they come from
+	modules []string          // to load, each after what it needs
+}
 
 // An Image is what a machine boots.
 type Image struct {
 	Kernel string // path of the kernel
-	Initrd string // path of its first and only file system
+	Initrd string // path of its first file system
+
+	unpacked string // where its modules are
 }
 
 // Host is the machine's place on the network.
@@ -44,9 +56,13 @@ type Host struct {
 	Hosts    string // /etc/hosts
 }
 
-// Build makes an image in a directory from an unpacked kernel package (see the
-// target deps of the Makefile) and the program that machines run.
+// Build makes an image of a host's machine in a directory, from an unpacked kernel
+// package (see the target deps of the Makefile) and the program that it runs.
 func Build(ctx context.Context, unpacked, program, dir string) (Image, error) {
+	return build(ctx, unpacked, dir, system{init: initScript, files: map[string]string{"sbin/quorate": program}, modules: modules})
+}
+
+func build(ctx context.Context, unpacked, dir string, s system) (Image, error) {
 	unpacked, err := filepath.Abs(unpacked)
 	if err != nil {
 		return Image{}, fmt.Errorf("build the machine's image: %w", err)
@@ -55,17 +71,17 @@ func Build(ctx context.Context, unpacked, program, dir string) (Image, error) {
 	if err != nil || len(kernels) == 0 {
 		return Image{}, fmt.Errorf("%w: no kernel in %s; `make deps` puts one there", ErrUnavailable, unpacked)
 	}
-	for _, tool := range []string{"qemu-system-x86_64", "busybox", "cpio", "depmod", "modprobe", "ip"} {
+	for _, tool := range []string{"qemu-system-x86_64", "busybox", "cpio", "depmod", "modprobe"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return Image{}, fmt.Errorf("%w: %s is not installed", ErrUnavailable, tool)
 		}
 	}
-	image := Image{Kernel: slices.Max(kernels), Initrd: filepath.Join(dir, "initrd")}
+	image := Image{Kernel: slices.Max(kernels), Initrd: filepath.Join(dir, "initrd"), unpacked: unpacked}
 	_, version, _ := strings.Cut(filepath.Base(image.Kernel), "vmlinuz-")
 	root := filepath.Join(dir, "root")
 	steps := []func() error{
-		func() error { return lay(root, program) },
-		func() error { return gather(ctx, unpacked, version, filepath.Join(root, "modules")) },
+		func() error { return s.lay(root) },
+		func() error { return s.gather(ctx, unpacked, version, filepath.Join(root, "modules")) },
 		func() error { return pack(ctx, root, image.Initrd) },
 	}
 	for _, step := range steps {
@@ -73,11 +89,11 @@ func Build(ctx context.Context, unpacked, program, dir string) (Image, error) {
 			return Image{}, fmt.Errorf("build the machine's image: %w", err)
 		}
 	}
-	return image, nil
+	return image, os.RemoveAll(root)
 }
 
 // lay makes the file system but for the modules.
-func lay(root, program string) error {
+func (s system) lay(root string) error {
 	for _, d := range []string{"bin", "sbin", "etc", "proc", "sys", "dev", "run", "tmp", "modules"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return err
@@ -87,11 +103,14 @@ func lay(root, program string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(
+	err = errors.Join(
 		copyFile(busybox, filepath.Join(root, "bin", "busybox")),
-		copyFile(program, filepath.Join(root, "sbin", "quorate")),
-		os.WriteFile(filepath.Join(root, "init"), []byte(initScript), 0o755),
+		os.WriteFile(filepath.Join(root, "init"), []byte(s.init), 0o755),
 	)
+	for to, from := range s.files {
+		err = errors.Join(err, copyFile(from, filepath.Join(root, to)))
+	}
+	return err
 }
 
 func copyFile(from, to string) error {
@@ -103,12 +122,12 @@ func copyFile(from, to string) error {
 }
 
 // gather copies the modules in the order in which they are to be loaded.
-func gather(ctx context.Context, unpacked, version, to string) error {
-	if out, err := exec.CommandContext(ctx, "depmod", "-b", unpacked, version).CombinedOutput(); err != nil {
-		return fmt.Errorf("depmod: %w: %s", err, out)
+func (s system) gather(ctx context.Context, unpacked, version, to string) error {
+	if err := index(ctx, unpacked, version); err != nil {
+		return err
 	}
 	var seen []string
-	for _, m := range modules {
+	for _, m := range s.modules {
 		show := exec.CommandContext(ctx, "modprobe", "-d", unpacked, "-S", version, "--show-depends", m)
 		out, err := show.Output()
 		if err != nil {
@@ -125,6 +144,17 @@ func gather(ctx context.Context, unpacked, version, to string) error {
 			}
 			seen = append(seen, words[1])
 		}
+	}
+	return nil
+}
+
+// index has modprobe find the modules, in a kernel that was never installed.
+func index(ctx context.Context, unpacked, version string) error {
+	if _, err := os.Stat(filepath.Join(unpacked, "lib", "modules", version, "modules.dep")); err == nil {
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, "depmod", "-b", unpacked, version).CombinedOutput(); err != nil {
+		return fmt.Errorf("depmod: %w: %s", err, out)
 	}
 	return nil
 }
