@@ -28,6 +28,7 @@ import (
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/haproxy"
+	"quorate/resources/ipvs"
 	"quorate/resources/vip"
 )
 
@@ -130,6 +131,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 	for _, kind := range []resources.Agent{
 		a.vip,
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
+		ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
 			return nil, err

@@ -1,0 +1,152 @@
+package ipvs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"quorate/resources/check"
+)
+
+// Health is what the checks found: the servers that are down, by the question
+// that they were asked. A server of which nothing is known is taken for well, so
+// that a new owner need not wait for the first answers.
+type Health map[Question]bool
+
+// A Question is a check of a server. Services that ask the same of the same server
+// share it.
+type Question struct {
+	Server netip.AddrPort
+	Check  check.Check
+}
+
+func (q Question) id() string { return fmt.Sprintf("%s %s", q.Server, q.Check) }
+
+// Services are what the kernel is to balance.
+func (c *Configuration) Services(down Health) []Service {
+	var all []Service
+	for _, v := range c.Virtuals {
+		for _, k := range v.Keys {
+			s := Service{Key: k, Scheduler: v.Scheduler, Flags: v.Flags, Timeout: uint32(v.Timeout / time.Second), Mask: v.Mask}
+			if s.Mask == 0 {
+				s.Mask = k.bits()
+			}
+			s.Servers = v.servers(k, down)
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Keys are the services that the configuration names.
+func (c *Configuration) Keys() []Key {
+	var all []Key
+	for _, v := range c.Virtuals {
+		all = append(all, v.Keys...)
+	}
+	return all
+}
+
+// servers are those of one of v's services, in the order of their addresses. A
+// sorry server is there when no real one gets any connection.
+func (v Virtual) servers(k Key, down Health) []Server {
+	var all []Server
+	for _, r := range v.Reals {
+		s := r.of(k)
+		if v.down(k, r, down) {
+			if !v.Quiescent {
+				continue
+			}
+			s.Weight = 0
+		}
+		all = append(all, s)
+	}
+	if !slices.ContainsFunc(all, func(s Server) bool { return s.Weight > 0 }) {
+		for _, r := range v.Sorry {
+			all = append(all, r.of(k))
+		}
+	}
+	slices.SortFunc(all, compareServers)
+	return all
+}
+
+// down reports whether any of the checks of a real server failed.
+func (v Virtual) down(k Key, r Real, down Health) bool {
+	return slices.ContainsFunc(v.questions(k, r), func(q Question) bool { return down[q] })
+}
+
+// checksOf are the server's own checks, else the service's.
+func (v Virtual) checksOf(r Real) []check.Check {
+	if len(r.Checks) > 0 {
+		return r.Checks
+	}
+	return v.Checks
+}
+
+func (v Virtual) questions(k Key, r Real) []Question {
+	var all []Question
+	for _, c := range v.checksOf(r) {
+		all = append(all, Question{r.at(k), c})
+	}
+	return all
+}
+
+// at is where the server serves a service.
+func (r Real) at(k Key) netip.AddrPort {
+	if r.Port != 0 {
+		return netip.AddrPortFrom(r.Address, r.Port)
+	}
+	return netip.AddrPortFrom(r.Address, k.Address.Port())
+}
+
+// of is the server as it serves a service.
+func (r Real) of(k Key) Server {
+	return Server{Address: r.at(k), Method: r.Method, Weight: r.Weight, Upper: r.Upper, Lower: r.Lower}
+}
+
+// Questions are what is to be asked, each once. A server that the table has and
+// gives nothing to, or that is missing in a service of the table, is assumed to
+// be down already, and any other of the table to be up.
+func (c *Configuration) Questions(table []Service) []check.Target {
+	var all []check.Target
+	seen := map[Question]bool{}
+	for _, v := range c.Virtuals {
+		for _, k := range v.Keys {
+			s := find(table, k)
+			for _, r := range v.Reals {
+				for _, q := range v.questions(k, r) {
+					if !seen[q] {
+						seen[q] = true
+						all = append(all, check.Target{ID: q.id(), Server: q.Server, Check: q.Check, Assume: assume(s, r.of(k))})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// assume is what a service of the table says of a server that it should have.
+func assume(s *Service, r Server) check.State {
+	if s == nil || r.Weight == 0 {
+		return check.Unknown
+	}
+	for _, f := range s.Servers {
+		if f.Address == r.Address && f.Weight > 0 {
+			return check.Up
+		}
+	}
+	return check.Down
+}
+
+// assumed is the health that goes with the questions.
+func assumed(targets []check.Target) Health {
+	down := Health{}
+	for _, t := range targets {
+		if t.Assume == check.Down {
+			down[Question{t.Server, t.Check}] = true
+		}
+	}
+	return down
+}

@@ -1,0 +1,118 @@
+package ipvs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources/check"
+)
+
+// reread is how often the table is compared with what is wanted. The kernel tells
+// nobody of its changes.
+const reread = 2 * time.Second
+
+// A watch looks after one director while it runs.
+type watch struct {
+	agent  *Agent
+	r      *pb.Resource
+	hold   *hold
+	checks *check.Runner
+	round  int // of the hold's targets that the checks have
+}
+
+// Watch implements [resources.Watcher]. It also owns the checks: the table follows
+// their results while it runs.
+func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why string)) error {
+	x := &watch{agent: a, r: r, hold: a.hold(r)}
+	x.checks = check.New(check.Config{Changed: func(c check.Result) {
+		a.log.Info("server checked", "resource", r.GetId(), "check", c.ID, "state", c.State.String(), "reason", c.Reason)
+		signal(x.hold.changed)
+	}})
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { _ = x.checks.Run(ctx) }) // it ends with ctx, and with no other error
+	defer running.Wait()
+	defer cancel()
+	tick := time.NewTicker(reread)
+	defer tick.Stop()
+	for {
+		if err := x.follow(); err != nil {
+			a.log.Warn("table is not as it should be", "resource", r.GetId(), "err", err)
+			changed(err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-x.hold.renewed:
+		case <-x.hold.changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// follow makes the table what the checks say, and undoes what another hand did.
+func (x *watch) follow() error {
+	h := x.hold
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.active {
+		return nil // a Start will say when there is something to do
+	}
+	if x.round != h.round {
+		if err := x.checks.Set(h.targets); err != nil {
+			return err
+		}
+		x.round = h.round
+	}
+	h.learn(x.checks.Status())
+	k, err := openKernel()
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	keys := h.config.Keys()
+	found, err := k.read(func(key Key) bool { return slices.Contains(keys, key) })
+	if err != nil {
+		return err
+	}
+	return x.agent.write(k, h, x.r, found, nil)
+}
+
+// learn takes over what the checks know. A server of which they know nothing yet
+// stays as it was. h.mu is held.
+func (h *hold) learn(all []check.Status) {
+	state := make(map[string]check.State, len(all))
+	for _, s := range all {
+		state[s.ID] = s.State
+	}
+	for _, t := range h.targets {
+		switch state[t.ID] {
+		case check.Up:
+			delete(h.down, Question{t.Server, t.Check})
+		case check.Down:
+			h.down[Question{t.Server, t.Check}] = true
+		case check.Unknown:
+		}
+	}
+}
+
+// notes tell what Start would change of the kernel's settings.
+func (s *settings) notes() []string {
+	wanted := s.sysctls()
+	var set []string
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if now, err := readSysctl(name); err != nil || now != wanted[name] {
+			set = append(set, fmt.Sprintf("%s=%s", name, wanted[name]))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return []string{"while it runs: " + strings.Join(set, ", ")}
+}
