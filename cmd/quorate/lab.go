@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,6 +27,9 @@ type labFlags struct {
 	disk  int
 	noRT  bool
 	agent []string
+
+	machine bool
+	kernel  string
 }
 
 func newLabCommand(a *app) *cobra.Command {
@@ -111,10 +115,16 @@ func newLabUpCommand(a *app) *cobra.Command {
 		Short: "Start a lab: nodes with an agent each, and a client",
 		Long: "Start a lab: nodes with an agent each, and a client, in network namespaces on this\n" +
 			"machine. It needs no root where ordinary users may make user namespaces. It stays\n" +
-			"until \"lab down\". The nodes' password for \"cluster auth\" is secret.",
-		Example: "lab up\nlab up --names lvsm,lvss,web1",
+			"until \"lab down\". The nodes' password for \"cluster auth\" is secret.\n\n" +
+			"With --vm all of it is in an emulated machine (qemu), with Debian's kernel, which\n" +
+			"has IPVS and may load modules. It sees this machine's files, keeps what it writes to\n" +
+			"itself, and takes the other lab commands as if it were none.",
+		Example: "lab up\nlab up --names lvsm,lvss,web1\nlab up --vm --names lvsm,lvss",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.machine && !lab.InMachine() {
+				return f.upMachine(c.Context())
+			}
 			l, err := f.up(c.Context())
 			if err != nil {
 				return err
@@ -125,6 +135,40 @@ func newLabUpCommand(a *app) *cobra.Command {
 	}
 	f.addName(c)
 	f.addNodes(c)
+	c.Flags().BoolVar(&f.machine, "vm", false, "in an emulated machine, with Debian's kernel")
+	c.Flags().StringVar(&f.kernel, "kernel", "", "`FOLDER` with the unpacked kernel package for it; by default that of \"make deps\", else this machine's")
+	return c
+}
+
+// upMachine boots a machine and has the same command run in it.
+func (f *labFlags) upMachine(ctx context.Context) error {
+	kernels := []string{f.kernel}
+	if f.kernel == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		kernels = []string{filepath.Join(filepath.Dir(program), "kernel"), filepath.Join(".build", "kernel")}
+	}
+	m, err := lab.UpMachine(ctx, f.name, kernels...)
+	if err != nil {
+		return err
+	}
+	if err := m.Quorate(ctx, os.Args[1:]); err != nil {
+		return errors.Join(labExit(err), m.Down(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// inside has a command run where its lab is: in the lab's machine, if it has one.
+func (f *labFlags) inside(c *cobra.Command) *cobra.Command {
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, words []string) error {
+		if m, ok := lab.FindMachine(f.name); ok {
+			return labExit(m.Quorate(c.Context(), os.Args[1:]))
+		}
+		return run(c, words)
+	}
 	return c
 }
 
@@ -154,7 +198,7 @@ func newLabExecCommand() *cobra.Command {
 	f.addName(c)
 	c.Flags().SetInterspersed(false)
 	c.ValidArgsFunction = f.completeHosts(1)
-	return c
+	return f.inside(c)
 }
 
 // A labExitError is the end of a command on a lab's host, which has said itself
@@ -220,7 +264,7 @@ func newLabShellCommand(a *app) *cobra.Command {
 	}
 	f.addName(c)
 	f.addNodes(c)
-	return c
+	return f.inside(c)
 }
 
 const labHint = "A shell in the lab. From another terminal: %[1]s lab exec --name %[2]s %[3]s -- %[1]s status\n" +
@@ -289,7 +333,7 @@ func newLabFaultCommand(a *app) *cobra.Command {
 		}
 		return hosts(c, words, word)
 	}
-	return c
+	return f.inside(c)
 }
 
 // addTrouble adds what confines a fault.
@@ -318,7 +362,7 @@ func newLabStatusCommand(a *app) *cobra.Command {
 		},
 	}
 	f.addName(c)
-	return c
+	return f.inside(c)
 }
 
 func (a *app) showLab(ctx context.Context, l *lab.Lab) error {
@@ -367,6 +411,9 @@ func newLabDownCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "down", Short: "End a lab, and remove all that it made", Example: "lab down", Args: words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if m, ok := lab.FindMachine(f.name); ok {
+				return m.Down(c.Context())
+			}
 			l, err := lab.Open(f.name)
 			if err != nil {
 				return err

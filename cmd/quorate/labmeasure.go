@@ -42,7 +42,7 @@ func newLabProbeCommand(a *app) *cobra.Command {
 	f.addName(c)
 	c.Flags().StringVar(&page, "http", "", "ask for this `URL` too")
 	c.Flags().DurationVar(&duration, "for", 0, "end after this `TIME`; 0: on Ctrl-C")
-	return c
+	return f.inside(c)
 }
 
 func newLabBenchCommand(a *app) *cobra.Command {
@@ -94,7 +94,7 @@ func newLabBenchCommand(a *app) *cobra.Command {
 	flags.DurationVar(&b.Hold, "hold", 0, "leave the fault for this `TIME` at least (freeze: 10s)")
 	flags.StringVar(&b.Profile, "profile", "", "choose the timing `PROFILE` of the cluster: fast, lan, wan")
 	flags.BoolVar(&b.Keepalived, "keepalived", false, "measure keepalived too, in labs of its own, when it is installed")
-	return c
+	return f.inside(c)
 }
 
 func newLabCalmCommand(a *app) *cobra.Command {
@@ -127,7 +127,7 @@ func newLabCalmCommand(a *app) *cobra.Command {
 	flags.Float64Var(&minutes, "minutes", 1, "look for `N` minutes")
 	flags.StringVar(&calm.Load, "load", "", "a `COMMAND` that runs all the while, on the client")
 	flags.StringVar(&calm.Profile, "profile", "", "choose the timing `PROFILE` of the cluster: fast, lan, wan")
-	return c
+	return f.inside(c)
 }
 
 func newLabTortureCommand(a *app) *cobra.Command {

@@ -66,17 +66,24 @@ func (c *Cluster) Ready(ctx context.Context) error {
 		return err
 	}
 	for _, n := range nodes {
-		v, err := c.View(ctx, n)
-		if err == nil && v.GetState().GetClusterId() == "" {
-			var errs strings.Builder
-			args := []string{"quorate", "cluster", "password", "--stdin"}
-			if err = c.Lab.ExecIO(ctx, n, args, strings.NewReader(password+"\n"), &strings.Builder{}, &errs); err != nil {
-				err = fmt.Errorf("%w: %s", err, strings.TrimSpace(errs.String()))
-			}
+		if err := await(ctx, "the password of "+n, func() error { return c.setPassword(ctx, n) }); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("password of %s: %w", n, err)
-		}
+	}
+	return nil
+}
+
+// setPassword gives a node its password, unless it is in a cluster already. On a
+// slow machine it may answer too late; then it is asked again.
+func (c *Cluster) setPassword(ctx context.Context, node string) error {
+	v, err := c.View(ctx, node)
+	if err != nil || v.GetState().GetClusterId() != "" {
+		return err
+	}
+	var errs strings.Builder
+	args := []string{"quorate", "cluster", "password", "--stdin"}
+	if err := c.Lab.ExecIO(ctx, node, args, strings.NewReader(password+"\n"), &strings.Builder{}, &errs); err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(errs.String()))
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func inside(verb string, args ...string) *exec.Cmd {
 
 // Inside is the main function of a lab's own processes: `quorate lab VERB ARGS`.
 func Inside(verb string, args []string) error {
-	if len(args) == 0 && verb != "node" {
+	if len(args) == 0 && verb != "node" && verb != "guest" {
 		return fmt.Errorf("lab %s: started by the lab itself only", verb)
 	}
 	switch verb {
@@ -100,6 +100,10 @@ func Inside(verb string, args []string) error {
 		return supervise(directory(args[0]), len(args) > 1)
 	case "node":
 		return runNode()
+	case "machine":
+		return keepMachine(machineDir(args[0]), args[1:])
+	case "guest":
+		return runGuest()
 	case "prober":
 		return runProber(args)
 	case "web":
@@ -111,7 +115,7 @@ func Inside(verb string, args []string) error {
 }
 
 // Verbs are the words that [Inside] knows.
-var Verbs = []string{"keep", "supervise", "node", "prober", "web", "burn"}
+var Verbs = []string{"keep", "supervise", "node", "machine", "guest", "prober", "web", "burn"}
 
 // keep starts the supervisor, waits for its end and removes the lab's files.
 func keep(d directory) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -99,7 +100,7 @@ func (t *terminal) resize() {
 }
 
 // pump copies what there is until ctx ends and nothing is left, or one end is gone.
-func pump(ctx context.Context, from, to *os.File) {
+func pump(ctx context.Context, from *os.File, to io.Writer) {
 	buffer := make([]byte, 4096)
 	for {
 		ended := ctx.Err() != nil
