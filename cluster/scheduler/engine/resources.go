@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,7 +142,7 @@ func (c *cluster) unpackClone(r *resource) bool {
 		r.promotedMax = parseInt(either(r.meta["promoted-max"], r.meta["master-max"]), 1, 0)
 		r.promotedNodeMax = parseInt(either(r.meta["promoted-node-max"], r.meta["master-node-max"]), 1, 0)
 	}
-	r.cloneMax = parseInt(r.meta["clone-max"], max(1, len(c.nodes)), 0)
+	r.cloneMax = c.limitInstances(r, parseInt(r.meta["clone-max"], max(1, len(c.nodes)), 0))
 	r.cloneNodeMax = parseInt(r.meta["clone-node-max"], 1, 0)
 	if !r.unique {
 		r.cloneNodeMax = min(r.cloneNodeMax, 1)
@@ -157,6 +158,18 @@ func (c *cluster) unpackClone(r *resource) bool {
 		}
 	}
 	return true
+}
+
+// mostInstances is how many instances a clone may have that are more than there
+// are nodes. A mistyped clone-max would take all memory and time otherwise.
+const mostInstances = 100
+
+func (c *cluster) limitInstances(clone *resource, wanted int) int {
+	most := max(mostInstances, len(c.nodes))
+	if wanted > most {
+		c.problems = append(c.problems, fmt.Sprintf("clone-max of %s is %s, which is too many: it counts as %d; set it to how many are to run", clone.id, clone.meta["clone-max"], most))
+	}
+	return min(wanted, most)
 }
 
 // addInstance makes one more instance of a clone. One above clone-max is there

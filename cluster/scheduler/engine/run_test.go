@@ -93,3 +93,13 @@ func TestActionsNameWhatMakesThemNecessary(t *testing.T) {
 		}
 	}
 }
+
+func TestATypingErrorInCloneMaxIsToldOfAndLimited(t *testing.T) {
+	out := Run(parse(t, "nodes n1 n2\na\nclone c a clone-max=99999999999999999999"))
+	if len(out.Instances) != mostInstances || len(out.Problems) != 1 || !strings.Contains(out.Problems[0], "clone-max of c is 99999999999999999999") {
+		t.Errorf("%d instances, problems %q", len(out.Instances), out.Problems)
+	}
+	if got, want := strings.TrimSpace(summary(out)), "start a n1\nstart a n2"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
