@@ -14,7 +14,7 @@ PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libpro
             qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils
 
 .DEFAULT_GOAL := build
-.PHONY: help build install uninstall deps test race simulate bench bench-scheduler demo lab-shell proto check fmt lint tidy vuln clean
+.PHONY: help build install uninstall deps test race simulate bench bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,11 @@ bench: build bench-scheduler ## what bench-scheduler measures, then failover tim
 
 bench-scheduler: build ## time and memory of one decision about 100, 1000 and 5000 resources; crm_simulate beside it when installed
 	go test ./cluster/cib -count=1 -timeout 2h -run TestSpeed -v -speed -binary $(abspath $(BIN))
+
+fuzz: ## fuzz the reader of CIBs, the import and the scheduler (FUZZTIME=10m each), then decide about N changed CIBs
+	for f in FuzzParse FuzzImport FuzzDecide; do \
+	  go test ./cluster/cib -run '^$$' -fuzz "$$f\$$" -fuzztime $(or $(FUZZTIME),3m) -fuzzminimizetime 10x; done
+	go test ./cluster/cib -count=1 -timeout 0 -run TestMutatedCIBsAreDecided -mutations $(N) -v
 
 demo: build ## a three-node cluster on this machine, no root: watch an address fail over
 	$(BIN) lab demo

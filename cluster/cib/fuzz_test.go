@@ -2,9 +2,15 @@ package cib_test
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,34 +19,66 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// seeds reads the CIBs in testdata, by name.
-func seeds(t testing.TB) [][]byte {
-	t.Helper()
+// A seed is a CIB to be changed.
+type seed struct {
+	file string
+	data []byte
+	root *tree
+}
+
+func readSeed(file string) (seed, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return seed{}, err
+	}
+	root, err := grow(data)
+	if err != nil {
+		return seed{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return seed{file, data, root}, nil
+}
+
+// readSeeds reads those in testdata once, by name: a fuzz test asks for them
+// thousands of times a second.
+var readSeeds = sync.OnceValues(func() ([]seed, error) {
 	files, err := filepath.Glob("testdata/*.xml")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no seeds: %v", err)
+		return nil, fmt.Errorf("no seeds: %w", err)
 	}
-	var list [][]byte
+	var list []seed
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		s, err := readSeed(file)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		list = append(list, data)
+		list = append(list, s)
+	}
+	return list, nil
+})
+
+func seeds(t testing.TB) []seed {
+	t.Helper()
+	list, err := readSeeds()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return list
 }
 
 // mutated returns a seed with some of its elements and attributes changed.
-func mutated(t testing.TB, seed uint8, moves []byte) []byte {
-	t.Helper()
-	list := seeds(t)
-	root := grow(t, list[int(seed)%len(list)])
+func (s seed) mutated(moves []byte) []byte {
+	root := copied(s.root)
 	m := &mutator{moves: moves}
 	m.mutate(root)
 	var b bytes.Buffer
 	root.write(&b)
 	return b.Bytes()
+}
+
+func mutated(t testing.TB, which uint8, moves []byte) []byte {
+	t.Helper()
+	list := seeds(t)
+	return list[int(which)%len(list)].mutated(moves)
 }
 
 // fuzzMoves seeds a fuzz test of mutated CIBs.
@@ -54,8 +92,8 @@ func fuzzMoves(f *testing.F) {
 
 // FuzzParse: whatever the bytes, they are a CIB or an error (S8).
 func FuzzParse(f *testing.F) {
-	for _, data := range seeds(f) {
-		f.Add(data)
+	for _, s := range seeds(f) {
+		f.Add(s.data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := cib.Parse(data)
@@ -88,23 +126,98 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// FuzzDecide: whatever is wrong with a CIB, the scheduler decides about it, and
-// twice alike.
+// FuzzDecide: see [checkDecision].
 func FuzzDecide(f *testing.F) {
 	fuzzMoves(f)
-	noon := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, seed uint8, moves []byte) {
-		d, err := cib.Parse(mutated(t, seed, moves))
+	f.Fuzz(func(t *testing.T, seed uint8, moves []byte) { checkDecision(t, mutated(t, seed, moves)) })
+}
+
+var mutations = flag.Int("mutations", 1000, "`N` random changes of CIBs that are decided about")
+
+// TestMutatedCIBsAreDecided does without the fuzzer's instruments, so ten times
+// as fast, and changes the cases of the corpus too, where that is there.
+func TestMutatedCIBsAreDecided(t *testing.T) {
+	list := slices.Clone(seeds(t))
+	for _, file := range corpusFiles() {
+		s, err := readSeed(file)
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		in, err := d.Input(noon)
-		if err != nil {
-			return
+		if len(s.data) < 30_000 {
+			list = append(list, s)
 		}
-		one, two := engine.Run(in), engine.Run(in)
-		if !reflect.DeepEqual(one, two) {
-			t.Errorf("decided differently:\n%+v\n%+v", one, two)
+	}
+	random := rand.New(rand.NewPCG(1, uint64(*mutations)))
+	for i := range *mutations {
+		s := list[random.IntN(len(list))]
+		moves := make([]byte, 10+random.IntN(200))
+		for k := range moves {
+			moves[k] = byte(random.Uint32())
 		}
-	})
+		checkDecision(t, s.mutated(moves))
+		if t.Failed() {
+			t.Fatalf("change %d of %d, of %s:\n%s", i, *mutations, s.file, s.mutated(moves))
+		}
+	}
+}
+
+// checkDecision: whatever is wrong with a CIB, the scheduler decides about it, in
+// whatever order its nodes are, and nothing in the plan waits for itself.
+func checkDecision(t *testing.T, data []byte) {
+	t.Helper()
+	d, err := cib.Parse(data)
+	if err != nil {
+		return
+	}
+	in, err := d.Input(time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
+	if err != nil {
+		return
+	}
+	out := engine.Run(in)
+	if named(in.Nodes) {
+		slices.Reverse(in.Nodes)
+	}
+	if again := engine.Run(in); !reflect.DeepEqual(out, again) {
+		t.Errorf("decided differently:\n%+v\n%+v", out, again)
+	}
+	for i, s := range out.Steps {
+		if slices.ContainsFunc(s.After, func(k int) bool { return k >= i }) {
+			t.Errorf("step %d waits for a later one: %+v", i, s)
+		}
+	}
+	checkForecast(t, cib.Forecast(out))
+}
+
+// named reports whether nodes have names and ids of their own: their order does
+// not count then.
+func named(nodes []engine.Node) bool {
+	seen := make(map[string]bool)
+	for _, n := range nodes {
+		for _, word := range []string{"name " + strings.ToLower(n.Name), "id " + strings.ToLower(n.ID)} {
+			if seen[word] {
+				return false
+			}
+			seen[word] = true
+		}
+	}
+	return true
+}
+
+// checkForecast: what starts or moves is in the end where it goes.
+func checkForecast(t *testing.T, f *pb.Forecast) {
+	t.Helper()
+	places := make(map[string][]*pb.Place)
+	for _, p := range f.GetPlacements() {
+		places[p.GetResource()] = p.GetPlaces()
+	}
+	for _, a := range f.GetActions() {
+		there := func(p *pb.Place) bool { return p.GetNode() == a.GetTo() }
+		switch a.GetAction() {
+		case "start", "move", "migrate":
+			at := slices.Concat(places[a.GetResource()], places[a.GetInstance()]) // by number only if it is unique
+			if !a.GetBlocked() && !slices.ContainsFunc(at, there) {
+				t.Errorf("%v, and in the end it is at %v", a, at)
+			}
+		}
+	}
 }
