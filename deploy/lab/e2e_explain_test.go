@@ -63,6 +63,25 @@ func TestE2EChangesAreForeseenAndExplained(t *testing.T) {
 			lvss# pcs node unstandby lvsm
 			goes to lvsm
 		`},
+		{"a rule on an attribute", `
+			lvss# pcs node attribute lvsm rack=1
+			lvss# pcs constraint location VirtualIP rule constraint-id=racks score=-INFINITY rack eq 1
+			goes to lvss
+			lvss# quorate why VirtualIP not on lvsm
+			says lvsm would score +50 by location-VirtualIP-lvsm-50, but VirtualIP avoids nodes where rack eq 1 (-INFINITY, racks)
+			lvss# quorate events --resource VirtualIP
+			says VirtualIP moves to lvss: it may not run on lvsm (VirtualIP avoids nodes where rack eq 1 (-INFINITY, racks))
+			lvss# pcs constraint delete racks
+			goes to lvsm
+		`},
+		{"a rule on the time, which nobody has to wake", `
+			lvss# pcs constraint location VirtualIP rule constraint-id=soon score=-INFINITY \#uname eq lvsm and date gt $(date -u -d +2seconds +%FT%TZ)
+			goes to lvss
+			lvss# quorate why VirtualIP not on lvsm
+			says lvsm would score +50 by location-VirtualIP-lvsm-50, but VirtualIP avoids nodes where #uname eq lvsm and date gt
+			lvss# pcs constraint delete soon
+			goes to lvsm
+		`},
 		{"a power-off", `
 			power-off lvsm
 			goes to lvss
