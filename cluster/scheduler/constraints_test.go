@@ -150,6 +150,10 @@ func TestFailures(t *testing.T) {
 		{"a failed start is fatal", "n1 online, n2 online; db failed n1 fails=n1:1000000", "db n2"},
 		{"a threshold of zero never bans", "n1 online, n2 online; db failed n1 migration-threshold=0 fails=n1:1000000", "db n1"},
 		{"an expired failure counts for nothing", "n1 online, n2 online; db on n1 migration-threshold=1 failure-timeout=60s fails=n1:1:60s", "db n1"},
+		{"a hard error bans at once", "n1 online, n2 online; db banned n1", "db n2"},
+		{"whatever the threshold", "n1 online, n2 online; db banned n1 migration-threshold=0", "db n2"},
+		{"a fatal one everywhere", "n1 online, n2 online; db fatal n1", "db -"},
+		{"until it has expired", "n1 online; db fatal n1 failure-timeout=60s", "db n1"},
 		{"one that has not expired does", "n1 online, n2 online; db on n1 migration-threshold=1 failure-timeout=60s fails=n1:1:59s", "db n2"},
 		{"a member's failures move its group", "n1 online, n2 online; a on n1; b on n1 migration-threshold=1 fails=n1:1; group g a b", "a n2, b n2"},
 	})

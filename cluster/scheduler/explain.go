@@ -48,7 +48,7 @@ func (g *graph) failuresOf(r *resource, node string) []string {
 	var list []string
 	for i, n := range g.nodes {
 		v := &r.views[i]
-		if v.fails == 0 || r.threshold > 0 && v.fails >= r.threshold || node != "" && n.Name != node {
+		if v.fails == 0 || r.givenUp(i) || node != "" && n.Name != node {
 			continue
 		}
 		text := fmt.Sprintf("%s failed on %s %s", r.Id, n.Name, times(v.fails))

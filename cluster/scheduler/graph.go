@@ -86,6 +86,7 @@ type view struct {
 	state  pb.InstanceState
 	flying *pb.Operation // under way there; nil: none
 	fails  int64         // without those that have expired
+	banned string        // why another try there would be in vain; empty: it might not
 }
 
 func (v *view) active() bool {

@@ -161,7 +161,7 @@ func (g *graph) addBans(in *engine.Input) {
 				continue
 			}
 			if r.givenUp(i) {
-				ban(r, n, "fail-count", r.failures(i))
+				ban(r, n, r.givenUpBy(i), r.failures(i))
 			}
 			if o := obstacleOf(n, r); o != nil {
 				ban(r, n, o.Kind, o.Text)

@@ -37,7 +37,8 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
 // blocked (owned), lost (owned, but stopped), unknown, owned (and unknown),
-// orphaned, hindered (there is an obstacle), ran (last), changed and restart (running with an older
+// orphaned, hindered (there is an obstacle), banned, fatal (banned everywhere for
+// what happened there), ran (last), changed and restart (running with an older
 // configuration or before a restart was asked for), starting, stopping,
 // probing, and fails=n1:3:5m (three times, last 5m ago). And without: deleting,
 // reloadable, move=n1. Where nothing is said, a resource is stopped.
@@ -334,6 +335,12 @@ func place(s *pb.State, r *pb.Resource, i *pb.Instance, word string) error {
 		s.Assignments[len(s.Assignments)-1].Orphaned = true
 		r.Traits.Lapse = durationpb.New(10 * time.Second)
 		i.State = pb.InstanceState_INSTANCE_STATE_UNKNOWN
+	case "banned", "fatal":
+		i.Ban, i.BanRevision, i.LastError = pb.Ban_BAN_NODE, r.Revision, "no program"
+		i.LastFailure = timestamppb.New(noon.Add(-time.Minute))
+		if word == "fatal" {
+			i.Ban = pb.Ban_BAN_CLUSTER
+		}
 	case "ran":
 		i.Since = timestamppb.New(noon.Add(-time.Second))
 	case "starting":

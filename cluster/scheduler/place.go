@@ -56,7 +56,7 @@ func (r *resource) remarks(i int) []engine.Wish {
 	switch fails := r.views[i].fails; {
 	case r.cutOff[i]:
 		return []engine.Wish{{Resource: r.Id, Node: i, Score: -infinity, Source: "quorum.ping", Text: "it reaches none of the ping targets"}}
-	case fails > 0 && fails < r.threshold:
+	case fails > 0 && !r.givenUp(i) && r.threshold > 0:
 		return []engine.Wish{{Resource: r.Id, Node: i, Source: "fail-count", Text: fmt.Sprintf("it failed there %d of %s times", fails, scoreText(r.threshold))}}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (g *graph) complainGivenUp(r *resource) {
 	for i, n := range g.nodes {
 		if v := r.views[i]; n.bar == nil && r.givenUp(i) {
 			until := fmt.Sprintf("`quorate resource cleanup %s` gives it another chance", r.Id)
-			if r.expiry > 0 {
+			if r.expiry > 0 && v.LastFailure != nil {
 				until += ", or time at " + g.clock(v.LastFailure.AsTime().Add(r.expiry))
 			}
 			g.problems.add(worthKnowing, r.Id, fmt.Sprintf("%s may not run on %s: %s; %s", r.Id, n.Name, r.failures(i), until))

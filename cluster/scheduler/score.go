@@ -37,13 +37,24 @@ func (g *graph) reasons(r *resource, i int) []*pb.Reason {
 	return list
 }
 
-// givenUp reports whether a resource failed too often on a node.
+// givenUp reports whether a resource failed too often on a node, or in vain.
 func (r *resource) givenUp(i int) bool {
-	return r.threshold > 0 && r.views[i].fails >= r.threshold
+	return r.views[i].banned != "" || r.threshold > 0 && r.views[i].fails >= r.threshold
+}
+
+// givenUpBy is the source of the score of a node that is given up.
+func (r *resource) givenUpBy(i int) string {
+	if r.views[i].banned != "" {
+		return "banned"
+	}
+	return "fail-count"
 }
 
 // failures says why a node is given up.
 func (r *resource) failures(i int) string {
+	if banned := r.views[i].banned; banned != "" {
+		return banned
+	}
 	text := "its start or stop failed there"
 	if n := r.views[i].fails; n < infinity {
 		text = fmt.Sprintf("it failed there %s (migration-threshold is %d)", times(n), r.threshold)

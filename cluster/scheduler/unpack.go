@@ -89,6 +89,7 @@ func (g *graph) unpackInstances(s *pb.State) {
 			v.state = inst.State
 		}
 		v.fails = g.failsOf(r, inst)
+		g.unpackBan(r, i, inst)
 	}
 	for _, op := range s.Operations {
 		r, i := g.resource(op.Resource), g.node(op.Node)
@@ -106,15 +107,39 @@ func (g *graph) unpackInstances(s *pb.State) {
 
 // failsOf counts the failures that have not expired.
 func (g *graph) failsOf(r *resource, inst *pb.Instance) int64 {
-	if inst.FailCount == 0 || r.expiry == 0 || inst.LastFailure == nil {
-		return int64(inst.FailCount)
+	if inst.FailCount == 0 || g.expired(r, inst) {
+		return 0
+	}
+	return int64(inst.FailCount)
+}
+
+// unpackBan notes where a resource may not run because another try would end as
+// the last one did: on a node, or on all. Other parameters end it.
+func (g *graph) unpackBan(r *resource, at int, inst *pb.Instance) {
+	if inst.Ban == pb.Ban_BAN_UNSPECIFIED || inst.BanRevision != r.Revision || g.expired(r, inst) {
+		return
+	}
+	for i := range r.views {
+		switch {
+		case i == at:
+			r.views[i].banned = "another try there would end as the last one" + because(inst.LastError)
+		case inst.Ban == pb.Ban_BAN_CLUSTER && r.views[i].banned == "":
+			r.views[i].banned = "a try anywhere would end as the last one on " + g.nodes[at].Name + because(inst.LastError)
+		}
+	}
+}
+
+// expired reports whether the failures of an instance count no more.
+func (g *graph) expired(r *resource, inst *pb.Instance) bool {
+	if r.expiry == 0 || inst.LastFailure == nil {
+		return false
 	}
 	ends := inst.LastFailure.AsTime().Add(r.expiry)
 	if !ends.After(g.now) {
-		return 0
+		return true
 	}
 	g.wake(ends)
-	return int64(inst.FailCount)
+	return false
 }
 
 // findCurrent finds where a resource is. Found on several nodes and owned by

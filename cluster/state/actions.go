@@ -71,6 +71,7 @@ func (d *draft) cleanup(c *pb.Cleanup) (string, error) {
 
 func (d *draft) clean(i *pb.Instance) {
 	i.FailCount, i.LastFailure, i.LastError = 0, nil, ""
+	i.Ban, i.BanRevision = pb.Ban_BAN_UNSPECIFIED, 0
 	if i.State == pb.InstanceState_INSTANCE_STATE_FAILED || i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED {
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_UNKNOWN)
 	}

@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	pb "quorate/proto/quorate/v1"
@@ -113,13 +112,14 @@ func (d *draft) replaceResource(given *pb.Resource) error {
 			"%s may run as %s, which %s could not stop", old.Id, old.Agent, r.Agent)
 	}
 	d.putResource(with(old, func(kept *pb.Resource) {
-		if kept.Agent != r.Agent || !maps.Equal(kept.Parameters, r.Parameters) {
+		d.setParameters(kept, r.Parameters)
+		if kept.Agent != r.Agent {
 			kept.Revision = d.index
 		}
 		if r.Traits != nil || kept.Agent != r.Agent {
 			kept.Traits = r.Traits
 		}
-		kept.Agent, kept.Parameters, kept.Meta, kept.Operations = r.Agent, r.Parameters, r.Meta, r.Operations
+		kept.Agent, kept.Meta, kept.Operations = r.Agent, r.Meta, r.Operations
 		kept.Utilization = r.Utilization
 	}))
 	return nil

@@ -147,15 +147,39 @@ func (d *draft) updateResource(u *pb.UpdateResource) (string, error) {
 		return "", err
 	}
 	d.putResource(with(old, func(r *pb.Resource) {
-		if !maps.Equal(r.Parameters, parameters) {
-			r.Parameters, r.Revision = parameters, d.index
-		}
+		d.setParameters(r, parameters)
 		r.Meta, r.Operations, r.Utilization = meta, operations, utilization
 		if u.Traits != nil {
 			r.Traits = u.Traits
 		}
 	}))
 	return fmt.Sprintf("resource %s changed (%s)", u.Id, said), nil
+}
+
+// setParameters changes the parameters. Of a resource that can reload some of
+// them, a change of the others asks for a restart.
+func (d *draft) setParameters(r *pb.Resource, parameters map[string]string) {
+	if maps.Equal(r.Parameters, parameters) {
+		return
+	}
+	reloadable := r.Traits.GetReloadableParameters()
+	for name := range union(r.Parameters, parameters) {
+		was, had := r.Parameters[name]
+		is, has := parameters[name]
+		if len(reloadable) > 0 && (was != is || had != has) && !slices.Contains(reloadable, name) {
+			r.Restart = d.index
+		}
+	}
+	r.Parameters, r.Revision = parameters, d.index
+}
+
+func union(a, b map[string]string) map[string]string {
+	both := maps.Clone(a)
+	if both == nil {
+		both = make(map[string]string, len(b))
+	}
+	maps.Copy(both, b)
+	return both
 }
 
 // present returns a resource that is not being deleted, or refuses.

@@ -42,6 +42,8 @@ func checkResult(r *pb.Result) error {
 		return refuse(Invalid, "outcome", "", "a %s cannot end in %v", kindName(r.Kind), outcome)
 	case r.Obstacle && (r.Cause == "" || !looks && r.Kind != pb.OperationKind_OPERATION_KIND_START):
 		return refuse(Invalid, "obstacle", "", "a %s cannot meet one of kind %q", kindName(r.Kind), r.Cause)
+	case r.Ban != pb.Ban_BAN_UNSPECIFIED && (outcome == pb.Outcome_OUTCOME_DONE || outcome == pb.Outcome_OUTCOME_REFUSED || r.Obstacle):
+		return refuse(Invalid, "ban", "", "a %s that did not fail pronounces none", kindName(r.Kind))
 	default:
 		return nil
 	}
@@ -83,6 +85,7 @@ func (d *draft) learn(o *pb.Operation, r *pb.Result) {
 		i = proto.CloneOf(known)
 	}
 	i.Epoch = o.Epoch
+	d.ban(i, r)
 	switch o.Kind {
 	case pb.OperationKind_OPERATION_KIND_START:
 		d.learnStart(i, o, r)
@@ -160,6 +163,7 @@ func (d *draft) learnLook(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 func (d *draft) runs(i *pb.Instance, r *pb.Result) {
 	d.setState(i, pb.InstanceState_INSTANCE_STATE_RUNNING)
 	i.Revision, i.Restart = r.Revision, r.Restart
+	i.Ban, i.BanRevision = pb.Ban_BAN_UNSPECIFIED, 0
 	if r.Detail != "" {
 		i.Detail = r.Detail
 	}
@@ -210,6 +214,28 @@ func (d *draft) fail(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	d.record(&pb.Event{
 		Kind: kind, Severity: severity, Resource: o.Resource, Node: NodeName(d.State, o.Node),
 		Text: fmt.Sprintf("%s of %s on %s failed: %s", kindName(o.Kind), o.Resource, NodeName(d.State, o.Node), i.LastError),
+	})
+}
+
+// ban notes that another try would end as this one did, until the parameters are
+// others, and tells of it once.
+func (d *draft) ban(i *pb.Instance, r *pb.Result) {
+	if r.Ban == pb.Ban_BAN_UNSPECIFIED {
+		return
+	}
+	known := i.Ban == r.Ban && i.BanRevision == r.Revision
+	i.Ban, i.BanRevision = r.Ban, r.Revision
+	i.LastFailure, i.LastError = d.at, failure(r)
+	if known {
+		return
+	}
+	where := "on " + NodeName(d.State, i.Node)
+	if r.Ban == pb.Ban_BAN_CLUSTER {
+		where = "anywhere"
+	}
+	d.record(&pb.Event{
+		Kind: "banned", Severity: pb.Severity_SEVERITY_ERROR, Resource: i.Resource, Node: NodeName(d.State, i.Node),
+		Text: fmt.Sprintf("%s may not run %s until its parameters are changed or its failures forgotten: %s", i.Resource, where, i.LastError),
 	})
 }
 

@@ -274,6 +274,8 @@ type ValidateResponse struct {
 	Notes         []string               `protobuf:"bytes,1,rep,name=notes,proto3" json:"notes,omitempty"`
 	Field         string                 `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"` // of the error
 	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Missing       bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // the agent is not installed there, so that nothing was looked at
+	Warnings      []string               `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +329,20 @@ func (x *ValidateResponse) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *ValidateResponse) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *ValidateResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 type ForgetRequest struct {
@@ -602,11 +618,13 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"operations\x18\x02 \x03(\v2\x15.quorate.v1.OperationR\n" +
 	"operations\"C\n" +
 	"\x0fValidateRequest\x120\n" +
-	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"T\n" +
+	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"\x8a\x01\n" +
 	"\x10ValidateResponse\x12\x14\n" +
 	"\x05notes\x18\x01 \x03(\tR\x05notes\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\x0f\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x18\n" +
+	"\amissing\x18\x04 \x01(\bR\amissing\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\"\x0f\n" +
 	"\rForgetRequest\"\x10\n" +
 	"\x0eForgetResponse\"3\n" +
 	"\vMeetRequest\x12$\n" +

@@ -2023,7 +2023,9 @@ func (x *DescribeAgentsRequest) GetName() string {
 
 type DescribeAgentsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Agents        []*AgentMetadata       `protobuf:"bytes,1,rep,name=agents,proto3" json:"agents,omitempty"`
+	Agents        []*AgentMetadata       `protobuf:"bytes,1,rep,name=agents,proto3" json:"agents,omitempty"`       // one that was named, or all that are built in
+	Installed     []string               `protobuf:"bytes,2,rep,name=installed,proto3" json:"installed,omitempty"` // names of those beside, on the answering node
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`           // its name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2063,6 +2065,20 @@ func (x *DescribeAgentsResponse) GetAgents() []*AgentMetadata {
 		return x.Agents
 	}
 	return nil
+}
+
+func (x *DescribeAgentsResponse) GetInstalled() []string {
+	if x != nil {
+		return x.Installed
+	}
+	return nil
+}
+
+func (x *DescribeAgentsResponse) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 type GetRequest struct {
@@ -3196,9 +3212,11 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\akey_pem\x18\x02 \x01(\fR\x06keyPem\x12\x15\n" +
 	"\x06ca_pem\x18\x03 \x01(\fR\x05caPem\"+\n" +
 	"\x15DescribeAgentsRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"K\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"}\n" +
 	"\x16DescribeAgentsResponse\x121\n" +
-	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\"\f\n" +
+	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\x12\x1c\n" +
+	"\tinstalled\x18\x02 \x03(\tR\tinstalled\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\"\f\n" +
 	"\n" +
 	"GetRequest\"\x9d\x04\n" +
 	"\vGetResponse\x12'\n" +

@@ -509,6 +509,57 @@ func (InstanceState) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
+// Ban is where a resource must not be started again after an error that another
+// try could not mend ("OCF Return Codes": hard and fatal errors).
+type Ban int32
+
+const (
+	Ban_BAN_UNSPECIFIED Ban = 0 // nowhere
+	Ban_BAN_NODE        Ban = 1 // a hard error: on the node where it was met
+	Ban_BAN_CLUSTER     Ban = 2 // a fatal error: anywhere
+)
+
+// Enum value maps for Ban.
+var (
+	Ban_name = map[int32]string{
+		0: "BAN_UNSPECIFIED",
+		1: "BAN_NODE",
+		2: "BAN_CLUSTER",
+	}
+	Ban_value = map[string]int32{
+		"BAN_UNSPECIFIED": 0,
+		"BAN_NODE":        1,
+		"BAN_CLUSTER":     2,
+	}
+)
+
+func (x Ban) Enum() *Ban {
+	p := new(Ban)
+	*p = x
+	return p
+}
+
+func (x Ban) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Ban) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[9].Descriptor()
+}
+
+func (Ban) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[9]
+}
+
+func (x Ban) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Ban.Descriptor instead.
+func (Ban) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+}
+
 type OperationKind int32
 
 const (
@@ -551,11 +602,11 @@ func (x OperationKind) String() string {
 }
 
 func (OperationKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[9].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
 }
 
 func (OperationKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[9]
+	return &file_quorate_v1_model_proto_enumTypes[10]
 }
 
 func (x OperationKind) Number() protoreflect.EnumNumber {
@@ -564,7 +615,7 @@ func (x OperationKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OperationKind.Descriptor instead.
 func (OperationKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 type Outcome int32
@@ -609,11 +660,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[10]
+	return &file_quorate_v1_model_proto_enumTypes[11]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -622,7 +673,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 type Severity int32
@@ -658,11 +709,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[12].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[11]
+	return &file_quorate_v1_model_proto_enumTypes[12]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -671,7 +722,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 // State is everything that the log of commands leads to.
@@ -1534,9 +1585,11 @@ type Traits struct {
 	Reloadable bool                   `protobuf:"varint,1,opt,name=reloadable,proto3" json:"reloadable,omitempty"` // a change of parameters needs no stop
 	// How long what runs may outlive its node's lease, when the agent there lives.
 	// Zero: it is silent when the lease ends.
-	Lapse         *durationpb.Duration `protobuf:"bytes,2,opt,name=lapse,proto3" json:"lapse,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Lapse *durationpb.Duration `protobuf:"bytes,2,opt,name=lapse,proto3" json:"lapse,omitempty"`
+	// Of a reloadable one: the parameters whose change needs no stop. None: all.
+	ReloadableParameters []string `protobuf:"bytes,3,rep,name=reloadable_parameters,json=reloadableParameters,proto3" json:"reloadable_parameters,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Traits) Reset() {
@@ -1579,6 +1632,13 @@ func (x *Traits) GetReloadable() bool {
 func (x *Traits) GetLapse() *durationpb.Duration {
 	if x != nil {
 		return x.Lapse
+	}
+	return nil
+}
+
+func (x *Traits) GetReloadableParameters() []string {
+	if x != nil {
+		return x.ReloadableParameters
 	}
 	return nil
 }
@@ -2750,10 +2810,12 @@ type Instance struct {
 	Revision      uint64                 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                    // of the resource it was started with
 	FailCount     uint32                 `protobuf:"varint,6,opt,name=fail_count,json=failCount,proto3" json:"fail_count,omitempty"` // 1000000 is INFINITY
 	LastFailure   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
-	LastError     string                 `protobuf:"bytes,8,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"` // of the newest failed operation, in one line
-	Since         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=since,proto3" json:"since,omitempty"`                          // of state
-	Detail        string                 `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`                       // what the agent says of it, e.g. "eth0, guard: agent"
-	Restart       uint64                 `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`                    // Resource.restart it was started with
+	LastError     string                 `protobuf:"bytes,8,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`         // of the newest failed operation, in one line
+	Since         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=since,proto3" json:"since,omitempty"`                                  // of state
+	Detail        string                 `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`                               // what the agent says of it, e.g. "eth0, guard: agent"
+	Restart       uint64                 `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`                            // Resource.restart it was started with
+	Ban           Ban                    `protobuf:"varint,20,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`                // that the newest operation to say so pronounced
+	BanRevision   uint64                 `protobuf:"varint,21,opt,name=ban_revision,json=banRevision,proto3" json:"ban_revision,omitempty"` // of the resource then; the ban is over when it is another
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2861,6 +2923,20 @@ func (x *Instance) GetDetail() string {
 func (x *Instance) GetRestart() uint64 {
 	if x != nil {
 		return x.Restart
+	}
+	return 0
+}
+
+func (x *Instance) GetBan() Ban {
+	if x != nil {
+		return x.Ban
+	}
+	return Ban_BAN_UNSPECIFIED
+}
+
+func (x *Instance) GetBanRevision() uint64 {
+	if x != nil {
+		return x.BanRevision
 	}
 	return 0
 }
@@ -2994,6 +3070,7 @@ type Result struct {
 	// The cause is an obstacle: nothing was begun, or what runs cannot serve while
 	// it lasts. It counts as no failure.
 	Obstacle      bool `protobuf:"varint,21,opt,name=obstacle,proto3" json:"obstacle,omitempty"`
+	Ban           Ban  `protobuf:"varint,22,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3124,6 +3201,13 @@ func (x *Result) GetObstacle() bool {
 		return x.Obstacle
 	}
 	return false
+}
+
+func (x *Result) GetBan() Ban {
+	if x != nil {
+		return x.Ban
+	}
+	return Ban_BAN_UNSPECIFIED
 }
 
 // Event is one thing that happened, and why (S6).
@@ -3636,6 +3720,7 @@ type AgentMetadata struct {
 	Parameters    []*Parameter           `protobuf:"bytes,5,rep,name=parameters,proto3" json:"parameters,omitempty"`
 	Operations    []*OperationSpec       `protobuf:"bytes,6,rep,name=operations,proto3" json:"operations,omitempty"` // defaults
 	Traits        *Traits                `protobuf:"bytes,7,opt,name=traits,proto3" json:"traits,omitempty"`
+	Lenient       bool                   `protobuf:"varint,8,opt,name=lenient,proto3" json:"lenient,omitempty"` // parameters that are not described are passed on, with a warning
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3719,15 +3804,24 @@ func (x *AgentMetadata) GetTraits() *Traits {
 	return nil
 }
 
+func (x *AgentMetadata) GetLenient() bool {
+	if x != nil {
+		return x.Lenient
+	}
+	return false
+}
+
 type Parameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"` // string, integer, boolean, duration, address, path
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"` // string, integer, boolean, duration, address, path, select
 	Required      bool                   `protobuf:"varint,3,opt,name=required,proto3" json:"required,omitempty"`
 	Default       string                 `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
 	Summary       string                 `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
 	Unit          string                 `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
-	Reloadable    bool                   `protobuf:"varint,7,opt,name=reloadable,proto3" json:"reloadable,omitempty"` // a change needs no stop
+	Reloadable    bool                   `protobuf:"varint,7,opt,name=reloadable,proto3" json:"reloadable,omitempty"`                  // a change needs no stop
+	Values        []string               `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty"`                           // of a select
+	ReplacedBy    string                 `protobuf:"bytes,9,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"` // the parameter to use instead of this one, which is old
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3809,6 +3903,20 @@ func (x *Parameter) GetReloadable() bool {
 		return x.Reloadable
 	}
 	return false
+}
+
+func (x *Parameter) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Parameter) GetReplacedBy() string {
+	if x != nil {
+		return x.ReplacedBy
+	}
+	return ""
 }
 
 var File_quorate_v1_model_proto protoreflect.FileDescriptor
@@ -3942,12 +4050,13 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10UtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x01\n" +
 	"\x06Traits\x12\x1e\n" +
 	"\n" +
 	"reloadable\x18\x01 \x01(\bR\n" +
 	"reloadable\x12/\n" +
-	"\x05lapse\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05lapse\"F\n" +
+	"\x05lapse\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x123\n" +
+	"\x15reloadable_parameters\x18\x03 \x03(\tR\x14reloadableParameters\"F\n" +
 	"\x04Move\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8d\x02\n" +
@@ -4056,7 +4165,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06number\x18\x04 \x01(\x04R\x06number\x12\x1a\n" +
 	"\brevoking\x18\x05 \x01(\bR\brevoking\x12\x1a\n" +
-	"\borphaned\x18\x06 \x01(\bR\borphaned\"\xfe\x02\n" +
+	"\borphaned\x18\x06 \x01(\bR\borphaned\"\xc4\x03\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -4071,7 +4180,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05since\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
 	"\x06detail\x18\n" +
 	" \x01(\tR\x06detail\x12\x18\n" +
-	"\arestart\x18\v \x01(\x04R\arestart\"\xaf\x02\n" +
+	"\arestart\x18\v \x01(\x04R\arestart\x12!\n" +
+	"\x03ban\x18\x14 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12!\n" +
+	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\"\xaf\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -4083,7 +4194,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\x123\n" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x120\n" +
 	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\xb7\x03\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\xda\x03\n" +
 	"\x06Result\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\x04R\toperation\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -4101,7 +4212,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\brevision\x18\v \x01(\x04R\brevision\x12\x18\n" +
 	"\arestart\x18\f \x01(\x04R\arestart\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
-	"\bobstacle\x18\x15 \x01(\bR\bobstacle\"\xc4\x02\n" +
+	"\bobstacle\x18\x15 \x01(\bR\bobstacle\x12!\n" +
+	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\"\xc4\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
@@ -4164,7 +4276,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06change\x18\x06 \x01(\v2\x1f.quorate.v1.ConfigurationChangeR\x06change\"y\n" +
 	"\x13ConfigurationChange\x121\n" +
 	"\x06before\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\x06before\x12/\n" +
-	"\x05after\x18\x02 \x01(\v2\x19.quorate.v1.ConfigurationR\x05after\"\x95\x02\n" +
+	"\x05after\x18\x02 \x01(\v2\x19.quorate.v1.ConfigurationR\x05after\"\xaf\x02\n" +
 	"\rAgentMetadata\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06serves\x18\x02 \x03(\tR\x06serves\x12\x18\n" +
@@ -4176,7 +4288,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"operations\x18\x06 \x03(\v2\x19.quorate.v1.OperationSpecR\n" +
 	"operations\x12*\n" +
-	"\x06traits\x18\a \x01(\v2\x12.quorate.v1.TraitsR\x06traits\"\xb7\x01\n" +
+	"\x06traits\x18\a \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x12\x18\n" +
+	"\alenient\x18\b \x01(\bR\alenient\"\xf0\x01\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
@@ -4186,7 +4299,10 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x04unit\x18\x06 \x01(\tR\x04unit\x12\x1e\n" +
 	"\n" +
 	"reloadable\x18\a \x01(\bR\n" +
-	"reloadable*P\n" +
+	"reloadable\x12\x16\n" +
+	"\x06values\x18\b \x03(\tR\x06values\x12\x1f\n" +
+	"\vreplaced_by\x18\t \x01(\tR\n" +
+	"replacedBy*P\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4236,7 +4352,11 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x16INSTANCE_STATE_STOPPED\x10\x01\x12\x1a\n" +
 	"\x16INSTANCE_STATE_RUNNING\x10\x02\x12\x19\n" +
 	"\x15INSTANCE_STATE_FAILED\x10\x03\x12\x1a\n" +
-	"\x16INSTANCE_STATE_BLOCKED\x10\x04*\xb3\x01\n" +
+	"\x16INSTANCE_STATE_BLOCKED\x10\x04*9\n" +
+	"\x03Ban\x12\x13\n" +
+	"\x0fBAN_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bBAN_NODE\x10\x01\x12\x0f\n" +
+	"\vBAN_CLUSTER\x10\x02*\xb3\x01\n" +
 	"\rOperationKind\x12\x1e\n" +
 	"\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OPERATION_KIND_START\x10\x01\x12\x17\n" +
@@ -4268,7 +4388,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_model_proto_rawDescData
 }
 
-var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
 var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
@@ -4280,163 +4400,166 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(OrderKind)(0),                // 6: quorate.v1.OrderKind
 	(OrderAction)(0),              // 7: quorate.v1.OrderAction
 	(InstanceState)(0),            // 8: quorate.v1.InstanceState
-	(OperationKind)(0),            // 9: quorate.v1.OperationKind
-	(Outcome)(0),                  // 10: quorate.v1.Outcome
-	(Severity)(0),                 // 11: quorate.v1.Severity
-	(*State)(nil),                 // 12: quorate.v1.State
-	(*Node)(nil),                  // 13: quorate.v1.Node
-	(*Reach)(nil),                 // 14: quorate.v1.Reach
-	(*Obstacle)(nil),              // 15: quorate.v1.Obstacle
-	(*Electorate)(nil),            // 16: quorate.v1.Electorate
-	(*Fork)(nil),                  // 17: quorate.v1.Fork
-	(*Resource)(nil),              // 18: quorate.v1.Resource
-	(*Traits)(nil),                // 19: quorate.v1.Traits
-	(*Move)(nil),                  // 20: quorate.v1.Move
-	(*OperationSpec)(nil),         // 21: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 22: quorate.v1.Group
-	(*Clone)(nil),                 // 23: quorate.v1.Clone
-	(*Constraint)(nil),            // 24: quorate.v1.Constraint
-	(*Location)(nil),              // 25: quorate.v1.Location
-	(*Rule)(nil),                  // 26: quorate.v1.Rule
-	(*Condition)(nil),             // 27: quorate.v1.Condition
-	(*AttributeCondition)(nil),    // 28: quorate.v1.AttributeCondition
-	(*DateCondition)(nil),         // 29: quorate.v1.DateCondition
-	(*Colocation)(nil),            // 30: quorate.v1.Colocation
-	(*Order)(nil),                 // 31: quorate.v1.Order
-	(*ResourceSet)(nil),           // 32: quorate.v1.ResourceSet
-	(*Token)(nil),                 // 33: quorate.v1.Token
-	(*Assignment)(nil),            // 34: quorate.v1.Assignment
-	(*Instance)(nil),              // 35: quorate.v1.Instance
-	(*Operation)(nil),             // 36: quorate.v1.Operation
-	(*Result)(nil),                // 37: quorate.v1.Result
-	(*Event)(nil),                 // 38: quorate.v1.Event
-	(*Phase)(nil),                 // 39: quorate.v1.Phase
-	(*Configuration)(nil),         // 40: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 41: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 42: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 43: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 44: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 45: quorate.v1.Parameter
-	nil,                           // 46: quorate.v1.State.PropertiesEntry
-	nil,                           // 47: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 48: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 49: quorate.v1.Node.AttributesEntry
-	nil,                           // 50: quorate.v1.Node.UtilizationEntry
-	nil,                           // 51: quorate.v1.Resource.ParametersEntry
-	nil,                           // 52: quorate.v1.Resource.MetaEntry
-	nil,                           // 53: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 54: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 55: quorate.v1.Group.MetaEntry
-	nil,                           // 56: quorate.v1.Clone.MetaEntry
-	nil,                           // 57: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 58: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 59: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 60: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 61: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 62: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 63: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 64: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
+	(Ban)(0),                      // 9: quorate.v1.Ban
+	(OperationKind)(0),            // 10: quorate.v1.OperationKind
+	(Outcome)(0),                  // 11: quorate.v1.Outcome
+	(Severity)(0),                 // 12: quorate.v1.Severity
+	(*State)(nil),                 // 13: quorate.v1.State
+	(*Node)(nil),                  // 14: quorate.v1.Node
+	(*Reach)(nil),                 // 15: quorate.v1.Reach
+	(*Obstacle)(nil),              // 16: quorate.v1.Obstacle
+	(*Electorate)(nil),            // 17: quorate.v1.Electorate
+	(*Fork)(nil),                  // 18: quorate.v1.Fork
+	(*Resource)(nil),              // 19: quorate.v1.Resource
+	(*Traits)(nil),                // 20: quorate.v1.Traits
+	(*Move)(nil),                  // 21: quorate.v1.Move
+	(*OperationSpec)(nil),         // 22: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 23: quorate.v1.Group
+	(*Clone)(nil),                 // 24: quorate.v1.Clone
+	(*Constraint)(nil),            // 25: quorate.v1.Constraint
+	(*Location)(nil),              // 26: quorate.v1.Location
+	(*Rule)(nil),                  // 27: quorate.v1.Rule
+	(*Condition)(nil),             // 28: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 29: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 30: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 31: quorate.v1.Colocation
+	(*Order)(nil),                 // 32: quorate.v1.Order
+	(*ResourceSet)(nil),           // 33: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 34: quorate.v1.Token
+	(*Assignment)(nil),            // 35: quorate.v1.Assignment
+	(*Instance)(nil),              // 36: quorate.v1.Instance
+	(*Operation)(nil),             // 37: quorate.v1.Operation
+	(*Result)(nil),                // 38: quorate.v1.Result
+	(*Event)(nil),                 // 39: quorate.v1.Event
+	(*Phase)(nil),                 // 40: quorate.v1.Phase
+	(*Configuration)(nil),         // 41: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 42: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 43: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 44: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 45: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 46: quorate.v1.Parameter
+	nil,                           // 47: quorate.v1.State.PropertiesEntry
+	nil,                           // 48: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 49: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 50: quorate.v1.Node.AttributesEntry
+	nil,                           // 51: quorate.v1.Node.UtilizationEntry
+	nil,                           // 52: quorate.v1.Resource.ParametersEntry
+	nil,                           // 53: quorate.v1.Resource.MetaEntry
+	nil,                           // 54: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 55: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 56: quorate.v1.Group.MetaEntry
+	nil,                           // 57: quorate.v1.Clone.MetaEntry
+	nil,                           // 58: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 59: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 60: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 61: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 62: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 63: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 64: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 65: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	46, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	47, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	48, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	13, // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	16, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	18, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	22, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	24, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	33, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	23, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	34, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	35, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	36, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	38, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	17, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	42, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	47, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	48, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	49, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	14, // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	17, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	19, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	23, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	25, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	34, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	24, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	35, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	36, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	37, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	39, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	18, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	43, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
 	0,  // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	49, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	50, // 18: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	50, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	51, // 18: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
 	1,  // 19: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	64, // 20: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	65, // 21: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	65, // 22: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	65, // 23: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	14, // 24: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	15, // 25: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	65, // 26: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	40, // 27: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	51, // 28: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	52, // 29: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	21, // 30: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	20, // 31: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	19, // 32: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	53, // 33: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	64, // 34: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	65, // 35: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	64, // 36: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	64, // 37: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	54, // 38: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	55, // 39: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	56, // 40: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	25, // 41: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	30, // 42: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	31, // 43: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	26, // 44: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	65, // 20: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	66, // 21: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	66, // 22: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	66, // 23: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	15, // 24: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	16, // 25: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	66, // 26: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	41, // 27: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	52, // 28: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	53, // 29: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	22, // 30: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	21, // 31: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	20, // 32: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	54, // 33: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	65, // 34: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	66, // 35: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	65, // 36: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	65, // 37: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	55, // 38: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	56, // 39: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	57, // 40: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	26, // 41: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	31, // 42: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	32, // 43: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	27, // 44: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
 	2,  // 45: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	27, // 46: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	26, // 47: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	28, // 48: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	29, // 49: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	28, // 46: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	27, // 47: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	29, // 48: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	30, // 49: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
 	3,  // 50: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
 	4,  // 51: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
 	5,  // 52: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	57, // 53: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	58, // 54: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	32, // 55: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	58, // 53: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	59, // 54: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	33, // 55: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
 	6,  // 56: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
 	7,  // 57: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
 	7,  // 58: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	32, // 59: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	33, // 59: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
 	7,  // 60: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	65, // 61: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 61: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 62: quorate.v1.Token.role:type_name -> quorate.v1.Role
 	8,  // 63: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	65, // 64: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	65, // 65: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,  // 66: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	64, // 67: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	65, // 68: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	9,  // 69: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	10, // 70: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	64, // 71: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	65, // 72: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	11, // 73: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	39, // 74: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	64, // 75: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	59, // 76: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	60, // 77: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	61, // 78: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	41, // 79: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	18, // 80: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	22, // 81: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	24, // 82: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	23, // 83: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	62, // 84: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	63, // 85: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	65, // 86: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	43, // 87: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	40, // 88: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	40, // 89: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	45, // 90: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	21, // 91: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	19, // 92: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	93, // [93:93] is the sub-list for method output_type
-	93, // [93:93] is the sub-list for method input_type
-	93, // [93:93] is the sub-list for extension type_name
-	93, // [93:93] is the sub-list for extension extendee
-	0,  // [0:93] is the sub-list for field type_name
+	66, // 64: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	66, // 65: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,  // 66: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	10, // 67: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	65, // 68: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	66, // 69: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	10, // 70: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	11, // 71: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	65, // 72: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,  // 73: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	66, // 74: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	12, // 75: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	40, // 76: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	65, // 77: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	60, // 78: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	61, // 79: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	62, // 80: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	42, // 81: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	19, // 82: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	23, // 83: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	25, // 84: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	24, // 85: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	63, // 86: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	64, // 87: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	66, // 88: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	44, // 89: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	41, // 90: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	41, // 91: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	46, // 92: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	22, // 93: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	20, // 94: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	95, // [95:95] is the sub-list for method output_type
+	95, // [95:95] is the sub-list for method input_type
+	95, // [95:95] is the sub-list for extension type_name
+	95, // [95:95] is the sub-list for extension extendee
+	0,  // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -4460,7 +4583,7 @@ func file_quorate_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
-			NumEnums:      12,
+			NumEnums:      13,
 			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   0,
