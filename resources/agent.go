@@ -3,8 +3,10 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor]). A [Registry] finds the agent for a
-// name. Deciding where a resource runs, and whether it may, is not done here.
+// [Reloader], [Halter], [Asker], [Surveyor], [Judge], [Installable]). A [Registry]
+// finds the agent for a name, also among those that are installed on the node, a
+// [Family] each. Deciding where a resource runs, and whether it may, is not done
+// here.
 package resources
 
 import (
@@ -104,6 +106,9 @@ type Fault struct { //nolint:errname // a Survey returns it as well, and there i
 	// of the resource, and a [Surveyor] tells when it is over. It counts as no
 	// failure of the resource.
 	Obstacle bool
+	// Ban: another try would end as this one did, here or everywhere, until the
+	// parameters are others.
+	Ban pb.Ban
 }
 
 func (f *Fault) Error() string { return f.Text }

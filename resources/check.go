@@ -16,30 +16,40 @@ import (
 
 // Check compares the parameters of r with what its agent says of them: names,
 // required ones and types. The first fault in the order of names is returned,
-// as a *[ParameterError]. What only the node can know is the agent's Validate.
-func Check(meta *pb.AgentMetadata, r *pb.Resource) error {
-	known := make(map[string]*pb.Parameter)
+// as a *[ParameterError]. What a lenient agent does not describe, and what it
+// calls old, is a warning. What only the node can know is the agent's Validate.
+func Check(meta *pb.AgentMetadata, r *pb.Resource) (warnings []string, err error) {
+	known, given := make(map[string]*pb.Parameter), make(map[string]bool)
 	for _, p := range meta.GetParameters() {
 		known[p.GetName()] = p
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.GetParameters())) {
 		p, ok := known[name]
-		if !ok {
-			return unknownParameter(name, meta)
+		switch {
+		case !ok && meta.GetLenient():
+			warnings = append(warnings, unknownParameter(name, meta).Error())
+			continue
+		case !ok:
+			return nil, unknownParameter(name, meta)
 		}
 		if err := checkType(p, r.GetParameters()[name]); err != nil {
-			return err
+			return nil, err
+		}
+		given[name] = r.GetParameters()[name] != ""
+		if p.GetReplacedBy() != "" && given[name] {
+			given[p.GetReplacedBy()] = true
+			warnings = append(warnings, fmt.Sprintf("parameter %s: is old; use %s", name, p.GetReplacedBy()))
 		}
 	}
 	for _, p := range meta.GetParameters() {
-		if p.GetRequired() && r.GetParameters()[p.GetName()] == "" {
-			return &ParameterError{Parameter: p.GetName(), Problem: "is missing", Fix: fmt.Sprintf("add %s=… (%s)", p.GetName(), p.GetSummary())}
+		if p.GetRequired() && !given[p.GetName()] {
+			return nil, &ParameterError{Parameter: p.GetName(), Problem: "is missing", Fix: fmt.Sprintf("add %s=… (%s)", p.GetName(), p.GetSummary())}
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
-func unknownParameter(name string, meta *pb.AgentMetadata) error {
+func unknownParameter(name string, meta *pb.AgentMetadata) *ParameterError {
 	var names []string
 	for _, p := range meta.GetParameters() {
 		names = append(names, p.GetName())
@@ -47,7 +57,7 @@ func unknownParameter(name string, meta *pb.AgentMetadata) error {
 	e := &ParameterError{Parameter: name, Problem: fmt.Sprintf("is not known to %s", meta.GetName())}
 	if near := nearest(name, names, 1); len(near) > 0 {
 		e.Fix = fmt.Sprintf("did you mean %s?", near[0])
-	} else {
+	} else if len(names) > 0 {
 		e.Fix = "it has " + strings.Join(names, ", ")
 	}
 	return e
@@ -78,6 +88,10 @@ func checkType(p *pb.Parameter, value string) error {
 	case "address":
 		if _, err := netip.ParseAddr(value); err != nil {
 			return wrong("give an IPv4 or IPv6 address without a prefix length")
+		}
+	case "select":
+		if !slices.Contains(p.GetValues(), value) {
+			return &ParameterError{Parameter: p.GetName(), Problem: fmt.Sprintf("%q is none of its values", value), Fix: "give one of " + strings.Join(p.GetValues(), ", ")}
 		}
 	case "path":
 		if !filepath.IsAbs(value) {

@@ -11,8 +11,9 @@ import (
 // A Registry finds agents by any of their names. It is filled before use and
 // read-only from then on, so it needs no lock. Its zero value is empty.
 type Registry struct {
-	agents []Agent
-	names  map[string]Agent // canonical spelling
+	agents   []Agent
+	names    map[string]Agent // canonical spelling
+	families []Family
 }
 
 // Register adds an agent under its own name and all that it serves. Two agents
@@ -38,23 +39,32 @@ func (r *Registry) Register(a Agent) error {
 	return nil
 }
 
-// Find returns the agent that serves name, or an *[UnknownAgentError].
+// Find returns the agent that serves name, or an *[UnknownAgentError]. That of a
+// family need not be installed on this node, see [Missing].
 func (r *Registry) Find(name string) (Agent, error) {
 	if a, ok := r.names[canonical(name)]; ok {
 		return a, nil
 	}
+	if a := r.ofFamily(canonical(name)); a != nil {
+		return a, nil
+	}
+	return nil, r.Unknown(name)
+}
+
+// Unknown is the error of a name that no agent serves here.
+func (r *Registry) Unknown(name string) *UnknownAgentError {
 	e := &UnknownAgentError{Name: name}
 	for known := range r.names {
 		e.Nearest = append(e.Nearest, known)
 	}
-	e.Nearest = nearest(canonical(name), e.Nearest, 3)
+	e.Nearest = nearest(canonical(name), append(e.Nearest, r.Installed()...), 3)
 	for _, a := range r.agents {
 		e.Known = append(e.Known, a.Metadata().GetName())
 	}
-	return nil, e
+	return e
 }
 
-// All returns the agents by name.
+// All returns the agents that are built in, by name.
 func (r *Registry) All() []Agent {
 	return slices.Clone(r.agents)
 }

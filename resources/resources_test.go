@@ -107,7 +107,7 @@ func TestParametersAreCheckedAgainstTheMetadataS8(t *testing.T) {
 			name, value, _ := strings.Cut(p, "=")
 			r.Parameters[name] = value
 		}
-		err := Check(meta, r)
+		_, err := Check(meta, r)
 		var p *ParameterError
 		switch {
 		case tt.text == "" && err != nil:

@@ -40,17 +40,24 @@ func (a agentService) Propose(ctx context.Context, r *pb.ProposeRequest) (*pb.Pr
 // Validate asks this machine about a resource.
 func (a agentService) Validate(ctx context.Context, r *pb.ValidateRequest) (*pb.ValidateResponse, error) {
 	agent, err := a.agents.Find(r.GetResource().GetAgent())
-	if err != nil {
-		return &pb.ValidateResponse{Field: "agent", Error: err.Error()}, nil
+	if err == nil {
+		err = resources.Missing(agent)
 	}
-	notes, err := agent.Validate(ctx, r.Resource)
+	if err != nil {
+		return &pb.ValidateResponse{Field: "agent", Error: err.Error(), Missing: true}, nil
+	}
+	warnings, err := resources.Check(agent.Metadata(), r.Resource)
+	var notes []string
+	if err == nil {
+		notes, err = agent.Validate(ctx, r.Resource)
+	}
 	if wrong, ok := errors.AsType[*resources.ParameterError](err); ok {
 		return &pb.ValidateResponse{Field: wrong.Parameter, Error: sentence(wrong.Problem, wrong.Fix)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &pb.ValidateResponse{Notes: notes}, nil
+	return &pb.ValidateResponse{Notes: notes, Warnings: warnings}, nil
 }
 
 // Forget makes this node leave. The members that ask have removed it already;

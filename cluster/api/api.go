@@ -133,7 +133,9 @@ type Meeting interface {
 // Agents are the kinds of resources.
 type Agents interface {
 	Find(name string) (resources.Agent, error)
-	All() []resources.Agent
+	All() []resources.Agent // those that are built in
+	Installed() []string    // the names of those beside, on this node
+	Unknown(name string) *resources.UnknownAgentError
 }
 
 // Config is what a Server is made of.

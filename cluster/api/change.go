@@ -140,6 +140,7 @@ type draft struct {
 	at          time.Time
 	edits       []*pb.Edit // with what agents say filled in
 	notes       []string
+	warned      []string // by agents
 }
 
 // rehearse applies the edits to a copy of the state, one after the other, and
@@ -199,13 +200,19 @@ func (d *draft) step(e *pb.Edit) error {
 	if err := d.fillTraits(e); err != nil {
 		return err
 	}
-	cmd := &pb.Command{ProposedAt: timestamppb.New(d.at), Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}}}
-	next, _, err := state.Step(d.state, d.index, cmd)
+	next, err := d.after(e)
 	if err != nil {
 		return err
 	}
 	d.state = next
 	return nil
+}
+
+// after returns what the draft's state would be after one more edit.
+func (d *draft) after(e *pb.Edit) (*pb.State, error) {
+	cmd := &pb.Command{ProposedAt: timestamppb.New(d.at), Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}}}
+	next, _, err := state.Step(d.state, d.index, cmd)
+	return next, err
 }
 
 // fillTraits tells the state what it must know of the agents that an edit names.
@@ -220,13 +227,8 @@ func (d *draft) fillTraits(e *pb.Edit) error {
 			}
 		}
 	case *pb.Edit_UpdateResource:
-		u := k.UpdateResource
-		if r := state.ResourceByID(d.state, u.Id); r != nil && concernsAgent(u) {
-			agent, err := d.find(r)
-			if err != nil {
-				return err
-			}
-			u.Traits = agent.Metadata().Traits
+		if concernsAgent(k.UpdateResource) {
+			return d.fillUpdate(e, k.UpdateResource)
 		}
 	case nil:
 		return invalid("edit", "it says nothing that this version knows", "")
@@ -242,7 +244,25 @@ func (d *draft) fill(r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	r.Traits = agent.Metadata().Traits
+	r.Traits = resources.Traits(agent, r)
+	return nil
+}
+
+// fillUpdate fills in the traits that a resource has once it is changed.
+func (d *draft) fillUpdate(e *pb.Edit, u *pb.UpdateResource) error {
+	after, err := d.after(e)
+	if err != nil {
+		return err
+	}
+	r := state.ResourceByID(after, u.Id)
+	if r == nil { // a group
+		return nil
+	}
+	agent, err := d.find(r)
+	if err != nil {
+		return err
+	}
+	u.Traits = resources.Traits(agent, r)
 	return nil
 }
 
@@ -298,19 +318,29 @@ func (d *draft) unchanged(r *pb.Resource) bool {
 func sameOperation(a, b *pb.OperationSpec) bool { return proto.Equal(a, b) }
 
 // check asks the resource's agent about it: first about its kind, then about
-// the machine it may run on.
+// the machine it may run on. What is not installed here is asked about elsewhere.
 func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	agent, err := d.find(r)
 	if err != nil {
 		return err
 	}
-	if err := resources.Check(agent.Metadata(), r); err != nil {
+	warnings, err := resources.Check(agent.Metadata(), r)
+	if err != nil {
 		return parameterRefusal(r, err)
 	}
 	if old := state.ResourceByID(d.base, r.Id); old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) {
 		return nil // the machine was asked when it was made, and may be in trouble now
 	}
-	notes, err := d.validate(ctx, agent, r)
+	missing := resources.Missing(agent)
+	if missing == nil { // what is missing describes nothing
+		d.warned = append(d.warned, warnings...)
+	}
+	var notes []string
+	if missing != nil || d.hostsNothing() {
+		notes, err = d.validateElsewhere(ctx, r, missing)
+	} else {
+		notes, err = agent.Validate(ctx, r)
+	}
 	if err != nil {
 		return parameterRefusal(r, err)
 	}
@@ -318,14 +348,15 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	return nil
 }
 
-// validate asks this machine or, when it hosts nothing, one that does.
-func (d *draft) validate(ctx context.Context, agent resources.Agent, r *pb.Resource) ([]string, error) {
-	self := state.NodeByID(d.base, d.self.Info().ID)
-	if self.GetRole() != pb.Role_ROLE_WITNESS {
-		return agent.Validate(ctx, r)
-	}
+func (d *draft) hostsNothing() bool {
+	return state.NodeByID(d.base, d.self.Info().ID).GetRole() == pb.Role_ROLE_WITNESS
+}
+
+// validateElsewhere asks the other machines, one after the other until one can
+// tell. An agent that is missing here has to be on one of them.
+func (d *draft) validateElsewhere(ctx context.Context, r *pb.Resource, missing error) ([]string, error) {
 	for _, n := range d.base.Nodes {
-		if n.Role == pb.Role_ROLE_WITNESS || n.Admission != pb.Admission_ADMISSION_ADMITTED {
+		if n.Role == pb.Role_ROLE_WITNESS || n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Id == d.self.Info().ID {
 			continue
 		}
 		notes, err := d.validateOn(ctx, n, r)
@@ -334,7 +365,19 @@ func (d *draft) validate(ctx context.Context, agent resources.Agent, r *pb.Resou
 		}
 		d.logger.Info("node did not answer about a resource", "node", n.Name, "resource", r.Id, "err", err)
 	}
+	if missing != nil {
+		return nil, d.unknownAgent(r.Agent, missing)
+	}
 	return nil, nil // nobody to ask: the start will tell
+}
+
+// unknownAgent refuses an agent that no node has.
+func (d *draft) unknownAgent(name string, missing error) error {
+	e := &resources.ParameterError{Parameter: "agent", Problem: missing.Error() + ", nor on another that answers"}
+	if near := d.agents.Unknown(name).Nearest; len(near) > 0 {
+		e.Fix = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return e
 }
 
 func (d *draft) validateOn(ctx context.Context, n *pb.Node, r *pb.Resource) ([]string, error) {
@@ -345,12 +388,15 @@ func (d *draft) validateOn(ctx context.Context, n *pb.Node, r *pb.Resource) ([]s
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	answer, err := pb.NewAgentClient(conn).Validate(ctx, &pb.ValidateRequest{Resource: r})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if answer.Error != "" {
+	case answer.Missing:
+		return nil, errors.New(answer.Error)
+	case answer.Error != "":
 		return nil, &resources.ParameterError{Parameter: answer.Field, Problem: answer.Error}
 	}
+	d.warned = append(d.warned, answer.Warnings...)
 	return answer.Notes, nil
 }
 
@@ -368,7 +414,7 @@ func parameterRefusal(r *pb.Resource, err error) error {
 
 // warnings are what the user may want to know of a change that was made.
 func (d *draft) warnings() []string {
-	var list []string
+	list := slices.Clone(d.warned)
 	if made := len(d.state.Resources) > len(d.base.Resources); made && !slices.ContainsFunc(d.state.Nodes, mayHost) {
 		list = append(list, "no node can host resources at the moment: use `quorate cluster start --all`")
 	}

@@ -17,6 +17,7 @@ import (
 	"quorate/cluster/identity"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
 )
 
 // joinService answers machines that are no members.
@@ -237,11 +238,14 @@ func (c clusterService) CreateCertificate(ctx context.Context, r *pb.CreateCerti
 	return &pb.CreateCertificateResponse{CertificatePem: certificate, KeyPem: key, CaPem: ca}, nil
 }
 
-// DescribeAgents lists kinds of resources.
+// DescribeAgents lists kinds of resources. What is installed is this node's.
 func (c clusterService) DescribeAgents(_ context.Context, r *pb.DescribeAgentsRequest) (*pb.DescribeAgentsResponse, error) {
-	resp := &pb.DescribeAgentsResponse{}
+	resp := &pb.DescribeAgentsResponse{Node: c.self.Info().Name}
 	if r.Name != "" {
 		agent, err := c.agents.Find(r.Name)
+		if err == nil && resources.Missing(agent) != nil {
+			err = c.agents.Unknown(r.Name)
+		}
 		if err != nil {
 			return nil, agentRefusal(err)
 		}
@@ -251,5 +255,6 @@ func (c clusterService) DescribeAgents(_ context.Context, r *pb.DescribeAgentsRe
 	for _, agent := range c.agents.All() {
 		resp.Agents = append(resp.Agents, agent.Metadata())
 	}
+	resp.Installed = c.agents.Installed()
 	return resp, nil
 }

@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -22,6 +25,52 @@ func (b phoneBook) LookupHost(_ context.Context, host string) ([]string, error) 
 		return found, nil
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// scripts are the agents of one standard on a machine: script:TYPE, and whether
+// it is installed there.
+type scripts map[string]bool
+
+var _ resources.Family = scripts(nil)
+
+func (s scripts) Find(name string) resources.Agent {
+	if !strings.HasPrefix(name, "script:") {
+		return nil
+	}
+	return &scriptAgent{name: name, installed: s[name]}
+}
+
+func (s scripts) Installed() []string { return slices.Sorted(maps.Keys(s)) }
+
+// scriptAgent is one of them. Its stop takes as long as it is told.
+type scriptAgent struct {
+	fileAgent
+	name      string
+	installed bool
+}
+
+func (a *scriptAgent) Metadata() *pb.AgentMetadata {
+	if !a.installed {
+		return &pb.AgentMetadata{Name: a.name, Lenient: true}
+	}
+	return &pb.AgentMetadata{Name: a.name, Lenient: true, Parameters: []*pb.Parameter{{Name: "path", Type: "path", Required: true}}}
+}
+
+func (a *scriptAgent) Missing() error {
+	if a.installed {
+		return nil
+	}
+	return errors.New(a.name + " is not installed on this node")
+}
+
+func (a *scriptAgent) Traits(r *pb.Resource) *pb.Traits {
+	t := &pb.Traits{Lapse: durationpb.New(20 * time.Second)}
+	for _, o := range r.Operations {
+		if o.Name == "stop" {
+			t.Lapse = o.Timeout
+		}
+	}
+	return t
 }
 
 // fileAgent keeps a file there while it runs.

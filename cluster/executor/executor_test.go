@@ -45,6 +45,8 @@ type machine struct {
 	reports []*pb.Result
 	taken   error // what is in the way of every start
 	mute    bool  // no report reaches the leader
+	meta    *pb.AgentMetadata
+	looks   map[time.Duration]int // monitors, by interval; 0: probes
 }
 
 // onMachine runs f in a bubble on a machine that holds a lease of epoch 1.
@@ -54,6 +56,7 @@ func onMachine(t *testing.T, f func(m *machine)) {
 		m := &machine{
 			t: t, epoch: 1, held: true, running: map[string]string{}, delay: map[string]time.Duration{},
 			stuck: map[string]bool{}, fail: map[string]error{}, poke: map[string]func(string){},
+			meta: &pb.AgentMetadata{}, looks: map[time.Duration]int{},
 		}
 		m.exec = New(Config{
 			Node: "n1", Nonce: 7, Lease: m, Log: m, Agents: m, Clear: m.clear, Logger: slog.New(slog.DiscardHandler),
@@ -120,7 +123,7 @@ func (m *machine) runs(id string) bool {
 // agent acts on the machine.
 type agent struct{ *machine }
 
-func (a agent) Metadata() *pb.AgentMetadata { return &pb.AgentMetadata{} }
+func (a agent) Metadata() *pb.AgentMetadata { return a.meta }
 
 func (a agent) Validate(context.Context, *pb.Resource) ([]string, error) { return nil, nil }
 
@@ -163,7 +166,10 @@ func (a agent) Halt(_ context.Context, r *pb.Resource) error {
 	return nil
 }
 
-func (a agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, error) {
+func (a agent) Monitor(ctx context.Context, r *pb.Resource) (resources.State, error) {
+	a.mu.Lock()
+	a.looks[resources.RecurringIn(ctx).GetInterval().AsDuration()]++
+	a.mu.Unlock()
 	if a.runs(r.Id) {
 		return resources.Running, nil
 	}
@@ -392,6 +398,29 @@ func TestAnOperationEndsAtItsTimeout(t *testing.T) {
 		m.delay["vip"] = time.Minute
 		m.want(m.do(request(start, "vip", 1)), pb.Outcome_OUTCOME_TIMED_OUT)
 	})
+}
+
+func TestAnOrderWithoutATimeoutHasThatOfTheAgent(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.meta = &pb.AgentMetadata{Operations: []*pb.OperationSpec{{Name: "start", Timeout: durationpb.New(time.Minute)}}}
+		m.delay["vip"] = 2 * time.Minute
+		r := request(start, "vip", 1)
+		r.Operation.Timeout = nil
+		began := time.Now()
+		m.want(m.do(r), pb.Outcome_OUTCOME_TIMED_OUT)
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it ended after %v, want a minute", took)
+		}
+	})
+}
+
+func TestAHaltHasAsLongAsTheResourceMayOutliveTheLeaseS4(t *testing.T) {
+	for _, tt := range []struct{ lapse, want time.Duration }{{0, haltTimeout}, {time.Second, haltTimeout}, {time.Minute, time.Minute}} {
+		r := &pb.Resource{Traits: &pb.Traits{Lapse: durationpb.New(tt.lapse)}}
+		if got := haltTime(r); got != tt.want {
+			t.Errorf("with a lapse of %v: %v, want %v", tt.lapse, got, tt.want)
+		}
+	}
 }
 
 func TestAStopInterruptsAStart(t *testing.T) {
@@ -640,6 +669,36 @@ func TestARecurringMonitorFindsWhatTheWatchMissed(t *testing.T) {
 		defer m.mu.Unlock()
 		if len(m.reports) != 1 {
 			t.Errorf("got %d reports after one interval, want 1", len(m.reports))
+		}
+	})
+}
+
+func TestEachMonitorHasAnIntervalOfItsOwn(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		r := request(start, "vip", 1)
+		r.Resource.Operations = []*pb.OperationSpec{
+			{Name: "monitor", Interval: durationpb.New(10 * time.Second)},
+			{Name: "monitor", Interval: durationpb.New(time.Minute), Options: map[string]string{"OCF_CHECK_LEVEL": "10"}},
+			{Name: "monitor", Interval: durationpb.New(9 * time.Second), Options: map[string]string{"role": "Promoted"}},
+		}
+		m.want(m.do(r), done)
+		synctest.Wait()
+		m.poke["vip"]("something changed")
+		time.Sleep(2*time.Minute + time.Second)
+		synctest.Wait()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.looks[10*time.Second] != 13 || m.looks[time.Minute] != 2 || len(m.looks) != 2 {
+			t.Errorf("monitors by interval: %v", m.looks)
+		}
+	})
+}
+
+func TestABanIsPartOfTheResult(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.fail["vip"] = fmt.Errorf("start: %w", &resources.Fault{Text: "no program", Ban: pb.Ban_BAN_NODE})
+		if res := m.do(request(start, "vip", 1)); res.Ban != pb.Ban_BAN_NODE || res.Error != "no program" {
+			t.Errorf("result: %v", res)
 		}
 	})
 }

@@ -10,14 +10,18 @@ import (
 	"quorate/resources"
 )
 
-// haltTimeout bounds the halt of one resource. Its success is not waited for
-// by anyone but this node: others count by the lease and the lapse of the
-// resource's kind.
+// haltTimeout bounds the halt of one resource, unless its lapse is longer. Its
+// success is not waited for by anyone but this node: others count by the lease and
+// the lapse of the resource.
 const haltTimeout = 5 * time.Second
 
+func haltTime(r *pb.Resource) time.Duration {
+	return max(haltTimeout, r.GetTraits().GetLapse().AsDuration())
+}
+
 // Lapsed halts all that is served: the lease is over. Rights stay, in case the
-// same epoch's lease is regained. It returns when everything is silent or
-// haltTimeout has passed.
+// same epoch's lease is regained. It returns when everything is silent or has had
+// its time.
 func (e *Executor) Lapsed() {
 	e.haltAll("the lease has ended")
 }
@@ -70,9 +74,9 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 	if err != nil {
 		return
 	}
-	op := &pb.Operation{Resource: r.Id, Epoch: rt.epoch, Assignment: rt.assignment}
+	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_START, Resource: r.Id, Epoch: rt.epoch, Assignment: rt.assignment}
 	res := &pb.Result{Resource: r.Id, Node: e.node, Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Epoch: rt.epoch, Assignment: rt.assignment}
-	e.perform(ctx, u, op, res, func(ctx context.Context) (pb.Outcome, error) {
+	e.perform(ctx, u, op, agent, res, func(ctx context.Context) (pb.Outcome, error) {
 		return e.serve(ctx, u, r, agent, res)
 	})
 	if e.lost(u, rt, halts, res) {
@@ -147,7 +151,7 @@ func (e *Executor) beginHalt(u *unit) <-chan struct{} {
 
 // halt stops a resource without grace.
 func (e *Executor) halt(r *pb.Resource, agent resources.Agent) error {
-	ctx, cancel := context.WithTimeout(context.Background(), haltTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), haltTime(r))
 	defer cancel()
 	var err error
 	if halter, ok := agent.(resources.Halter); ok {

@@ -11,9 +11,31 @@ import (
 	"quorate/resources"
 )
 
-// defaultTimeout bounds an operation whose order names no timeout
-// (Pacemaker Explained, "Operation Defaults").
+// defaultTimeout bounds an operation of which neither its order nor its agent
+// names a timeout (Pacemaker Explained, "Operation Defaults").
 const defaultTimeout = 20 * time.Second
+
+// timeoutOf returns how long an operation may take: what its order says, else
+// what its agent says of such operations.
+func timeoutOf(op *pb.Operation, agent resources.Agent) time.Duration {
+	if d := op.Timeout.AsDuration(); d > 0 {
+		return d
+	}
+	name := operationNames[op.Kind]
+	for _, o := range agent.Metadata().GetOperations() {
+		if o.Name == name && o.Timeout.AsDuration() > 0 {
+			return o.Timeout.AsDuration()
+		}
+	}
+	return defaultTimeout
+}
+
+// operationNames are the names that agents have for what is ordered.
+var operationNames = map[pb.OperationKind]string{
+	pb.OperationKind_OPERATION_KIND_START: "start", pb.OperationKind_OPERATION_KIND_STOP: "stop",
+	pb.OperationKind_OPERATION_KIND_MONITOR: "monitor", pb.OperationKind_OPERATION_KIND_PROBE: "monitor",
+	pb.OperationKind_OPERATION_KIND_RELOAD: "reload-agent",
+}
 
 // occupy waits for the resource's turn and returns how to give it back.
 func (u *unit) occupy(ctx context.Context) (release func(), err error) {
@@ -25,14 +47,10 @@ func (u *unit) occupy(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// perform runs f in the resource's turn, within the order's timeout, and
+// perform runs f in the resource's turn, within the operation's timeout, and
 // writes down how long it took and how it ended.
-func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, into *pb.Result, f func(context.Context) (pb.Outcome, error)) {
-	timeout := op.Timeout.AsDuration()
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, agent resources.Agent, into *pb.Result, f func(context.Context) (pb.Outcome, error)) {
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(op, agent))
 	defer cancel()
 	release, err := u.occupy(ctx)
 	if err != nil {
@@ -54,7 +72,7 @@ func explain(into *pb.Result, err error) {
 	into.Error = oneLine(err.Error())
 	var f *resources.Fault
 	if errors.As(err, &f) {
-		into.Cause, into.Obstacle = f.Kind, f.Obstacle
+		into.Cause, into.Obstacle, into.Ban = f.Kind, f.Obstacle, f.Ban
 		into.Error = oneLine(f.Text)
 	}
 }
@@ -62,7 +80,7 @@ func explain(into *pb.Result, err error) {
 func (e *Executor) start(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
 		rt := right{r.Operation.Epoch, r.Operation.Assignment}
-		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			if err := e.begin(ctx, u, r.Resource, rt); err != nil {
 				return pb.Outcome_OUTCOME_REFUSED, err
 			}
@@ -214,7 +232,7 @@ func (e *Executor) quiet(ctx context.Context, u *unit) (right, int, error) {
 
 func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
-		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			what := e.unserve(u, r.Resource)
 			if err := agent.Stop(ctx, what); err != nil {
 				return failure(err), err
@@ -246,7 +264,7 @@ func (e *Executor) unserve(u *unit, ordered *pb.Resource) *pb.Resource {
 
 func (e *Executor) reload(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
-		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			reloader, ok := agent.(resources.Reloader)
 			if !ok {
 				return pb.Outcome_OUTCOME_FAILED, errors.New("this kind of resource cannot reload")
@@ -264,7 +282,7 @@ func (e *Executor) reload(u *unit, r *pb.ExecuteRequest, agent resources.Agent) 
 
 func (e *Executor) probe(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
-		e.perform(ctx, u, r.Operation, into, func(ctx context.Context) (pb.Outcome, error) {
+		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			return outcome(agent.Monitor(ctx, r.Resource))
 		})
 	}

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 const reportRetry = 100 * time.Millisecond
 
 // watch monitors what is served until u.unwatch is called: on every word of
-// the agent's own watch, and at the interval of its monitor operation. e.mu is
+// the agent's own watch, and at the intervals of its monitor operations. e.mu is
 // held.
 func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt right) {
 	ctx, cancel := context.WithCancel(e.ctx)
@@ -25,7 +26,14 @@ func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt righ
 	if watcher, ok := agent.(resources.Watcher); ok {
 		w.Go(func() { e.listen(ctx, watcher, r, changed) })
 	}
-	w.Go(func() { e.monitor(ctx, u, r, agent, rt, changed) })
+	w.Go(func() {
+		var words <-chan string = changed // for the first of the monitors
+		for _, spec := range monitorsOf(r, agent.Metadata()) {
+			heard := words
+			w.Go(func() { e.monitor(ctx, u, r, agent, rt, spec, heard) })
+			words = nil
+		}
+	})
 	e.running.Go(w.Wait)
 	u.unwatch = func() {
 		cancel()
@@ -47,8 +55,7 @@ func (e *Executor) listen(ctx context.Context, watcher resources.Watcher, r *pb.
 	}
 }
 
-func (e *Executor) monitor(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, changed <-chan string) {
-	spec := monitorSpec(r, agent.Metadata())
+func (e *Executor) monitor(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, spec *pb.OperationSpec, changed <-chan string) {
 	tick := ticks(spec.Interval.AsDuration())
 	defer tick.Stop()
 	for {
@@ -75,10 +82,10 @@ func ticks(interval time.Duration) *time.Ticker {
 
 // check runs one monitor and tells the leader when it failed.
 func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, spec *pb.OperationSpec, why string) {
-	op := &pb.Operation{Resource: r.Id, Timeout: spec.Timeout}
-	res := &pb.Result{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: r.Id, Node: e.node, Epoch: rt.epoch, Assignment: rt.assignment}
-	e.perform(ctx, u, op, res, func(ctx context.Context) (pb.Outcome, error) {
-		return outcome(agent.Monitor(ctx, r))
+	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: r.Id, Timeout: spec.Timeout}
+	res := &pb.Result{Kind: op.Kind, Resource: r.Id, Node: e.node, Epoch: rt.epoch, Assignment: rt.assignment, Revision: r.Revision}
+	e.perform(ctx, u, op, agent, res, func(ctx context.Context) (pb.Outcome, error) {
+		return outcome(agent.Monitor(resources.Recurring(ctx, spec), r))
 	})
 	if res.Outcome == pb.Outcome_OUTCOME_DONE || ctx.Err() != nil {
 		return
@@ -135,17 +142,30 @@ func (e *Executor) holds(u *unit, rt right) bool {
 	return u.right == rt
 }
 
-// monitorSpec returns the resource's recurring monitor, else the default of
-// its kind.
-func monitorSpec(r *pb.Resource, meta *pb.AgentMetadata) *pb.OperationSpec {
-	for _, list := range [][]*pb.OperationSpec{r.Operations, meta.Operations} {
+// monitorsOf returns the resource's recurring monitors, else the default of its
+// kind; at least one, which may have no interval. Those of what is promoted or
+// stopped are not for what is served here.
+func monitorsOf(r *pb.Resource, meta *pb.AgentMetadata) []*pb.OperationSpec {
+	for _, list := range [][]*pb.OperationSpec{r.Operations, meta.GetOperations()} {
+		var found []*pb.OperationSpec
 		for _, s := range list {
-			if s.Name == "monitor" {
-				return s
+			if s.Name == "monitor" && ofServed(s.Options["role"]) {
+				found = append(found, s)
 			}
 		}
+		if len(found) > 0 {
+			return found
+		}
 	}
-	return &pb.OperationSpec{Name: "monitor"}
+	return []*pb.OperationSpec{{Name: "monitor"}}
+}
+
+func ofServed(role string) bool {
+	switch strings.ToLower(role) {
+	case "master", "promoted", "stopped":
+		return false
+	}
+	return true
 }
 
 func duration(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
