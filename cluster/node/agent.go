@@ -29,6 +29,7 @@ import (
 	"quorate/resources"
 	"quorate/resources/haproxy"
 	"quorate/resources/ipvs"
+	"quorate/resources/ocf"
 	"quorate/resources/vip"
 )
 
@@ -137,6 +138,13 @@ func (a *Agent) register() (*resources.Registry, error) {
 			return nil, err
 		}
 	}
+	scripts, err := ocf.New(ocf.Config{
+		RunDir: a.config.RunDir, Node: func() string { return self{a}.Info().Name }, NodeID: a.identity.ID(), Log: a.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Extend(scripts)
 	return r, nil
 }
 
