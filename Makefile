@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
-            qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils
+            qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean

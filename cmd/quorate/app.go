@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 
 	"quorate/cmd/quorate/grammar"
 	"quorate/cmd/quorate/render"
+	"quorate/resources/ocf"
 )
 
 const defaultSocket = "/run/quorate/agent.sock"
@@ -20,10 +22,11 @@ const defaultSocket = "/run/quorate/agent.sock"
 // An app is one run of the program: what it was called, where it reads and
 // writes, and the flags that every command has.
 type app struct {
-	name     string // quorate, pcs or crm_simulate
+	name     string // quorate, pcs, crm_simulate or a command that scripts call
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
+	getenv   func(string) string
 	attended func() bool // whether a person is there to be asked
 
 	socket                string
@@ -35,10 +38,10 @@ type app struct {
 }
 
 func newApp(name string, in io.Reader, out, err io.Writer, getenv func(string) string) *app {
-	if name != "pcs" && name != crmSimulate {
+	if name != "pcs" && name != crmSimulate && !slices.Contains(ocf.Commands, name) {
 		name = "quorate"
 	}
-	a := &app{name: name, in: in, out: out, err: err, now: time.Now}
+	a := &app{name: name, in: in, out: out, err: err, now: time.Now, getenv: getenv}
 	a.attended = func() bool { return isTerminal(a.in) }
 	a.socket = cmp.Or(getenv("QUORATE_SOCKET"), defaultSocket)
 	a.server = getenv("QUORATE_SERVER")
@@ -67,8 +70,11 @@ func (a *app) run(ctx context.Context, words []string) int {
 
 // root makes the tree of commands that the program has under its name.
 func (a *app) root() *cobra.Command {
-	if a.name == crmSimulate {
+	switch {
+	case a.name == crmSimulate:
 		return newCrmSimulateCommand(a)
+	case slices.Contains(ocf.Commands, a.name):
+		return newScriptCommand(a)
 	}
 	return newRootCommand(a)
 }

@@ -54,6 +54,7 @@ func (a *app) completesAgents(at int) cobra.CompletionFunc {
 				names = append(names, m.GetName())
 				names = append(names, m.GetServes()...)
 			}
+			names = append(names, resp.GetInstalled()...)
 			return err
 		})
 		if err != nil {

@@ -28,7 +28,7 @@ func newResourceCommand(a *app) *cobra.Command {
 		newRestartCommand(a), newCleanupCommand(a), newFailcountCommand(a),
 		newDefaultsCommand(a, "resource defaults", pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS),
 		newGroupCommand(a), hidden(newUngroupCommand(a)), newResourceUtilizationCommand(a),
-		newAgentsCommand(a), newDescribeCommand(a),
+		newAgentsCommand(a), newStandardsCommand(a), newProvidersCommand(a), newDescribeCommand(a),
 	)
 }
 
