@@ -250,6 +250,21 @@ func (s *scene) allSaidOn(node string) error {
 	return nil
 }
 
+// until waits until a command says something.
+func (s *scene) until(host, what, command, text string) {
+	s.Helper()
+	err := await(s.Context(), what, func() error {
+		out, err := s.Output(s.Context(), host, "sh", "-c", command)
+		if err == nil && !strings.Contains(out, text) {
+			err = fmt.Errorf("%s said:\n%s", command, out)
+		}
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
 // fails types a command that must exit with a status, and returns the one line
 // of error that it prints.
 func (s *scene) fails(status int, host, command string) string {
