@@ -171,7 +171,7 @@ func TestTheLastWordsOfAScriptAreItsError(t *testing.T) {
 }
 
 func TestAScriptThatPrints100MBIsReadToItsEnd(t *testing.T) {
-	err := script(t, "noisy").Start(within(t, time.Minute), resource())
+	err := script(t, "noisy").Start(within(t, 5*time.Minute), resource())
 	if err == nil || err.Error() != "start: the disk is full of noise (exit status 1: error)" {
 		t.Errorf("the error is %q", err)
 	}
