@@ -55,7 +55,28 @@ var ofPacemaker = map[string]string{
 	"cluster-name":           "a Quorate cluster has the name that it was set up with",
 	"have-watchdog":          "Pacemaker sets it by itself",
 	"last-lrm-refresh":       "Pacemaker sets it by itself",
+	"enable-acl":             noACLs,
+	"startup-fencing":        noFencing,
+	"fencing-action":         noFencing,
+	"fencing-timeout":        noFencing,
+	"fencing-max-attempts":   noFencing,
+	"fencing-reaction":       noFencing,
+	"concurrent-fencing":     noFencing,
+	"priority-fencing-delay": noFencing,
+
+	"batch-limit": ownPace, "cluster-delay": ownPace, "dc-deadtime": ownPace, "election-timeout": ownPace,
+	"join-finalization-timeout": ownPace, "join-integration-timeout": ownPace, "load-threshold": ownPace,
+	"migration-limit": ownPace, "node-action-limit": ownPace, "node-pending-timeout": ownPace,
+	"shutdown-escalation": ownPace, "transition-delay": ownPace,
+
+	"pe-error-series-max": noSeries, "pe-input-series-max": noSeries, "pe-warn-series-max": noSeries,
 }
+
+const (
+	noFencing = "fencing devices are not available in this version"
+	ownPace   = "it paces Pacemaker's own work; see the property profile"
+	noSeries  = "Pacemaker keeps files of its decisions; `quorate events` and `config checkpoint` have them"
+)
 
 func (t *translator) properties() {
 	section := t.d.section("crm_config")
@@ -212,7 +233,7 @@ func (t *translator) utilizationID(in []*element, name string) (id string) {
 // leftOut are the elements of the configuration beside those that are looked at,
 // and why nothing is taken of them.
 var leftOut = map[string]string{
-	"fencing-level": "fencing devices are not available in this version",
+	"fencing-level": noFencing,
 	"acl_role":      noACLs,
 	"acl_target":    noACLs,
 	"acl_group":     noACLs,

@@ -93,7 +93,7 @@ func (t *translator) strange(e *element, r engine.Resource) string {
 	case t.d.guestOf(e) != "":
 		return "guest nodes are not available in Quorate"
 	case strings.EqualFold(r.Class, "stonith"):
-		return "fencing devices are not available in this version"
+		return noFencing
 	case r.Type == "":
 		return "it names no agent, or a template that does not exist"
 	}
