@@ -3,10 +3,10 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor], [Judge], [Installable]). A [Registry]
-// finds the agent for a name, also among those that are installed on the node, a
-// [Family] each. Deciding where a resource runs, and whether it may, is not done
-// here.
+// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Judge], [Installable]). A
+// [Registry] finds the agent for a name, also among those that are installed on the
+// node, a [Family] each. Deciding where a resource runs, and whether it may, is not
+// done here.
 package resources
 
 import (
@@ -96,6 +96,15 @@ type Surveyor interface {
 	// Follow calls changed whenever a Survey might answer differently, until ctx
 	// is canceled. changed does not block.
 	Follow(ctx context.Context, changed func()) error
+}
+
+// A Stander keeps something ready on the nodes that do not run a resource, for the
+// day when they do.
+type Stander interface {
+	// Stand makes this node ready for the resources, all that the cluster has of
+	// the kind, and ready for no other. It is called when that may have changed, on
+	// every node that may run them; a Start and a Stop see to their own resource.
+	Stand(ctx context.Context, all []*pb.Resource) error
 }
 
 // A Fault is an error of a Start or a Monitor whose kind is known.

@@ -31,6 +31,7 @@ var (
 	_ resources.Watcher  = (*Agent)(nil)
 	_ resources.Reloader = (*Agent)(nil)
 	_ resources.Detailer = (*Agent)(nil)
+	_ resources.Stander  = (*Agent)(nil)
 )
 
 // Config is what the agent is given.
@@ -48,6 +49,10 @@ type Agent struct {
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
 	names map[Key]string   // the resource that each service belongs to
+
+	syncing sync.Mutex        // held over a change of the kernel's sync daemons; the last to be locked
+	roles   map[string]Daemon // by resource id, of those that copy their connections
+	stands  map[string]bool   // the resources that Stand was told last
 }
 
 // A hold is what the agent knows of one resource. It outlives a stop.
@@ -67,7 +72,7 @@ type hold struct {
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
-	a := &Agent{log: c.Log, runDir: c.RunDir, holds: make(map[string]*hold), names: make(map[Key]string)}
+	a := &Agent{log: c.Log, runDir: c.RunDir, holds: make(map[string]*hold), names: make(map[Key]string), roles: make(map[string]Daemon)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,6 +105,11 @@ func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) 
 	default:
 		defer k.close()
 		if _, err := k.read(func(Key) bool { return false }); err != nil {
+			return nil, err
+		}
+	}
+	if s.sync != nil {
+		if _, err := s.sync.daemon(Master); err != nil {
 			return nil, err
 		}
 	}
@@ -190,6 +200,9 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	if err := mine.write(path); err != nil {
 		return err
 	}
+	if err := a.turn(k, r, s.sync, Master); err != nil { // it serves without, until it fails over
+		a.log.Error("connections are not copied", "resource", r.GetId(), "err", err)
+	}
 	a.release(r, mine.Services)
 	h.active = true
 	signal(h.renewed)
@@ -222,7 +235,7 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	if err := a.clear(owned); err != nil {
+	if err := a.clear(r, owned); err != nil {
 		return fmt.Errorf("stop the director: %w", err)
 	}
 	path := place(r, a.runDir)
@@ -233,8 +246,8 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 	return removeRecord(path)
 }
 
-// clear removes services from the table.
-func (a *Agent) clear(owned []Key) error {
+// clear removes services from the table, and receives connections from then on.
+func (a *Agent) clear(r *pb.Resource, owned []Key) error {
 	k, err := openKernel()
 	if errors.Is(err, errNone) {
 		return nil
@@ -246,6 +259,11 @@ func (a *Agent) clear(owned []Key) error {
 	found, err := k.read(func(key Key) bool { return slices.Contains(owned, key) })
 	for _, c := range Reconcile(nil, found, owned) {
 		err = errors.Join(err, k.perform(c))
+	}
+	if s, wrong := parse(r); wrong == nil {
+		if err := a.turn(k, r, s.sync, Backup); err != nil {
+			a.log.Error("connections are not received", "resource", r.GetId(), "err", err)
+		}
 	}
 	return err
 }
@@ -305,7 +323,7 @@ func (a *Agent) Detail(r *pb.Resource) string {
 	if !h.active {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d servers serve", h.serving, h.servers)
+	return fmt.Sprintf("%d of %d servers serve", h.serving, h.servers) + a.syncDetail(r)
 }
 
 func (a *Agent) hold(r *pb.Resource) *hold {

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -477,5 +478,23 @@ func TestConnectionsAreBalancedAndADeadServerGetsNone(t *testing.T) {
 	eventually(t, k, both)
 	if answers := f.ask(t, 20); answers["web1"] != 10 {
 		t.Errorf("with web1 back: %v of 20", answers)
+	}
+}
+
+func TestAKernelWithoutIPVSIsNamed(t *testing.T) {
+	if _, err := openKernel(); !errors.Is(err, errNone) || modprobe(t.Context(), "-n", "ip_vs") == nil {
+		t.Skip("this kernel has IPVS, or its module")
+	}
+	d, r := newDirector(t.TempDir()), resource("virtual 10.0.0.1:80; real 10.0.0.21")
+	for what, err := range map[string]error{"start": d.Start(t.Context(), r), "validate": second(d.Validate(t.Context(), r))} {
+		if err == nil || !strings.Contains(err.Error(), "this node's kernel has no IPVS: module ip_vs: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if state, err := d.Monitor(t.Context(), r); state != resources.Stopped || err != nil {
+		t.Errorf("monitor: %v, %v", state, err)
+	}
+	if err := d.Stop(t.Context(), r); err != nil {
+		t.Errorf("stop: %v", err)
 	}
 }

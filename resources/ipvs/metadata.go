@@ -19,6 +19,8 @@ var metadata = &pb.AgentMetadata{
 	Parameters: []*pb.Parameter{
 		{Name: "config", Type: "string", Reloadable: true, Summary: "the configuration, kept in the cluster: virtual, check, real and sorry lines"},
 		{Name: "conffile", Type: "path", Reloadable: true, Summary: "file on each node with the configuration, instead of config"},
+		{Name: "sync", Type: "string", Reloadable: true, Summary: "interface, or its network ADDRESS/LENGTH, over which connections are copied to the other nodes; empty: they are not"},
+		{Name: "sync_id", Type: "integer", Default: "1", Reloadable: true, Summary: "number of these copies on that network, 1 to 255"},
 		{Name: "conntrack", Type: "boolean", Default: "false", Reloadable: true, Summary: "set net.ipv4.vs.conntrack, for firewall rules about balanced connections"},
 		{Name: "sysctl", Type: "boolean", Default: "true", Reloadable: true, Summary: "set what the services need of the kernel, and restore it on stop"},
 	},

@@ -15,6 +15,7 @@ type settings struct {
 	config    *Configuration
 	conntrack bool
 	sysctl    bool
+	sync      *copying // nil: connections are not copied
 }
 
 func parse(r *pb.Resource) (*settings, error) {
@@ -49,7 +50,8 @@ func parse(r *pb.Resource) (*settings, error) {
 		}
 		*into = is
 	}
-	return s, nil
+	s.sync, err = parseSync(get("sync"), get("sync_id"))
+	return s, err
 }
 
 func wrong(parameter, fix, format string, args ...any) error {

@@ -14,11 +14,18 @@ import (
 // NAT forwards packets, so forwarding is on in its family. A connection to a
 // server that was removed, which would hang, is ended (expire_nodest_conn). A
 // persistent client whose server has weight 0 is given another one
-// (expire_quiescent_template). conntrack is the user's wish.
+// (expire_quiescent_template). Connections are copied once they are established,
+// and again every few seconds while they carry anything, so that a node that was
+// away, or was the owner before, soon knows them all; the default is by packets,
+// and a slow connection has few. conntrack is the user's wish.
 func (s *settings) sysctls() map[string]string {
 	wanted := map[string]string{}
 	if !s.sysctl {
 		return wanted
+	}
+	if s.sync != nil {
+		wanted["net.ipv4.vs.sync_threshold"] = "3 0"
+		wanted["net.ipv4.vs.sync_refresh_period"] = "5"
 	}
 	if s.conntrack {
 		wanted["net.ipv4.vs.conntrack"] = "1"
@@ -51,7 +58,7 @@ func readSysctl(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read %s, or give sysctl=false: %w", name, err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	return strings.Join(strings.Fields(string(b)), " "), nil
 }
 
 func writeSysctl(name, value string) error {
