@@ -19,6 +19,15 @@ func BenchmarkSchedule(b *testing.B) {
 	}
 }
 
+// BenchmarkHeld is the same while failback policies hold resources back.
+func BenchmarkHeld(b *testing.B) {
+	s := parse(b, "n1 online, n2 online; vip on n2; web on n2; web with vip INFINITY; vip then web; vip prefers n1=50; default failback=manual")
+	b.ReportAllocs()
+	for b.Loop() {
+		Schedule(s, noon)
+	}
+}
+
 // crowd writes a state of pairs: each a resource with a home and one that runs
 // with it and after it. All run.
 func crowd(nodes, resources int) string {

@@ -166,6 +166,7 @@ func TestMoves(t *testing.T) {
 		{"is ignored while the node cannot host", "n1 standby, n2 online; db on n2 move=n1", "db n2"},
 		{"does not override a ban", "n1 online, n2 online; db on n2 move=n1; db prefers n1=-INFINITY", "db n2"},
 		{"drags the primary", "n1 online, n2 online; vip on n2; web on n2 move=n1; web with vip INFINITY; default resource-stickiness=INFINITY", "vip n1, web n1"},
+		{"makes room where something must run apart", "n1 online, n2 online; a on n2 move=n1; b on n1; a with b -INFINITY; default resource-stickiness=1", "a n1, b n2"},
 		{"takes the dependent along", "n1 online, n2 online; vip on n2 move=n1; web on n2; web with vip INFINITY; default failback=manual", "vip n1, web n1"},
 		{"not where the dependent may not be", "n1 online, n2 online; vip on n2 move=n1; web on n2; web with vip INFINITY; web prefers n1=-INFINITY", "vip n2, web n2"},
 	})

@@ -37,7 +37,7 @@ func (g *graph) wishes() []engine.Wish {
 			list = append(list, r.remarks(i)...)
 		}
 		if i := r.stay(); i >= 0 {
-			if r.stickiness != 0 && (!r.yields || r.stickiness < infinity) {
+			if r.stickiness != 0 && r.moved < 0 && (!r.yields || r.stickiness < infinity) {
 				list = append(list, engine.Wish{Resource: r.Id, Node: i, Score: int(r.stickiness), Source: "stickiness", Text: stays(r)})
 			}
 			if r.held != nil {

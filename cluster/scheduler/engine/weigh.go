@@ -98,6 +98,9 @@ func (c *cluster) wish(w *Wish) {
 		if w.Favoured {
 			r.favoured = n
 		}
+		if w.Source == "stickiness" {
+			r.stickiness = w.Score // which is also weighed against what others fear
+		}
 	}
 }
 
