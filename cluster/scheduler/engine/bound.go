@@ -93,7 +93,7 @@ func (c *cluster) ownTally(source *resource, via *colocation, factor float32) *t
 		if factor < 0 && score < 0 && !fearsAlone(via, score) {
 			continue
 		}
-		delta := scale(score, factor)
+		delta := c.scale(score, factor)
 		t.banned[i] = delta <= -infinity
 		if delta >= infinity {
 			delta = 2 * infinity // whatever the score is, it becomes INFINITY

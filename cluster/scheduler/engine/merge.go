@@ -125,7 +125,7 @@ func (c *cluster) addMatching(work table, source *resource, m merge) {
 		if w.score == spoiled {
 			continue
 		}
-		sum := add(scale(score, m.factor), w.score)
+		sum := add(c.scale(score, m.factor), w.score)
 		switch {
 		case m.positive && sum < 0 && w.score > 0:
 			w.score = spoiled

@@ -47,6 +47,17 @@ func (c *cluster) favourite(r *resource, list []*node) *node {
 	return best
 }
 
+// scale multiplies a score by a colocation's factor. Pacemaker makes of a small
+// product 1 or -1 by the sign of the factor alone, so that a dependent draws its
+// primary to a node that it avoids a little.
+func (c *cluster) scale(score int, factor float32) int {
+	n := scale(score, factor)
+	if c.in.Quiet && (n > 0) != ((score > 0) == (factor > 0)) {
+		return -n
+	}
+	return n
+}
+
 // keepsAllApart reports whether no instance of one clone may run beside any of
 // another. Pacemaker lets each of an interleaved clone avoid one instance of the
 // other, whose place is taken by the next round's: they chase each other for ever.

@@ -31,6 +31,7 @@ func TestAQuietClusterMovesNothingBetweenEquals(t *testing.T) {
 		{"members of a group stay", "nodes n1 n2\na on n2\nb on n2\ngroup g a b\nc on n2", "a n2, b n2, c n1", "a n2, b n2, c n2"},
 		{"what starts takes no capacity from what runs", "nodes n1 n2\nset placement-strategy=utilization\nattr n1 memory=60\nattr n2 memory=60\na memory=60\nb on n1 memory=60", "a n2, b n1", "a n2, b n1"},
 		{"what starts takes it with a higher priority", "nodes n1 n2\nset placement-strategy=utilization\nattr n1 memory=60\nattr n2 memory=60\na memory=60 priority=1\nb on n1 memory=60", "a n1, b n2", "a n1, b n2"},
+		{"a small dislike stays a dislike", "nodes n1 n2\na\nb\nb with a 20\nb prefers n1 -50", "a n1, b n2", "a n2, b n2"},
 		{"an interleaved clone keeps apart from every instance", "nodes n1 n2 n3\na\nclone ca a clone-max=2\nb\nclone cb b clone-max=2 interleave=true\nca prefers n1 1\nca prefers n2 1\ncb with ca -INFINITY", "a:0 n1, a:1 n2, b:0 n3, b:1 n2", "a:0 n1, a:1 n2, b:0 n3, b:1 -"},
 		{"capacity does not draw either", "nodes n1 n2\nset placement-strategy=balanced\nattr n1 memory=100\nattr n2 memory=50\na on n2 memory=10", "a n1", "a n2"},
 	}
