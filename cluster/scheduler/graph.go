@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -59,13 +58,11 @@ type resource struct {
 	dependents []*colocation // in which it is the primary
 	after      []*order      // in which it comes second
 
-	own       []int  // by node: what it is worth by what concerns the resource alone
-	cutOff    []bool // by node: it reaches no ping target, and another does
-	held      *hold
-	placed    int            // node it belongs on; -1: nowhere
-	waitsFor  *order         // the one that lets it run nowhere
-	forbidden *colocation    // likewise
-	as        *engine.Placed // with its scores
+	own    []int  // by node: what it is worth by what concerns the resource alone
+	cutOff []bool // by node: it reaches no ping target, and another does
+	held   *hold
+	verdict
+	then *verdict // where it is thought to run while the end of a plan is foreseen; nil: where it does
 }
 
 // stay returns the node that stickiness and failback speak for.
@@ -74,6 +71,15 @@ func (r *resource) stay() int {
 		return r.current
 	}
 	return r.home
+}
+
+// bides returns the node where a resource counts as running. What stops still
+// counts as at home where it ran.
+func (r *resource) bides() int {
+	if r.then != nil && r.then.placed >= 0 {
+		return r.then.placed
+	}
+	return r.stay()
 }
 
 // frozen reports whether nothing is to be started or stopped.

@@ -11,7 +11,7 @@ import (
 
 // input says to the engine what it has to know for placing. Who may be started
 // or stopped, what runs, and what a failure means was found out before: a
-// resource is where the graph says that it stays, and failures are bans. Orders
+// resource is where the graph says that it bides, and failures are bans. Orders
 // are no matter of places.
 func (g *graph) input() *engine.Input {
 	in := &engine.Input{
@@ -71,7 +71,7 @@ func engineNode(n *node) engine.Node {
 func (g *graph) addResources(in *engine.Input) {
 	at := make(map[*pb.Group]int)
 	for _, r := range g.resources {
-		if i := r.stay(); i >= 0 && (r.current >= 0 || !r.frozen()) {
+		if i := r.bides(); i >= 0 && (r.current >= 0 || !r.frozen()) {
 			in.Nodes[i].History = append(in.Nodes[i].History, engine.History{Resource: r.Id, Active: true})
 		}
 		if r.group == nil {

@@ -15,6 +15,15 @@ func (g *graph) decide() {
 	}
 	g.isolate()
 	g.findMoves()
+	g.place(scores)
+	g.foresee()
+	for _, r := range g.resources {
+		g.complain(r)
+	}
+	g.awaitFailbacks()
+}
+
+func (g *graph) place(scores *engine.Scores) {
 	for {
 		g.take(scores.Place(g.wishes()))
 		if !g.holdBack() {
@@ -22,7 +31,6 @@ func (g *graph) decide() {
 		}
 	}
 	g.applyOrders()
-	g.awaitFailbacks()
 }
 
 // wishes are what counts for where resources go beside what the nodes are worth
@@ -36,7 +44,7 @@ func (g *graph) wishes() []engine.Wish {
 		for i := range g.nodes {
 			list = append(list, r.remarks(i)...)
 		}
-		if i := r.stay(); i >= 0 {
+		if i := r.bides(); i >= 0 {
 			if r.stickiness != 0 && r.moved < 0 && (!r.yields || r.stickiness < infinity) {
 				list = append(list, engine.Wish{Resource: r.Id, Node: i, Score: int(r.stickiness), Source: "stickiness", Text: stays(r)})
 			}
@@ -88,9 +96,6 @@ func (g *graph) applyOrders() {
 				again = true
 			}
 		}
-	}
-	for _, r := range g.resources {
-		g.complain(r)
 	}
 }
 

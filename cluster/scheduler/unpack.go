@@ -65,7 +65,7 @@ func (g *graph) unpackResources(s *pb.State) {
 	for _, r := range s.Resources {
 		g.resources = append(g.resources, &resource{
 			Resource: r, group: groups[r.Id], settings: readSettings(s, r, groups[r.Id]),
-			views: make([]view, len(g.nodes)), owner: -1, current: -1, home: -1, blocked: -1, moved: -1, placed: -1,
+			views: make([]view, len(g.nodes)), owner: -1, current: -1, home: -1, blocked: -1, moved: -1, verdict: verdict{placed: -1},
 		})
 	}
 	slices.SortFunc(g.resources, func(a, b *resource) int { return strings.Compare(a.Id, b.Id) })
