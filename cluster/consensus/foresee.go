@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -53,9 +54,24 @@ func (n *Node) afterSnapshot() (uint64, error) {
 	return max(first, 1), nil
 }
 
-// Progress is how far this node knows the log to be committed since its start, and
-// how far fsm has gone through it.
-func (n *Node) Progress() (committed, applied uint64) {
-	r := n.raft()
-	return r.CommitIndex(), r.AppliedIndex()
+// Committed is how far this node knows the log to be committed since its start.
+func (n *Node) Committed() uint64 { return n.raft().CommitIndex() }
+
+// LastCommand is the index of the newest command at or before index, zero if
+// that is in a snapshot. It tells whether fsm has all that is committed, which
+// Raft's applied index does not: that counts what was handed to fsm, done or not.
+func (n *Node) LastCommand(index uint64) (uint64, error) {
+	for ; index > 0; index-- {
+		var entry raft.Log
+		err := n.config.Stores.Log.GetLog(index, &entry)
+		switch {
+		case errors.Is(err, raft.ErrLogNotFound):
+			return 0, nil
+		case err != nil:
+			return 0, fmt.Errorf("read entry %d of the log: %w", index, err)
+		case entry.Type == raft.LogCommand:
+			return index, nil
+		}
+	}
+	return 0, nil
 }

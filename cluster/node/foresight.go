@@ -14,9 +14,15 @@ import (
 type foresight struct {
 	store   *state.Store
 	stored  state.Snapshot
-	raft    *consensus.Node
+	log     commits
 	start   uint64      // how far the log was known to be committed
 	current atomic.Bool // for good
+}
+
+// commits is what a foresight asks of a [consensus.Node].
+type commits interface {
+	Committed() uint64
+	LastCommand(index uint64) (uint64, error)
 }
 
 // foresee reads what is stored. What cannot be read is not foreseen: raft will
@@ -26,9 +32,7 @@ func foresee(store *state.Store, raft *consensus.Node, logger *slog.Logger) *for
 	if err := raft.Foresee(b); err != nil {
 		logger.Info("stored log not read to its end", "err", err)
 	}
-	f := &foresight{store: store, stored: b.Get(), raft: raft}
-	f.start, _ = raft.Progress()
-	return f
+	return &foresight{store: store, stored: b.Get(), log: raft, start: raft.Committed()}
 }
 
 // Get returns the committed state once it is current.
@@ -49,9 +53,19 @@ func (f *foresight) Current() bool {
 	if f.current.Load() {
 		return true
 	}
-	committed, applied := f.raft.Progress()
-	if f.store.Get().Index >= f.stored.Index || committed > f.start && applied >= committed {
+	if applied := f.store.Get().Index; applied >= f.stored.Index || f.overtaken(applied) {
 		f.current.Store(true)
 	}
 	return f.current.Load()
+}
+
+// overtaken reports whether a leader has said something to be committed since the
+// start, and all of that was applied.
+func (f *foresight) overtaken(applied uint64) bool {
+	committed := f.log.Committed()
+	if committed <= f.start {
+		return false
+	}
+	last, err := f.log.LastCommand(committed)
+	return err == nil && applied >= last
 }
