@@ -16,17 +16,18 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+var goldens = []struct{ golden, format, files string }{
+	{"tutorial", "ldirectord", "tutorial.cf"},
+	{"many-ldirectord", "ldirectord", "many.cf"},
+	{"pair", "keepalived", "lvsm=master.conf lvss=backup.conf"},
+	{"alone", "keepalived", "=master.conf"},
+	{"many-keepalived", "keepalived", "lvsm=many.conf"},
+}
+
 // What becomes of each configuration in testdata is in a .golden file beside it:
 // what the directors balance, the rest of what is made, and the report.
 func TestWhatBecomesOfAConfiguration(t *testing.T) {
-	tests := []struct{ golden, format, files string }{
-		{"tutorial", "ldirectord", "tutorial.cf"},
-		{"many-ldirectord", "ldirectord", "many.cf"},
-		{"pair", "keepalived", "lvsm=master.conf lvss=backup.conf"},
-		{"alone", "keepalived", "=master.conf"},
-		{"many-keepalived", "keepalived", "lvsm=many.conf"},
-	}
-	for _, tt := range tests {
+	for _, tt := range goldens {
 		t.Run(tt.golden, func(t *testing.T) {
 			cfg, files, report := translated(t, tt.format, tt.files)
 			complete(t, files, report)

@@ -59,10 +59,12 @@ type checker struct {
 	*keepalived
 	virtual, real, d *Directive
 	words            []string // of every check that is made of it
+	port             uint16   // to ask, where the director's own does not say; 0: it does
 }
 
-// checks makes the checks of a real server, all of which have to pass.
-func (t *keepalived) checks(virtual, d *Directive, r *Real) (problem string) {
+// checks makes the checks of a real server, all of which have to pass. Port is the
+// one to ask that the director cannot have; 0: there is none.
+func (t *keepalived) checks(virtual, d *Directive, r *Real, port uint16) (problem string) {
 	for _, sub := range d.Block {
 		why, left := leftCheckers[sub.Name()]
 		_, known := checkers[sub.Name()]
@@ -71,7 +73,7 @@ func (t *keepalived) checks(virtual, d *Directive, r *Real) (problem string) {
 		case left:
 			t.leaveAll(sub, why)
 		case known:
-			made, problem := t.checker(virtual, d, sub)
+			made, problem := t.checker(virtual, d, sub, port)
 			if problem != "" {
 				t.leaveAll(sub, problem)
 				continue
@@ -92,8 +94,8 @@ func (t *keepalived) checks(virtual, d *Directive, r *Real) (problem string) {
 	return ""
 }
 
-func (t *keepalived) checker(virtual, real, d *Directive) (made []string, problem string) {
-	c := &checker{keepalived: t, virtual: virtual, real: real, d: d}
+func (t *keepalived) checker(virtual, real, d *Directive, port uint16) (made []string, problem string) {
+	c := &checker{keepalived: t, virtual: virtual, real: real, d: d, port: port}
 	t.take(d)
 	for _, sub := range d.Block {
 		if why, left := leftOfCheck[sub.Name()]; left && sub.Skip == "" {
@@ -205,8 +207,12 @@ func (c *checker) connection(in *Directive) {
 		return
 	}
 	c.wordOf(in, "connect_ip", "address")
-	if c.d.Name() != "PING_CHECK" {
-		c.wordOf(in, "connect_port", "port")
+	if c.d.Name() == "PING_CHECK" {
+		return
+	}
+	c.wordOf(in, "connect_port", "port")
+	if in.last("connect_port") == nil && c.port != 0 {
+		c.words = append(c.words, fmt.Sprintf("port=%d", c.port))
 	}
 }
 

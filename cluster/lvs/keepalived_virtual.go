@@ -89,8 +89,11 @@ func (t *keepalived) virtualServer(d *Directive) (v *Virtual, problem string) {
 	if problem := t.sorryServer(d, v, forward); problem != "" {
 		return nil, problem
 	}
-	if len(v.Reals) == 0 && v.Sorry == nil {
+	if len(v.Reals) == 0 {
 		return nil, "no real server of it can be taken"
+	}
+	if problem := t.settle(v); problem != "" {
+		return nil, problem
 	}
 	for _, name := range checkDefaults { // those that a check took are taken
 		t.take(d.last(name))
@@ -119,9 +122,6 @@ func (t *keepalived) whereabouts(d *Directive, v *Virtual) (problem string) {
 		return t.serverGroup(d, v)
 	}
 	a, problem := endpointOf(d.rest())
-	if problem == "" && a.Port() == 0 {
-		problem = "a virtual service without a port is not available; mark its packets, and use a fwmark"
-	}
 	v.Addresses = []netip.AddrPort{a}
 	return problem
 }
@@ -188,9 +188,6 @@ func (v *Virtual) groupLine(d *Directive) (problem string) {
 	}
 	first, last, isRange := strings.Cut(d.Name(), "-")
 	a, problem := endpointOf(append([]string{first}, d.rest()...))
-	if problem == "" && a.Port() == 0 {
-		problem = "a virtual service without a port is not available"
-	}
 	if problem != "" {
 		return problem
 	}
@@ -305,21 +302,22 @@ func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward strin
 		}
 	}
 	a, problem := endpointOf(d.rest())
-	if problem == "" && len(v.Addresses) > 0 && v.Addresses[0].Addr().Is4() != a.Addr().Is4() && forward != "tunnel" {
-		problem = fmt.Sprintf("%s is not of the family of the virtual server", a.Addr())
-	}
-	r := Real{Address: a.Addr(), Port: a.Port(), Weight: 1}
+	r := Real{Address: a.Addr(), Port: a.Port(), Weight: 1, made: d}
 	if problem == "" {
 		r.Forward, problem = t.method(d, forward, "lvs_method")
 	}
+	dropped := v.keepPort(&r)
 	if problem == "" {
-		problem = t.checks(virtual, d, &r)
+		problem = t.checks(virtual, d, &r, dropped)
 	}
 	if problem != "" {
 		t.leaveAll(d, problem)
 		return
 	}
 	t.take(d)
+	if dropped != 0 {
+		t.approximate(d, portKept)
+	}
 	for _, n := range []struct {
 		name  string
 		field *int
@@ -330,6 +328,10 @@ func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward strin
 		} else if w := virtual.last("weight"); w != nil && n.name == "weight" {
 			*n.field = number(w.word(1))
 		}
+	}
+	if l := d.last("lthreshold"); l != nil && r.Upper == 0 {
+		r.Lower = 0
+		t.leave(l, "it means nothing without uthreshold")
 	}
 	if i := d.last("inhibit_on_failure"); i != nil {
 		if negative(i.word(1)) == v.Quiescent {
@@ -348,15 +350,15 @@ func (t *keepalived) sorryServer(d *Directive, v *Virtual, forward string) (prob
 		return ""
 	}
 	a, problem := endpointOf(s.rest())
-	if problem == "" && len(v.Addresses) > 0 && v.Addresses[0].Addr().Is4() != a.Addr().Is4() {
-		problem = fmt.Sprintf("%s is not of the family of the virtual server", a.Addr())
-	}
 	if problem != "" {
 		t.leave(s, problem)
 		return ""
 	}
 	forward, problem = t.method(d, forward, "sorry_server_lvs_method")
-	v.Sorry = &Real{Address: a.Addr(), Port: a.Port(), Forward: forward, Weight: 1}
+	v.Sorry = &Real{Address: a.Addr(), Port: a.Port(), Forward: forward, Weight: 1, made: s}
 	t.take(s)
+	if v.keepPort(v.Sorry) != 0 {
+		t.approximate(s, portKept)
+	}
 	return problem
 }

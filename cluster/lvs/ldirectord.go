@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/cluster/adoption"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -103,7 +104,9 @@ func (t *ldirectord) translate(f *File) {
 // globalsTaken marks the globals that went into the services.
 func (t *ldirectord) globalsTaken() {
 	for _, name := range []string{"checktimeout", "negotiatetimeout", "checkinterval", "failurecount", "fallback", "fallback6", "quiescent"} {
-		t.take(t.globals.last(name))
+		if d := t.globals.last(name); d != nil && t.entries[d].Verdict == adoption.NotTaken { // else a service said more of it
+			t.take(d)
+		}
 		t.overridden(t.globals, name)
 	}
 	for _, d := range t.globals.find("checkcount") {
@@ -202,7 +205,7 @@ func (t *ldirectord) virtual(d *Directive) (v *Virtual, problem string) {
 		return nil, problem
 	}
 	t.fallback(o, v)
-	return v, ""
+	return v, t.settle(v)
 }
 
 // named reads ADDRESS:PORT or a firewall mark.
@@ -319,7 +322,16 @@ func (t *ldirectord) reals(o options, v *Virtual, c checkTemplate) (problem stri
 		}
 		t.take(d)
 		for _, r := range list {
-			check, problem := c.of(v, r)
+			r.made = d
+			asked := r
+			if port := v.keepPort(&r.Real); port != 0 {
+				t.approximate(d, portKept)
+			}
+			if r.Lower > 0 && r.Upper == 0 {
+				r.Lower = 0
+				t.approximate(d, "without l:, which means nothing without u:")
+			}
+			check, problem := c.of(v, asked)
 			if problem != "" {
 				return problem
 			}
@@ -470,5 +482,8 @@ func (t *ldirectord) fallback(o options, v *Virtual) {
 	case own:
 		t.take(d)
 	}
-	v.Sorry = &Real{Address: first, Port: port, Forward: forward, Weight: 1}
+	v.Sorry = &Real{Address: first, Port: port, Forward: forward, Weight: 1, made: d}
+	if dropped := v.keepPort(v.Sorry); dropped != 0 {
+		t.approximate(d, portKept)
+	}
 }

@@ -18,6 +18,7 @@ type checkTemplate struct {
 	request, receive string
 	asks             string // the word that the request becomes; empty: none
 	external         string // command, to which the servers are added
+	port             uint16 // of the service, for a real server without one
 }
 
 // services are ldirectord's, as checks: the kind, the words that it always has,
@@ -139,7 +140,7 @@ func (t *ldirectord) negotiate(o options, v *Virtual, c *checkTemplate) (problem
 	if !ok {
 		return fmt.Sprintf("there is no check of %s", name)
 	}
-	c.kind, c.words, c.asks = s.kind, append([]string(nil), s.words...), s.asks
+	c.kind, c.words, c.asks, c.port = s.kind, slices.Clone(s.words), s.asks, ports[name]
 	if d := o.virtual.last("request"); d != nil {
 		c.request = d.word(1)
 		t.take(d)
@@ -240,9 +241,20 @@ func serviceOf(port uint16) string {
 	return "none"
 }
 
-// of is the check of one real server.
+// of is the check of one real server, as it is written: its own port is asked,
+// whatever the director makes of it.
 func (c checkTemplate) of(v *Virtual, r realLine) (text, problem string) {
 	words := append([]string{c.kind}, c.words...)
+	named := slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "port=") })
+	unasked := slices.Contains([]string{"on", "off", "ping", "program"}, c.kind)
+	plain := r.Real
+	switch {
+	case named || unasked:
+	case v.keepPort(&plain) != 0:
+		words = append(words, fmt.Sprintf("port=%d", r.Port))
+	case r.Port == 0 && v.Mark != 0 && c.port != 0:
+		words = append(words, fmt.Sprintf("port=%d", c.port))
+	}
 	request, receive := c.request, c.receive
 	if r.own && c.asks != "" {
 		request, receive = r.request, r.receive

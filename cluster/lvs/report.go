@@ -1,10 +1,13 @@
 package lvs
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"quorate/cluster/adoption"
 	pb "quorate/proto/quorate/v1"
+	"quorate/resources/ipvs"
 )
 
 // A translation says the directives of files in Quorate's words.
@@ -107,4 +110,29 @@ func (t *translation) adopt(base *pb.Configuration, try adoption.Trial) (*pb.Con
 		r.Entries = append(r.Entries, *t.entries[d])
 	}
 	return cfg, r, nil
+}
+
+// settle takes what a director refuses out of a service, and says of each why. The
+// problem is why the rest cannot be taken either.
+func (t *translation) settle(v *Virtual) (problem string) {
+	for {
+		lines := v.lines()
+		_, err := ipvs.Parse(text([]*Virtual{v}))
+		if err == nil {
+			return ""
+		}
+		e, ok := errors.AsType[*ipvs.LineError](err)
+		if !ok || e.Line < 1 || e.Line > len(lines) {
+			return err.Error()
+		}
+		of := lines[e.Line-1].of
+		if of == nil {
+			return e.Problem
+		}
+		t.leaveAll(of, e.Problem)
+		v.Reals = slices.DeleteFunc(v.Reals, func(r Real) bool { return r.made == of })
+		if v.Sorry != nil && v.Sorry.made == of {
+			v.Sorry = nil
+		}
+	}
 }

@@ -32,7 +32,26 @@ type Real struct {
 	Weight       int
 	Upper, Lower int
 	Checks       []string // as resources/check reads them
+	made         *Directive
 }
+
+// keepPort drops a port that the kernel would not use: a packet that goes on as it
+// is, directly or in a tunnel, keeps the service's. It returns the dropped port,
+// which is still the one that ldirectord and keepalived check.
+func (v *Virtual) keepPort(r *Real) (dropped uint16) {
+	same := len(v.Addresses) > 0
+	for _, a := range v.Addresses {
+		same = same && a.Port() == r.Port
+	}
+	if r.Forward == "nat" || r.Port == 0 || same {
+		return 0
+	}
+	dropped, r.Port = r.Port, 0
+	return dropped
+}
+
+// portKept is the note on a port that was dropped.
+const portKept = "without the port: only NAT can change the service's"
 
 // keys tell a service from others of a director.
 func (v *Virtual) keys() []string {
@@ -66,16 +85,48 @@ func (c claims) claim(v *Virtual, d *Directive) (problem string) {
 	return ""
 }
 
+// A configLine is a line of a director's configuration.
+type configLine struct {
+	text string
+	of   *Directive // that it was made of; nil: the virtual service as a whole
+}
+
 // text writes the services in the words of the director's configuration.
 func text(list []*Virtual) string {
 	var b strings.Builder
 	for _, v := range list {
-		v.write(&b)
+		for _, l := range v.lines() {
+			b.WriteString(l.text + "\n")
+		}
 	}
 	return b.String()
 }
 
-func (v *Virtual) write(b *strings.Builder) {
+func (v *Virtual) lines() []configLine {
+	lines := []configLine{{text: v.head()}}
+	alike := v.checkedAlike()
+	if alike {
+		for _, c := range v.Reals[0].Checks {
+			lines = append(lines, configLine{text: "    check " + c})
+		}
+	}
+	for _, r := range v.Reals {
+		lines = append(lines, configLine{r.line("real"), r.made})
+		for _, c := range r.Checks {
+			if !alike {
+				lines = append(lines, configLine{"        check " + c, r.made})
+			}
+		}
+	}
+	if v.Sorry != nil {
+		lines = append(lines, configLine{v.Sorry.line("sorry"), v.Sorry.made})
+	}
+	return lines
+}
+
+// head is the line of the service itself.
+func (v *Virtual) head() string {
+	b := &strings.Builder{}
 	b.WriteString("virtual")
 	for _, a := range v.Addresses {
 		option(b, "", a.String())
@@ -97,20 +148,7 @@ func (v *Virtual) write(b *strings.Builder) {
 	if v.Quiescent {
 		option(b, "quiescent", "yes")
 	}
-	b.WriteByte('\n')
-	alike := v.checkedAlike()
-	if alike {
-		writeChecks(b, "    ", v.Reals[0].Checks)
-	}
-	for _, r := range v.Reals {
-		r.write(b, "real")
-		if !alike {
-			writeChecks(b, "        ", r.Checks)
-		}
-	}
-	if v.Sorry != nil {
-		v.Sorry.write(b, "sorry")
-	}
+	return b.String()
 }
 
 // checkedAlike reports whether one set of checks is that of all real servers.
@@ -123,13 +161,8 @@ func (v *Virtual) checkedAlike() bool {
 	return len(v.Reals) > 0
 }
 
-func writeChecks(b *strings.Builder, indent string, checks []string) {
-	for _, c := range checks {
-		b.WriteString(indent + "check " + c + "\n")
-	}
-}
-
-func (r *Real) write(b *strings.Builder, what string) {
+func (r *Real) line(what string) string {
+	b := &strings.Builder{}
 	b.WriteString("    " + what)
 	if r.Port == 0 {
 		option(b, "", r.Address.String())
@@ -145,7 +178,7 @@ func (r *Real) write(b *strings.Builder, what string) {
 			option(b, n.name, strconv.Itoa(n.value))
 		}
 	}
-	b.WriteByte('\n')
+	return b.String()
 }
 
 // option writes NAME=VALUE, or a value without a name; an empty value is none.
