@@ -87,8 +87,22 @@ func newDefaultsCommand(a *app, path string, scope pb.OptionScope) *cobra.Comman
 		Use: "list", Aliases: []string{"show", "config"}, Short: "List the defaults that are set", Example: path + " list", Args: words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return a.listOptions(c, scope, nil) },
 	}
-	c.AddCommand(a.changes(update), list)
+	c.AddCommand(a.changes(update), list, newDefaultSetRefusal(path))
 	return a.changes(c)
+}
+
+// newDefaultSetRefusal answers `defaults set create … rule …`, which pcs has,
+// with what to write instead.
+func newDefaultSetRefusal(path string) *cobra.Command {
+	return hidden(&cobra.Command{
+		Use:     "set create [meta NAME=VALUE...] [rule EXPRESSION]",
+		Short:   "Not supported: there is one set, without a rule",
+		Example: path + " list",
+		RunE: func(*cobra.Command, []string) error {
+			return grammar.Errorf("sets of defaults, and rules on them, are not available in this version").
+				With("write %s update NAME=VALUE, or set the option on each resource that a rule would be about", path)
+		},
+	})
 }
 
 func (a *app) listOptions(c *cobra.Command, scope pb.OptionScope, only []string) error {
