@@ -211,5 +211,5 @@ func orphanWait(st *pb.State, a *pb.Assignment) time.Duration {
 	if r == nil || st.Properties["fencing"] == "none" {
 		return 0
 	}
-	return r.Traits.GetLapse().AsDuration() * 11 / 10
+	return state.Lapse(st, a.Resource) * 11 / 10
 }

@@ -222,7 +222,14 @@ func (d *draft) release(n *pb.Node) {
 
 // lingers reports whether a resource may outlive its node's lease.
 func (d *draft) lingers(resource string) bool {
-	return ResourceByID(d.State, resource).GetTraits().GetLapse().AsDuration() > 0
+	return Lapse(d.State, resource) > 0
+}
+
+// Lapse returns how long a resource may outlive the lease of its node: by what it
+// was started with, or by what it has now, which a reload may have given it.
+func Lapse(s *pb.State, resource string) time.Duration {
+	now := ResourceByID(s, resource).GetTraits().GetLapse().AsDuration()
+	return max(now, AssignmentOf(s, resource).GetLapse().AsDuration())
 }
 
 // orphan makes a gone node the owner of what may run there unowned, so that its

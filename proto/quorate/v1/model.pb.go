@@ -2723,7 +2723,10 @@ type Assignment struct {
 	Revoking bool                   `protobuf:"varint,5,opt,name=revoking,proto3" json:"revoking,omitempty"` // a stop was ordered
 	// The node is gone, but what runs there may outlive its lease (Traits.lapse):
 	// freed only by its fencing or by time.
-	Orphaned      bool `protobuf:"varint,6,opt,name=orphaned,proto3" json:"orphaned,omitempty"`
+	Orphaned bool `protobuf:"varint,6,opt,name=orphaned,proto3" json:"orphaned,omitempty"`
+	// Of the resource when the right was given: its node halts it by that, also
+	// when the resource has a shorter one since.
+	Lapse         *durationpb.Duration `protobuf:"bytes,7,opt,name=lapse,proto3" json:"lapse,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2798,6 +2801,13 @@ func (x *Assignment) GetOrphaned() bool {
 		return x.Orphaned
 	}
 	return false
+}
+
+func (x *Assignment) GetLapse() *durationpb.Duration {
+	if x != nil {
+		return x.Lapse
+	}
+	return nil
 }
 
 // Instance is what is known of one resource on one node.
@@ -4157,7 +4167,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\rsecret_sha256\x18\x02 \x01(\fR\fsecretSha256\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12$\n" +
-	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xa2\x01\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xd3\x01\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
@@ -4165,7 +4175,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06number\x18\x04 \x01(\x04R\x06number\x12\x1a\n" +
 	"\brevoking\x18\x05 \x01(\bR\brevoking\x12\x1a\n" +
-	"\borphaned\x18\x06 \x01(\bR\borphaned\"\xc4\x03\n" +
+	"\borphaned\x18\x06 \x01(\bR\borphaned\x12/\n" +
+	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\"\xc4\x03\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -4523,43 +4534,44 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	7,  // 60: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
 	66, // 61: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 62: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	8,  // 63: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	66, // 64: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	66, // 65: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,  // 66: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	10, // 67: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	65, // 68: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	66, // 69: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	10, // 70: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	11, // 71: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	65, // 72: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,  // 73: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	66, // 74: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	12, // 75: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	40, // 76: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	65, // 77: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	60, // 78: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	61, // 79: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	62, // 80: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	42, // 81: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	19, // 82: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	23, // 83: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	25, // 84: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	24, // 85: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	63, // 86: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	64, // 87: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	66, // 88: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	44, // 89: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	41, // 90: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	41, // 91: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	46, // 92: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	22, // 93: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	20, // 94: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	95, // [95:95] is the sub-list for method output_type
-	95, // [95:95] is the sub-list for method input_type
-	95, // [95:95] is the sub-list for extension type_name
-	95, // [95:95] is the sub-list for extension extendee
-	0,  // [0:95] is the sub-list for field type_name
+	65, // 63: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	8,  // 64: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	66, // 65: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	66, // 66: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,  // 67: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	10, // 68: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	65, // 69: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	66, // 70: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	10, // 71: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	11, // 72: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	65, // 73: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,  // 74: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	66, // 75: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	12, // 76: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	40, // 77: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	65, // 78: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	60, // 79: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	61, // 80: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	62, // 81: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	42, // 82: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	19, // 83: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	23, // 84: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	25, // 85: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	24, // 86: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	63, // 87: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	64, // 88: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	66, // 89: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	44, // 90: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	41, // 91: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	41, // 92: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	46, // 93: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	22, // 94: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	20, // 95: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	96, // [96:96] is the sub-list for method output_type
+	96, // [96:96] is the sub-list for method input_type
+	96, // [96:96] is the sub-list for extension type_name
+	96, // [96:96] is the sub-list for extension extendee
+	0,  // [0:96] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
