@@ -173,13 +173,20 @@ func (p *parameter) read() *pb.Parameter {
 	for _, o := range p.Content.Options {
 		out.Values = append(out.Values, o.Value)
 	}
-	if out.Type == "" || out.Type == "select" && len(out.Values) == 0 {
+	if out.Type == "" || !keeps(out, out.Default) { // some scripts call their own defaults wrong
 		out.Type = "string"
 	}
 	if p.Deprecated != nil && len(p.Deprecated.By) > 0 {
 		out.ReplacedBy = p.Deprecated.By[0].Name
 	}
 	return out
+}
+
+// keeps reports whether a value is of a parameter's type.
+func keeps(p *pb.Parameter, value string) bool {
+	_, err := resources.Check(&pb.AgentMetadata{Parameters: []*pb.Parameter{{Name: p.Name, Type: p.Type, Values: p.Values}}},
+		&pb.Resource{Parameters: map[string]string{p.Name: value}})
+	return err == nil
 }
 
 // kinds are our words for the types of version 1.1; of an unknown one any text is right.

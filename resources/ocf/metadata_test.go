@@ -24,6 +24,7 @@ func TestMetadataIsRead(t *testing.T) {
 		parameters { name: "path" type: "string" replaced_by: "file" }
 		parameters { name: "loud" type: "boolean" default: "no" }
 		parameters { name: "strange" type: "string" }
+		parameters { name: "mistaken" type: "string" default: "a few" }
 		operations { name: "start" timeout { seconds: 30 } }
 		operations { name: "stop" timeout { seconds: 60 } }
 		operations { name: "reload-agent" timeout { seconds: 20 } }

@@ -86,7 +86,7 @@ func (a *Agent) Traits(r *pb.Resource) *pb.Traits {
 // Validate implements [resources.Agent]: it has the script look at the resource.
 // Only what the script calls wrong on every node refuses it; of the rest it may
 // think otherwise when the resource starts, and elsewhere.
-func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) {
+func (a *Agent) Validate(ctx context.Context, r *pb.Resource) (notes []string, err error) {
 	if err := a.Missing(); err != nil {
 		return nil, err
 	}
@@ -94,21 +94,33 @@ func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) 
 	if err != nil {
 		return nil, &resources.ParameterError{Parameter: "agent", Problem: err.Error()}
 	}
-	if operation(meta.GetOperations(), actionValidate) == nil {
-		return nil, nil
+	if operation(meta.GetOperations(), "promote") != nil {
+		notes = append(notes, "nothing here can be promoted yet: it runs as what it is unpromoted")
 	}
+	if operation(meta.GetOperations(), actionValidate) == nil {
+		return notes, nil
+	}
+	note, err := a.validate(ctx, r)
+	if note != "" {
+		notes = append(notes, note)
+	}
+	return notes, err
+}
+
+// validate runs validate-all.
+func (a *Agent) validate(ctx context.Context, r *pb.Resource) (note string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, validateTime)
 	defer cancel()
 	e, err := a.run(ctx, actionValidate, r)
 	switch {
 	case err != nil:
-		return []string{err.Error()}, nil
+		return "validate-all: " + err.Error(), nil
 	case e.code == exitNotConfigured:
-		return nil, &resources.ParameterError{Parameter: actionValidate, Problem: a.name + " says: " + e.said()}
+		return "", &resources.ParameterError{Parameter: actionValidate, Problem: a.name + " says: " + e.said()}
 	case e.code != exitOK && e.code != exitUnimplemented:
-		return []string{"validate-all: " + e.said()}, nil
+		return "validate-all: " + e.said(), nil
 	}
-	return nil, nil
+	return "", nil
 }
 
 // validateTime is within what the API gives another node for an answer.
