@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
@@ -14,6 +16,9 @@ import (
 func Forecast(out *engine.Outcome) *pb.Forecast {
 	f := &pb.Forecast{Fenced: out.FencedNodes(), Problems: out.Problems}
 	slices.Sort(f.Fenced)
+	if !out.Next.IsZero() {
+		f.Next = timestamppb.New(out.Next)
+	}
 	placement, instances := out.Placement(), single(out)
 	for _, id := range slices.Sorted(maps.Keys(placement)) {
 		p := &pb.PlacementForecast{Resource: id}

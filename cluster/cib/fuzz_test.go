@@ -186,6 +186,22 @@ func checkDecision(t *testing.T, data []byte) {
 		}
 	}
 	checkForecast(t, cib.Forecast(out))
+	checkNext(t, in, out)
+}
+
+// checkNext: nothing changes by time alone before it is said to.
+func checkNext(t *testing.T, in *engine.Input, out *engine.Outcome) {
+	t.Helper()
+	now := in.Now
+	in.Now = now.AddDate(1, 0, 0)
+	if !out.Next.IsZero() {
+		in.Now = now.Add(out.Next.Sub(now) / 2)
+	}
+	later := engine.Run(in)
+	later.Next = out.Next
+	if !reflect.DeepEqual(out, later) {
+		t.Errorf("decided at %v, with Next %v:\n%+v\nat %v:\n%+v", now, out.Next, out, in.Now, later)
+	}
 }
 
 // named reports whether nodes have names and ids of their own: their order does

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"quorate/cluster/scheduler"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
@@ -48,6 +50,9 @@ func look(s *pb.State, at time.Time) *outlook {
 
 func between(now, then *outlook) *pb.Forecast {
 	f := &pb.Forecast{Problems: then.Problems}
+	if !then.Next.IsZero() {
+		f.Next = timestamppb.New(then.Next)
+	}
 	for _, p := range then.Placements {
 		place := &pb.PlacementForecast{Resource: p.Resource, Reason: p.Reason(), Scores: p.Scores()}
 		if node := then.ends(p.Resource); node != "" {

@@ -36,6 +36,7 @@ func (c *cluster) outdated(res *result) (expired bool, reason string) {
 	expired = c.now >= at+res.r.failureTimeout
 	effective, _ := c.countFailures(res.n, res.r, true, res.HistoryOp)
 	if !expired {
+		c.wakeAt(at + res.r.failureTimeout)
 		return false, ""
 	}
 	if all, _ := c.countFailures(res.n, res.r, false, res.HistoryOp); all == 0 {

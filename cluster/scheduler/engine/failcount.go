@@ -23,8 +23,12 @@ func (c *cluster) countFailures(n *node, r *resource, effective bool, op *Histor
 	if f.count > 0 && r.failureTimeout > 0 && blocksFailure(n, r, op) {
 		r.failureTimeout = 0 // on-fail=block: they stay until a person looks
 	}
-	if effective && f.count > 0 && f.last > 0 && r.failureTimeout > 0 && c.now > f.last+r.failureTimeout {
-		f.count = 0
+	if effective && f.count > 0 && f.last > 0 && r.failureTimeout > 0 {
+		after := f.last + r.failureTimeout + 1
+		if c.now >= after {
+			f.count = 0
+		}
+		c.wakeAt(after)
 	}
 	if f.count == 0 {
 		f.last = 0

@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // A role is what an instance is or is to be. The order matters: a greater role
 // needs all that the lesser ones do.
 type role int
@@ -216,6 +218,7 @@ type cluster struct {
 	singletons map[string]*action
 	orderIDs   map[[2]*resource]string // of order constraints
 	problems   []string
+	next       time.Time // see Outcome.Next
 }
 
 // A health says what a node's health attributes are worth.

@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Outcome is a decision.
 type Outcome struct {
 	Instances []Instance // of primitives, in the order of the resources
@@ -8,6 +10,10 @@ type Outcome struct {
 	Actions   []Action // what changes, a line a resource
 	Steps     []Step   // all that is done, each after what it waits for
 	Problems  []string // sentences
+	// Next is the earliest later time at which the decision may be another one
+	// although nothing happens: a date of a rule, a failure-timeout, another
+	// limit. Zero: there is none.
+	Next time.Time
 }
 
 // Instance is one primitive, or one instance of it in a clone.

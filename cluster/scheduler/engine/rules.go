@@ -35,6 +35,7 @@ func (c *cluster) holds(cond *Condition, env ruleEnv) bool {
 	case cond.Attribute != nil:
 		return cond.Attribute.holds(env)
 	case cond.Date != nil:
+		c.wakeFor(cond.Date)
 		return cond.Date.holds(c.in.Now)
 	case cond.Resource != nil:
 		return cond.Resource.holds(env)

@@ -124,6 +124,9 @@ func (c *cluster) decideStarting(n *node, member, peer int64) {
 		c.fenceNode(n, "peer pending timed out on joining the process group")
 	case member > 0 || peer > 0:
 		n.standby, n.pending = true, true
+		if c.pendingTimeout > 0 && peer <= 0 && member < c.now {
+			c.wakeAt(member + c.pendingTimeout)
+		}
 	}
 }
 
@@ -223,6 +226,9 @@ func (c *cluster) unpackShutdownLock(r *resource, n *node, h *History) {
 		c.newAction(r, taskDelete, 0, n, false)
 	default:
 		r.lockNode = n
+		if c.shutdownLockLimit > 0 {
+			c.wakeAt(at + c.shutdownLockLimit + 1)
+		}
 	}
 }
 

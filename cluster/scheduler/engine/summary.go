@@ -32,7 +32,7 @@ func (c *cluster) remember() {
 
 // outcome puts the decision into words.
 func (c *cluster) outcome() *Outcome {
-	out := &Outcome{Problems: c.problems}
+	out := &Outcome{Problems: c.problems, Next: c.next}
 	for _, n := range c.nodes {
 		out.Nodes = append(out.Nodes, NodeOutcome{Name: n.Name, State: n.stateText()})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -32,6 +33,7 @@ func Forecast(w io.Writer, f *pb.Forecast, lines []string, o Options) error {
 	drawSteps(&b, f, o)
 	drawPlaces(&b, f, o)
 	drawProblems(&b, f, o)
+	drawNext(&b, f, o)
 	return write(w, &b)
 }
 
@@ -171,4 +173,13 @@ func drawProblems(b *strings.Builder, f *pb.Forecast, o Options) {
 	for _, p := range f.GetProblems() {
 		fmt.Fprintf(b, "  %s\n", o.Paint(Bad, p))
 	}
+}
+
+// drawNext says when it may be otherwise, as --at takes it.
+func drawNext(b *strings.Builder, f *pb.Forecast, o Options) {
+	if f.GetNext() == nil {
+		return
+	}
+	section(b, o, "Time alone may change this")
+	fmt.Fprintf(b, "  from %s on\n", f.GetNext().AsTime().Format(time.RFC3339))
 }

@@ -237,6 +237,7 @@ type Forecast struct {
 	Problems      []string               `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`           // that there would be: sentences, worst first
 	Configuration *ConfigurationChange   `protobuf:"bytes,6,opt,name=configuration,proto3" json:"configuration,omitempty"` // what people wrote, and what it would be
 	Interruptions []string               `protobuf:"bytes,7,rep,name=interruptions,proto3" json:"interruptions,omitempty"` // sentences: what it interrupts and the edits do not name
+	Next          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=next,proto3" json:"next,omitempty"`                   // when it may be another one although nothing happens; unset: never
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +317,13 @@ func (x *Forecast) GetConfiguration() *ConfigurationChange {
 func (x *Forecast) GetInterruptions() []string {
 	if x != nil {
 		return x.Interruptions
+	}
+	return nil
+}
+
+func (x *Forecast) GetNext() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Next
 	}
 	return nil
 }
@@ -3083,7 +3091,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
 	"\x05notes\x18\x02 \x03(\tR\x05notes\x12\x1a\n" +
 	"\bwarnings\x18\x03 \x03(\tR\bwarnings\x120\n" +
-	"\bforecast\x18\x04 \x01(\v2\x14.quorate.v1.ForecastR\bforecast\"\xc7\x02\n" +
+	"\bforecast\x18\x04 \x01(\v2\x14.quorate.v1.ForecastR\bforecast\"\xf7\x02\n" +
 	"\bForecast\x12=\n" +
 	"\n" +
 	"placements\x18\x01 \x03(\v2\x1d.quorate.v1.PlacementForecastR\n" +
@@ -3093,7 +3101,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x05steps\x18\x04 \x03(\v2\x17.quorate.v1.PlannedStepR\x05steps\x12\x1a\n" +
 	"\bproblems\x18\x05 \x03(\tR\bproblems\x12E\n" +
 	"\rconfiguration\x18\x06 \x01(\v2\x1f.quorate.v1.ConfigurationChangeR\rconfiguration\x12$\n" +
-	"\rinterruptions\x18\a \x03(\tR\rinterruptions\"\xa1\x01\n" +
+	"\rinterruptions\x18\a \x03(\tR\rinterruptions\x12.\n" +
+	"\x04next\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04next\"\xa1\x01\n" +
 	"\x11PlacementForecast\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12)\n" +
 	"\x06places\x18\x02 \x03(\v2\x11.quorate.v1.PlaceR\x06places\x12\x16\n" +
@@ -3404,11 +3413,11 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	nil,                               // 50: quorate.v1.SetupRequest.PropertiesEntry
 	(*Edit)(nil),                      // 51: quorate.v1.Edit
 	(*ConfigurationChange)(nil),       // 52: quorate.v1.ConfigurationChange
-	(*Checkpoint)(nil),                // 53: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 54: quorate.v1.Configuration
-	(*durationpb.Duration)(nil),       // 55: google.protobuf.Duration
-	(Role)(0),                         // 56: quorate.v1.Role
-	(*timestamppb.Timestamp)(nil),     // 57: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil),     // 53: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 54: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 55: quorate.v1.Configuration
+	(*durationpb.Duration)(nil),       // 56: google.protobuf.Duration
+	(Role)(0),                         // 57: quorate.v1.Role
 	(*AgentMetadata)(nil),             // 58: quorate.v1.AgentMetadata
 	(*State)(nil),                     // 59: quorate.v1.State
 }
@@ -3419,91 +3428,92 @@ var file_quorate_v1_api_proto_depIdxs = []int32{
 	6,  // 3: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
 	7,  // 4: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
 	52, // 5: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	5,  // 6: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	47, // 7: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	49, // 8: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
-	8,  // 9: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	51, // 10: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
-	3,  // 11: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	53, // 12: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	54, // 13: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
-	14, // 14: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	16, // 15: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	14, // 16: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	50, // 17: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	55, // 18: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	14, // 19: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	56, // 20: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	55, // 21: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	56, // 22: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	57, // 23: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	58, // 24: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	59, // 25: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	55, // 26: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	38, // 27: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	39, // 28: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	41, // 29: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	37, // 30: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	40, // 31: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	0,  // 32: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	55, // 33: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	55, // 34: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	55, // 35: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	55, // 36: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	55, // 37: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	55, // 38: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	55, // 39: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	55, // 40: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	55, // 41: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	55, // 42: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	55, // 43: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	47, // 44: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	48, // 45: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	1,  // 46: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	13, // 47: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	17, // 48: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	19, // 49: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	20, // 50: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	21, // 51: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	22, // 52: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	23, // 53: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	24, // 54: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	26, // 55: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	27, // 56: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	29, // 57: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	31, // 58: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	33, // 59: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	35, // 60: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	42, // 61: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	43, // 62: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	45, // 63: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	9,  // 64: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	11, // 65: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	2,  // 66: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	15, // 67: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	18, // 68: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	18, // 69: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	18, // 70: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	18, // 71: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	18, // 72: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	18, // 73: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	25, // 74: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	18, // 75: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	28, // 76: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	30, // 77: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	32, // 78: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	34, // 79: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	36, // 80: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	36, // 81: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	44, // 82: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	46, // 83: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	10, // 84: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	12, // 85: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	66, // [66:86] is the sub-list for method output_type
-	46, // [46:66] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	53, // 6: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	5,  // 7: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
+	47, // 8: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	49, // 9: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	8,  // 10: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
+	51, // 11: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	3,  // 12: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
+	54, // 13: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	55, // 14: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	14, // 15: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	16, // 16: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	14, // 17: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	50, // 18: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	56, // 19: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	14, // 20: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	57, // 21: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	56, // 22: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	57, // 23: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	53, // 24: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	58, // 25: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	59, // 26: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	56, // 27: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	38, // 28: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	39, // 29: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	41, // 30: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	37, // 31: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	40, // 32: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	0,  // 33: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	56, // 34: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	56, // 35: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	56, // 36: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	56, // 37: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	56, // 38: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	56, // 39: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	56, // 40: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	56, // 41: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	56, // 42: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	56, // 43: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	56, // 44: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	47, // 45: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	48, // 46: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	1,  // 47: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	13, // 48: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	17, // 49: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	19, // 50: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	20, // 51: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	21, // 52: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	22, // 53: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	23, // 54: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	24, // 55: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	26, // 56: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	27, // 57: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	29, // 58: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	31, // 59: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	33, // 60: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	35, // 61: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	42, // 62: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	43, // 63: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	45, // 64: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	9,  // 65: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	11, // 66: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	2,  // 67: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	15, // 68: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	18, // 69: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	18, // 70: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	18, // 71: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	18, // 72: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	18, // 73: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	18, // 74: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	25, // 75: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	18, // 76: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	28, // 77: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	30, // 78: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	32, // 79: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	34, // 80: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	36, // 81: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	36, // 82: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	44, // 83: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	46, // 84: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	10, // 85: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	12, // 86: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	67, // [67:87] is the sub-list for method output_type
+	47, // [47:67] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
