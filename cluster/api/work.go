@@ -154,8 +154,8 @@ func loadOf(st *pb.State, node string) load {
 	var l load
 	alive := admitted(st, node)
 	for _, r := range st.Resources {
-		a, i := state.AssignmentOf(st, r.Id), state.InstanceOf(st, r.Id, node)
-		owned := a != nil && a.Node == node
+		i := state.InstanceOf(st, r.Id, node)
+		owned := state.AssignmentAt(st, r.Id, node) != nil
 		active := alive && i != nil && i.State >= pb.InstanceState_INSTANCE_STATE_RUNNING
 		if active && i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED && l.blocked == nil {
 			l.blocked = i

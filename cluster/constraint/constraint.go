@@ -30,6 +30,36 @@ func Names(c *pb.Constraint) []string {
 	return names
 }
 
+// Renamed returns the constraint with another name in place of one of its names.
+func Renamed(c *pb.Constraint, from, to string) *pb.Constraint {
+	if !slices.Contains(Names(c), from) {
+		return c
+	}
+	c = proto.CloneOf(c)
+	rename := func(name *string) {
+		if *name == from {
+			*name = to
+		}
+	}
+	for _, set := range sets(c) {
+		for i := range set.Resources {
+			rename(&set.Resources[i])
+		}
+	}
+	if l := c.GetLocation(); l != nil {
+		rename(&l.Resource)
+	}
+	if t := c.GetColocation(); t != nil {
+		rename(&t.Resource)
+		rename(&t.With)
+	}
+	if o := c.GetOrder(); o != nil {
+		rename(&o.First)
+		rename(&o.Then)
+	}
+	return c
+}
+
 // Without returns the constraint without one of its names: out of its sets, if
 // two names are left; nil: there is nothing left to constrain.
 func Without(c *pb.Constraint, name string) *pb.Constraint {

@@ -90,3 +90,22 @@ func TestAConstraintLosesANameOrItself(t *testing.T) {
 		}
 	}
 }
+
+func TestAConstraintNamesAnotherInPlaceOfOne(t *testing.T) {
+	for _, tt := range []struct{ constraint, want string }{
+		{`location{resource:"a"}`, "A"},
+		{`colocation{resource:"b" with:"a"}`, "b A"},
+		{`order{first:"a" then:"b"}`, "A b"},
+		{`order{sets{resources:["b","a"]} sets{resources:"c"}}`, "b A c"},
+		{`order{first:"c" then:"b"}`, "c b"},
+	} {
+		c := read(t, tt.constraint)
+		before := slices.Clone(constraint.Names(c))
+		if got := strings.Join(constraint.Names(constraint.Renamed(c, "a", "A")), " "); got != tt.want {
+			t.Errorf("%s with A in place of a names %q, want %q", tt.constraint, got, tt.want)
+		}
+		if !slices.Equal(before, constraint.Names(c)) {
+			t.Errorf("%s was changed itself", tt.constraint)
+		}
+	}
+}

@@ -94,6 +94,10 @@ func settings(c *pb.Configuration) map[string]string {
 		s["group "+g.GetId()] = strings.Join(g.GetMembers(), ", ")
 		add(s, "group "+g.GetId()+" meta ", g.GetMeta())
 	}
+	for _, clone := range c.GetClones() {
+		s["clone "+clone.GetId()] = clone.GetMember()
+		add(s, "clone "+clone.GetId()+" meta ", clone.GetMeta())
+	}
 	for _, k := range c.GetConstraints() {
 		s["constraint "+k.GetId()] = constraintText(k)
 	}

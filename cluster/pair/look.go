@@ -67,8 +67,8 @@ func (d *Driver) open(st *pb.State, epoch uint64, held bool) []string {
 }
 
 func (d *Driver) owns(st *pb.State, resource string, epoch uint64) bool {
-	a := state.AssignmentOf(st, resource)
-	return a != nil && a.Node == d.Self && a.Epoch == epoch
+	a := state.AssignmentAt(st, resource, d.Self)
+	return a != nil && a.Epoch == epoch
 }
 
 // idle reports whether nobody owns a resource and it is known to be stopped on

@@ -12,11 +12,14 @@ import (
 func (d *draft) moveResource(m *pb.MoveResource) (string, error) {
 	var move *pb.Move
 	said := fmt.Sprintf("%s moved to %s", m.Id, m.Node)
-	switch n := NodeByName(d.State, m.Node); {
+	switch n, c := NodeByName(d.State, m.Node), d.cloneAt(m.Id); {
 	case m.Clear && m.Node != "":
 		return "", refuse(Invalid, "node", "", "a move is forgotten for every node at once")
 	case m.Clear:
 		said = fmt.Sprintf("move of %s forgotten", m.Id)
+	case c != nil:
+		return "", refuse(Precondition, "resource", "use a location constraint on "+c.Id+", or `resource ban`",
+			"%s is a clone, which runs on several nodes", c.Id)
 	case n == nil:
 		return "", d.noSuchNode(m.Node)
 	case n.Role == pb.Role_ROLE_WITNESS:
@@ -25,6 +28,14 @@ func (d *draft) moveResource(m *pb.MoveResource) (string, error) {
 		move = &pb.Move{Node: m.Node, At: d.at}
 	}
 	return said, d.changeMembers(m.Id, func(r *pb.Resource) { r.Move = move })
+}
+
+// cloneAt returns the clone of an id, or that the id is in.
+func (d *draft) cloneAt(id string) *pb.Clone {
+	if c := CloneByID(d.State, id); c != nil {
+		return c
+	}
+	return CloneOf(d.State, id)
 }
 
 // restartResource asks for a resource, or all members of a group, to be stopped and started.

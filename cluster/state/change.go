@@ -22,6 +22,9 @@ func (d *draft) change(c *pb.Change) error {
 		}
 		said = append(said, text)
 	}
+	if err := d.checkClones(); err != nil {
+		return err
+	}
 	if now := targetInside(d.State); now != "" && now != inside {
 		return refuse(Precondition, "property quorum.ping", "name hosts outside of the cluster, such as the router", "%s", now)
 	}
@@ -61,6 +64,10 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 		return d.restartResource(kind.RestartResource.GetId())
 	case *pb.Edit_ReplaceConfiguration:
 		return d.replaceConfiguration(kind.ReplaceConfiguration)
+	case *pb.Edit_CloneResource:
+		return d.cloneResource(kind.CloneResource.GetClone())
+	case *pb.Edit_UncloneResource:
+		return d.uncloneResource(kind.UncloneResource.GetId())
 	default:
 		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
 	}

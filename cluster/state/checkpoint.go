@@ -49,6 +49,7 @@ func narrow(before, after *pb.State) (b, a *pb.State) {
 	b.Nodes, a.Nodes = unshared(before.Nodes, after.Nodes)
 	b.Resources, a.Resources = unshared(before.Resources, after.Resources)
 	b.Groups, a.Groups = unshared(before.Groups, after.Groups)
+	b.Clones, a.Clones = unshared(before.Clones, after.Clones)
 	b.Constraints, a.Constraints = unshared(before.Constraints, after.Constraints)
 	return b, a
 }

@@ -88,6 +88,37 @@ func oneOf(words ...string) func(string) (string, error) {
 	}
 }
 
+// What clones cannot be told yet. Instances are told apart by their nodes, and
+// agents know nothing of other instances: that is for scripts with the OCF API,
+// which no version so far can run.
+
+func checkCloneNodeMax(s string) (string, error) {
+	if strings.TrimSpace(s) != "1" {
+		return "", fmt.Errorf("%q is not available in this version, in which a node runs one instance of a clone; use 1", s)
+	}
+	return "1", nil
+}
+
+func checkGloballyUnique(s string) (string, error) {
+	return checkFalse(s, "no agent of this version can tell instances apart by a number")
+}
+
+func checkNotify(s string) (string, error) {
+	return checkFalse(s, "no agent of this version can be told of other instances")
+}
+
+func checkPromotable(s string) (string, error) {
+	return checkFalse(s, "no agent of this version can be promoted")
+}
+
+func checkFalse(s, why string) (string, error) {
+	yes, err := ParseBool(s)
+	if err == nil && yes {
+		err = fmt.Errorf("%s; use false", why)
+	}
+	return "false", err
+}
+
 // checkOnly accepts what this version does anyway, so that lines from tutorials
 // stand as they are; what it would have to obey and does not is refused.
 func checkOnly(values ...string) func(string) (string, error) {

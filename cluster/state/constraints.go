@@ -48,9 +48,13 @@ func (d *draft) checkConstraint(c *pb.Constraint) error {
 	}
 }
 
-// checkNamed refuses what is no group and no resource that stays.
+// checkNamed refuses what is no clone, no group and no resource that stays, and
+// what is part of a clone.
 func (d *draft) checkNamed(id string) error {
-	if GroupByID(d.State, id) != nil {
+	if c := CloneOf(d.State, id); c != nil {
+		return refuse(Invalid, "resource", "name "+c.Id, "%s is part of clone %s", id, c.Id)
+	}
+	if GroupByID(d.State, id) != nil || CloneByID(d.State, id) != nil {
 		return nil
 	}
 	_, err := d.present(id)
@@ -137,8 +141,8 @@ func (d *draft) deleteConstraint(id string) (string, error) {
 	return "constraint deleted: " + describeConstraint(c), nil
 }
 
-// dropConstraintsOn drops a resource or a group out of the constraints that name
-// it, and those that are left with nothing to say.
+// dropConstraintsOn drops a resource, group or clone out of the constraints that
+// name it, and those that are left with nothing to say.
 func (d *draft) dropConstraintsOn(id string) {
 	d.Constraints = rewrite(d.Constraints, func(c *pb.Constraint) *pb.Constraint { return constraint.Without(c, id) })
 }

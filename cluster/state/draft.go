@@ -118,21 +118,25 @@ func (d *draft) putGroup(g *pb.Group) {
 	d.Groups = put(d.Groups, g.Id, byID, g)
 }
 
+func (d *draft) putClone(c *pb.Clone) {
+	d.Clones = put(d.Clones, c.Id, byID, c)
+}
+
 func (d *draft) putConstraint(c *pb.Constraint) {
 	d.Constraints = put(d.Constraints, c.Id, byID, c)
 }
 
 func (d *draft) putAssignment(a *pb.Assignment) {
-	d.Assignments = put(d.Assignments, a.Resource, byResource, a)
+	d.Assignments = put(d.Assignments, place{a.Resource, a.Node}, byOwner, a)
 }
 
 func (d *draft) putInstance(i *pb.Instance) {
 	d.Instances = put(d.Instances, place{i.Resource, i.Node}, byPlace, i)
 }
 
-// dropAssignment ends the ownership of a resource.
-func (d *draft) dropAssignment(resource string) {
-	d.Assignments = without(d.Assignments, func(a *pb.Assignment) bool { return a.Resource == resource })
+// dropAssignment ends one right to a resource.
+func (d *draft) dropAssignment(number uint64) {
+	d.Assignments = without(d.Assignments, func(a *pb.Assignment) bool { return a.Number == number })
 }
 
 // record adds an event, with its id, time and index filled in.
@@ -175,22 +179,23 @@ func (d *draft) idle(resource string) bool {
 	if slices.ContainsFunc(d.Operations, func(o *pb.Operation) bool { return o.Resource == resource }) {
 		return false
 	}
-	return d.maybeActive(resource, "") == nil
+	return len(d.maybeActive(resource)) == 0
 }
 
-// maybeActive returns the first instance of a resource that is not known to be
-// stopped on an admitted node other than the given one.
-func (d *draft) maybeActive(resource, except string) *pb.Instance {
+// maybeActive returns the instances of a resource that are not known to be
+// stopped, on admitted nodes.
+func (d *draft) maybeActive(resource string) []*pb.Instance {
+	var list []*pb.Instance
 	from, _ := slices.BinarySearchFunc(d.Instances, place{resource, ""}, byPlace)
 	for _, i := range d.Instances[from:] {
 		if i.Resource != resource {
-			return nil
+			break
 		}
-		if i.Node != except && i.State != pb.InstanceState_INSTANCE_STATE_STOPPED && d.admitted(i.Node) {
-			return i
+		if i.State != pb.InstanceState_INSTANCE_STATE_STOPPED && d.admitted(i.Node) {
+			list = append(list, i)
 		}
 	}
-	return nil
+	return list
 }
 
 func (d *draft) admitted(node string) bool {

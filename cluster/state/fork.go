@@ -105,7 +105,7 @@ func (d *draft) addFork(f *pb.Fork) {
 func Configuration(s *pb.State) *pb.Configuration {
 	c := &pb.Configuration{
 		Properties: s.GetProperties(), ResourceDefaults: s.GetResourceDefaults(), OperationDefaults: s.GetOperationDefaults(),
-		Groups: s.GetGroups(), Constraints: s.GetConstraints(),
+		Groups: s.GetGroups(), Clones: s.GetClones(), Constraints: s.GetConstraints(),
 	}
 	for _, n := range s.GetNodes() {
 		c.Nodes = append(c.Nodes, &pb.NodeConfiguration{

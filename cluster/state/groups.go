@@ -17,6 +17,7 @@ func (d *draft) setMembers(g *pb.Group, members []string) {
 	}
 	d.Groups = without(d.Groups, func(other *pb.Group) bool { return other.Id == g.Id })
 	d.dropConstraintsOn(g.Id)
+	d.dropCloneOf(g.Id)
 }
 
 // addToGroup makes resources members, in the order given. They leave the group
@@ -60,6 +61,9 @@ func (d *draft) checkAddition(a *pb.AddToGroup) error {
 	for i, id := range a.Resources {
 		if GroupByID(d.State, id) != nil {
 			return refuse(Invalid, "resources", "name its members", "%s is a group itself", id)
+		}
+		if c := CloneOf(d.State, id); c.GetMember() == id {
+			return refuse(Invalid, "resources", "dissolve the clone first with `resource unclone "+c.Id+"`", "%s is cloned as %s", id, c.Id)
 		}
 		if _, err := d.present(id); err != nil {
 			return err

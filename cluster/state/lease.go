@@ -233,12 +233,17 @@ func Lapse(s *pb.State, resource string) time.Duration {
 }
 
 // orphan makes a gone node the owner of what may run there unowned, so that its
-// time must pass as well. Of two gone nodes the later one counts: its time ends
-// last.
+// time must pass as well. Of two gone nodes the later one counts, as its time ends
+// last; of a clone each.
 func (d *draft) orphan(resource string, n *pb.Node) {
-	a := AssignmentOf(d.State, resource)
-	if a != nil && (a.Node == n.Id || !a.Orphaned) {
-		return
+	cloned := CloneOf(d.State, resource) != nil
+	for _, a := range AssignmentsOf(d.State, resource) {
+		switch {
+		case a.Node == n.Id, !a.Orphaned && !cloned:
+			return
+		case !cloned:
+			d.dropAssignment(a.Number)
+		}
 	}
 	d.LastAssignment++
 	d.putAssignment(&pb.Assignment{
@@ -249,9 +254,9 @@ func (d *draft) orphan(resource string, n *pb.Node) {
 // free ends an orphaned assignment. The leader's clock, or a fencing device,
 // says when.
 func (d *draft) free(f *pb.Free) error {
-	a := AssignmentOf(d.State, f.Resource)
+	a := d.numbered(f.Resource, f.Number)
 	switch {
-	case a == nil || a.Number != f.Number:
+	case a == nil:
 		return refuse(Stale, "assignment", "", "%s is not owned under assignment %d", f.Resource, f.Number)
 	case !a.Orphaned:
 		return refuse(Precondition, "assignment", "stop it there", "%s has a live owner, %s", f.Resource, NodeName(d.State, a.Node))
@@ -259,11 +264,21 @@ func (d *draft) free(f *pb.Free) error {
 		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `resource cleanup "+f.Resource+"`",
 			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))
 	}
-	d.dropAssignment(f.Resource)
+	d.dropAssignment(a.Number)
 	d.record(&pb.Event{
 		Kind: "freed", Node: NodeName(d.State, a.Node), Resource: f.Resource, Severity: pb.Severity_SEVERITY_INFO,
 		Text: fmt.Sprintf("%s may start elsewhere: %s", f.Resource, f.Reason),
 	})
+	return nil
+}
+
+// numbered returns a resource's assignment of a number.
+func (d *draft) numbered(resource string, number uint64) *pb.Assignment {
+	for _, a := range AssignmentsOf(d.State, resource) {
+		if a.Number == number {
+			return a
+		}
+	}
 	return nil
 }
 

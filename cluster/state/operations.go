@@ -70,8 +70,9 @@ func (d *draft) intendKind(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 }
 
 // intendStart makes a node the owner of a resource. It is the last line of
-// defence of S1 and S4: nobody owns the resource, and on every other admitted
-// node it is known to be stopped, with nothing under way that could start it.
+// defence of S1 and S4: on fewer other nodes than may run it at once the resource
+// is owned, not known to be stopped, or about to change; of one that is not cloned
+// on none.
 func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 	if n.Role == pb.Role_ROLE_WITNESS {
 		return refuse(Precondition, "node", "", "%s is a witness, which hosts nothing", n.Name)
@@ -79,17 +80,14 @@ func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 	if r.Deleting {
 		return refuse(Precondition, "resource", "", "%s is being deleted", r.Id)
 	}
-	if a := AssignmentOf(d.State, r.Id); a != nil {
-		return refuse(Precondition, "assignment", "stop it there first", "%s owns %s", NodeName(d.State, a.Node), r.Id)
+	if a := AssignmentAt(d.State, r.Id, n.Id); a != nil {
+		return d.refuseOwned(a)
 	}
-	if i := d.maybeActive(r.Id, n.Id); i != nil {
-		return refuse(Precondition, "resource", "probe or stop it there first", "%s is %s on %s", r.Id, stateName(i.State), NodeName(d.State, i.Node))
-	}
-	for _, other := range d.Operations {
-		if other.Resource == r.Id && changes(other.Kind) && d.admitted(other.Node) {
-			return refuse(Precondition, "operation", "wait for its result", "a %s of %s on %s is under way",
-				kindName(other.Kind), r.Id, NodeName(d.State, other.Node))
-		}
+	switch others, most := d.elsewhere(r.Id, n.Id), Copies(d.State, r.Id); {
+	case most == 0:
+		return refuse(Precondition, "resource", "", "%s may run on no node, as its clone-max is 0", r.Id)
+	case len(others) >= most:
+		return others[0]
 	}
 	if r.Move != nil && r.Move.Node != n.Name {
 		d.putResource(with(r, func(r *pb.Resource) { r.Move = nil })) // its node could not run it: the wish is over
@@ -100,10 +98,41 @@ func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 	return nil
 }
 
+func (d *draft) refuseOwned(a *pb.Assignment) error {
+	return refuse(Precondition, "assignment", "stop it there first", "%s owns %s", NodeName(d.State, a.Node), a.Resource)
+}
+
+// elsewhere returns why a resource may run, or be about to, on each other node
+// than the given one: who owns it first.
+func (d *draft) elsewhere(resource, except string) []error {
+	var list []error
+	counted := map[string]bool{except: true}
+	count := func(node string, why error) {
+		if !counted[node] {
+			counted[node] = true
+			list = append(list, why)
+		}
+	}
+	for _, a := range AssignmentsOf(d.State, resource) {
+		count(a.Node, d.refuseOwned(a))
+	}
+	for _, i := range d.maybeActive(resource) {
+		count(i.Node, refuse(Precondition, "resource", "probe or stop it there first", "%s is %s on %s",
+			resource, stateName(i.State), NodeName(d.State, i.Node)))
+	}
+	for _, o := range d.Operations {
+		if o.Resource == resource && changes(o.Kind) && d.admitted(o.Node) {
+			count(o.Node, refuse(Precondition, "operation", "wait for its result", "a %s of %s on %s is under way",
+				kindName(o.Kind), resource, NodeName(d.State, o.Node)))
+		}
+	}
+	return list
+}
+
 // ownedBy returns the assignment under which the operation's node owns its resource.
 func (d *draft) ownedBy(o *pb.Operation) *pb.Assignment {
-	a := AssignmentOf(d.State, o.Resource)
-	if a == nil || a.Node != o.Node || a.Orphaned {
+	a := AssignmentAt(d.State, o.Resource, o.Node)
+	if a.GetOrphaned() {
 		return nil
 	}
 	return a

@@ -22,6 +22,10 @@ const (
 	ofCluster    = pb.OptionScope_OPTION_SCOPE_CLUSTER
 	ofResources  = pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS
 	ofOperations = pb.OptionScope_OPTION_SCOPE_OPERATION_DEFAULTS
+
+	// ofClones has what clones take beside what resources do. It has no defaults
+	// that people could set.
+	ofClones pb.OptionScope = -1
 )
 
 // options are all names that may be set, by scope, sorted. What is not here is
@@ -53,6 +57,15 @@ var options = map[pb.OptionScope][]Option{
 		{"priority", "0", "score", "which resources run first where not all can", checkScore},
 		{"resource-stickiness", "0", "score", "how much it prefers to stay where it is", checkScore},
 		{"target-role", "Started", "Started, Stopped", "what the cluster shall keep it", checkTargetRole},
+	},
+	ofClones: {
+		{"clone-max", "INFINITY", "count", "on how many nodes it runs at once; INFINITY: on all", checkCount},
+		{"clone-node-max", "1", "1", "how many instances a node runs", checkCloneNodeMax},
+		{"globally-unique", "false", "false", "whether instances are told apart by a number", checkGloballyUnique},
+		{"interleave", "false", "boolean", "what is ordered after another clone waits for its instance on the same node alone", checkBool},
+		{"notify", "false", "false", "whether agents are told of other instances", checkNotify},
+		{"ordered", "false", "boolean", "instances start one after the other", checkBool},
+		{"promotable", "false", "false", "whether instances are promoted", checkPromotable},
 	},
 	ofOperations: {
 		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
@@ -98,11 +111,11 @@ func RestartLease(s *pb.State) time.Duration {
 	return d
 }
 
-// Meta returns a meta attribute of a resource: its own, its group's, the
-// cluster's default for resources, or ours.
+// Meta returns a meta attribute of a resource: its own, its group's, its clone's,
+// the cluster's default for resources, or ours.
 func Meta(s *pb.State, resource, name string) string {
 	for _, from := range []map[string]string{
-		ResourceByID(s, resource).GetMeta(), GroupOf(s, resource).GetMeta(), s.GetResourceDefaults(),
+		ResourceByID(s, resource).GetMeta(), GroupOf(s, resource).GetMeta(), CloneOf(s, resource).GetMeta(), s.GetResourceDefaults(),
 	} {
 		if v, ok := from[name]; ok {
 			return v

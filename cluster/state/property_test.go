@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ type history struct {
 
 // rights is the naive judge of S1: who may be serving a resource, by what the
 // log told the nodes, whatever the state says. It knows nothing of assignments.
-type rights map[string]string // node, by resource
+type rights map[string]map[string]bool // nodes, by resource
 
 // TestHistories applies random logs and checks what must hold of every state,
 // and of every replica.
@@ -72,7 +73,7 @@ func (h *history) step(t *rapid.T) {
 
 var (
 	someNodes     = []string{"a", "b", "c", "d", "e", "z"}
-	someResources = []string{"vip", "db", "r1", "r2", "g1", "none"}
+	someResources = []string{"vip", "db", "r1", "r2", "g1", "vip-clone", "db-clone", "g1-clone", "none"}
 )
 
 // draw makes a random command in the words of the scripts. Most of them fit
@@ -92,7 +93,7 @@ func (h *history) draw(t *rapid.T) string {
 	switch kind := pick([]string{
 		"start", "start", "start", "start", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
 		"admit", "gone", "gone", "electorate", "confirm", "confirm all", "confirm all", "put", "remove",
-		"create", "create", "delete", "cleanup", "group", "ungroup", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
+		"create", "create", "delete", "cleanup", "group", "ungroup", "clone", "clone", "unclone", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
 	}); kind {
 	case "report":
 		return fmt.Sprintf("report %s %s %s", r, n, pick([]string{"done", "failed", "notrunning"}))
@@ -110,6 +111,10 @@ func (h *history) draw(t *rapid.T) string {
 		return fmt.Sprintf("create %s %s %s", r, pick([]string{"", "lapse=20s"}), pick([]string{"", "group=g1", "group=g2"}))
 	case "group", "ungroup":
 		return fmt.Sprintf("%s %s %s", kind, pick([]string{"g1", "g2"}), r)
+	case "clone":
+		return fmt.Sprintf("clone %s %s", r, pick([]string{"", "", "clone-max=2", "clone-max=1", "clone-max=0"}))
+	case "unclone":
+		return "unclone " + r + pick([]string{"", "-clone"})
 	case "location":
 		return fmt.Sprintf("location %s n%s %s", r, n, pick([]string{"5", "-INFINITY"}))
 	case "colocation":
@@ -128,10 +133,12 @@ func (h *history) draw(t *rapid.T) string {
 	case "property":
 		return "property start-failure-is-fatal=" + pick([]string{"true", "false"})
 	case "meta":
-		return fmt.Sprintf("meta %s failure-timeout=%s", r, pick([]string{"0", "10s"}))
+		return fmt.Sprintf("meta %s %s", r, pick([]string{"failure-timeout=0", "failure-timeout=10s", "clone-max=2", "clone-max=1"}))
 	case "admit", "confirm":
 		return kind + " " + n
-	case "free", "delete", "cleanup", "restart":
+	case "free":
+		return "free " + r + pick([]string{"", " " + n})
+	case "delete", "cleanup", "restart":
 		return kind + " " + r
 	default:
 		return fmt.Sprintf("%s %s %s", kind, r, n)
@@ -176,43 +183,62 @@ func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
 			if o.Kind != pb.OperationKind_OPERATION_KIND_START {
 				continue
 			}
-			if old, held := r[o.Resource]; held && old != o.Node { // a node may adopt what its older epoch left
-				return fmt.Sprintf("%s is started on %s, and %s may serve it", o.Resource, o.Node, old)
+			others := keptOf(r[o.Resource], func(n string) bool { return n != o.Node }) // a node may adopt what its older epoch left
+			if len(others) >= Copies(before, o.Resource) {
+				return fmt.Sprintf("%s is started on %s, and %v may serve it", o.Resource, o.Node, others)
 			}
-			r[o.Resource] = o.Node
+			r.add(o.Resource, o.Node)
 		}
 	case *pb.Command_RecordResult:
 		res := body.RecordResult.Result
 		stopped := res.Kind == pb.OperationKind_OPERATION_KIND_STOP && res.Outcome == pb.Outcome_OUTCOME_DONE
 		never := res.Kind == pb.OperationKind_OPERATION_KIND_START && res.Outcome == pb.Outcome_OUTCOME_REFUSED
 		looked := res.Outcome == pb.Outcome_OUTCOME_NOT_RUNNING &&
-			AssignmentOf(before, res.Resource) == nil
-		if (stopped || never || looked) && r[res.Resource] == res.Node {
-			delete(r, res.Resource)
+			AssignmentAt(before, res.Resource, res.Node) == nil
+		if stopped || never || looked {
+			delete(r[res.Resource], res.Node)
 		}
 	case *pb.Command_NodeGone:
 		r.release(body.NodeGone.Node, func(resource string) bool {
 			return ResourceByID(before, resource).GetTraits().GetLapse().AsDuration() == 0
 		})
 	case *pb.Command_Free:
-		delete(r, body.Free.Resource)
+		if CloneOf(before, body.Free.Resource) == nil { // of two gone nodes the later one counts
+			delete(r, body.Free.Resource)
+		}
+		for _, a := range AssignmentsOf(before, body.Free.Resource) {
+			if a.Number == body.Free.Number {
+				delete(r[a.Resource], a.Node)
+			}
+		}
 	case *pb.Command_RemoveNode: // only by force while anything may run there
 		r.release(body.RemoveNode.Node, func(string) bool { return true })
 	}
-	for resource := range r {
-		if ResourceByID(now, resource) == nil {
-			return fmt.Sprintf("%s is forgotten, and %s may serve it", resource, r[resource])
+	for resource, nodes := range r {
+		if ResourceByID(now, resource) == nil && len(nodes) > 0 {
+			return fmt.Sprintf("%s is forgotten, and %v may serve it", resource, nodes)
 		}
 	}
 	return ""
 }
 
+func (r rights) add(resource, node string) {
+	if r[resource] == nil {
+		r[resource] = map[string]bool{}
+	}
+	r[resource][node] = true
+}
+
 func (r rights) release(node string, falls func(resource string) bool) {
-	for resource, n := range r {
-		if n == node && falls(resource) {
-			delete(r, resource)
+	for resource, nodes := range r {
+		if falls(resource) {
+			delete(nodes, node)
 		}
 	}
+}
+
+func keptOf(set map[string]bool, keep func(string) bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(set)), func(s string) bool { return !keep(s) })
 }
 
 // regressed says what went back that may only go on.
@@ -233,7 +259,7 @@ func regressed(before, now *pb.State) string {
 		}
 	}
 	for _, a := range now.Assignments {
-		old := AssignmentOf(before, a.Resource)
+		old := AssignmentAt(before, a.Resource, a.Node)
 		if (old == nil || old.Number != a.Number) && a.Number <= before.LastAssignment {
 			return fmt.Sprintf("assignment %d of %s was given before", a.Number, a.Resource)
 		}
@@ -265,7 +291,8 @@ func unsorted(s *pb.State) string {
 		rising("resources", keys(s.Resources, (*pb.Resource).GetId)),
 		rising("groups", keys(s.Groups, (*pb.Group).GetId)),
 		rising("constraints", keys(s.Constraints, (*pb.Constraint).GetId)),
-		rising("assignments", keys(s.Assignments, (*pb.Assignment).GetResource)),
+		rising("clones", keys(s.Clones, (*pb.Clone).GetId)),
+		rising("assignments", keys(s.Assignments, func(a *pb.Assignment) string { return a.Resource + " " + a.Node })),
 		rising("instances", keys(s.Instances, func(i *pb.Instance) string { return i.Resource + " " + i.Node })),
 		rising("operations", keys(s.Operations, func(o *pb.Operation) string { return fmt.Sprintf("%20d", o.Id) })),
 		rising("events", keys(s.Events, func(e *pb.Event) string { return fmt.Sprintf("%20d", e.Id) })),
@@ -288,9 +315,13 @@ func keys[T any](list []T, key func(T) string) []string {
 }
 
 // unsoundOwners: a live owner owns under its present epoch, an orphan's node is
-// gone, and every start under way has its assignment.
+// gone, every start under way has its assignment, and what is not cloned has one
+// owner at most.
 func unsoundOwners(s *pb.State) string {
-	for _, a := range s.Assignments {
+	for i, a := range s.Assignments {
+		if i > 0 && s.Assignments[i-1].Resource == a.Resource && CloneOf(s, a.Resource) == nil {
+			return fmt.Sprintf("%s has two owners and is in no clone", a.Resource)
+		}
 		n := NodeByID(s, a.Node)
 		live := n.GetAdmission() == pb.Admission_ADMISSION_ADMITTED && n.Epoch == a.Epoch
 		orphaned := n.GetAdmission() == pb.Admission_ADMISSION_GONE && a.Orphaned
@@ -303,7 +334,7 @@ func unsoundOwners(s *pb.State) string {
 		if n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED || n.Epoch != o.Epoch || ResourceByID(s, o.Resource) == nil || o.Id > s.LastOperation {
 			return fmt.Sprintf("the operation %v does not fit its node %v", o, n)
 		}
-		if o.Kind == pb.OperationKind_OPERATION_KIND_START && AssignmentOf(s, o.Resource).GetNumber() != o.Assignment {
+		if o.Kind == pb.OperationKind_OPERATION_KIND_START && AssignmentAt(s, o.Resource, o.Node).GetNumber() != o.Assignment {
 			return fmt.Sprintf("the start %v lost its assignment", o)
 		}
 		if OperationOn(s, o.Resource, o.Node).Id != o.Id {
@@ -324,7 +355,8 @@ func unsoundInstances(s *pb.State) string {
 	return ""
 }
 
-// dangling: names lead somewhere, and each resource is in one group at most.
+// dangling: names lead somewhere, each resource is in one group at most, each
+// resource and group in one clone, and no constraint names what is in a clone.
 func dangling(s *pb.State) string {
 	in := make(map[string]string)
 	for _, g := range s.Groups {
@@ -338,13 +370,18 @@ func dangling(s *pb.State) string {
 			in[m] = g.Id
 		}
 	}
+	for _, c := range s.Clones {
+		if Members(s, c.Member) == nil || CloneByID(s, c.Member) != nil || GroupOf(s, c.Member) != nil || CloneOf(s, c.Member) != c || Members(s, c.Id) == nil {
+			return fmt.Sprintf("clone %v is of nothing that can be cloned", c)
+		}
+	}
 	for _, c := range s.Constraints {
 		names := constraint.Names(c)
 		if sets := len(c.GetColocation().GetSets()) + len(c.GetOrder().GetSets()); len(names) == 0 || sets > 0 && len(names) < 2 {
 			return fmt.Sprintf("constraint %v has nothing to say", c)
 		}
 		for _, id := range names {
-			if Members(s, id) == nil {
+			if Members(s, id) == nil || CloneOf(s, id) != nil {
 				return fmt.Sprintf("constraint %v names nothing", c)
 			}
 		}

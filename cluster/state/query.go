@@ -54,9 +54,33 @@ func GroupOf(s *pb.State, resource string) *pb.Group {
 	return nil
 }
 
+// CloneByID returns a clone.
+func CloneByID(s *pb.State, id string) *pb.Clone {
+	return get(s.GetClones(), id, byID)
+}
+
+// CloneOf returns the clone that a resource or group is in, if only through its
+// group.
+func CloneOf(s *pb.State, id string) *pb.Clone {
+	if len(s.GetClones()) == 0 {
+		return nil
+	}
+	group := GroupOf(s, id).GetId()
+	for _, c := range s.Clones {
+		if c.Member == id || group != "" && c.Member == group {
+			return c
+		}
+	}
+	return nil
+}
+
 // Members returns the ids of a group's members in start order, or the id of a
-// resource alone; nil when there is neither.
+// resource alone; of a clone those of what it multiplies; nil when there is none
+// of them.
 func Members(s *pb.State, id string) []string {
+	if c := CloneByID(s, id); c != nil {
+		id = c.Member
+	}
 	if g := GroupByID(s, id); g != nil {
 		return g.Members
 	}
@@ -71,9 +95,28 @@ func ConstraintByID(s *pb.State, id string) *pb.Constraint {
 	return get(s.GetConstraints(), id, byID)
 }
 
-// AssignmentOf returns who owns a resource.
+// AssignmentOf returns who owns a resource; of a cloned one, the first who does.
 func AssignmentOf(s *pb.State, resource string) *pb.Assignment {
-	return get(s.GetAssignments(), resource, byResource)
+	if list := AssignmentsOf(s, resource); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}
+
+// AssignmentsOf returns all who own a resource: several only of a cloned one.
+func AssignmentsOf(s *pb.State, resource string) []*pb.Assignment {
+	list := s.GetAssignments()
+	from, _ := slices.BinarySearchFunc(list, place{resource, ""}, byOwner)
+	to := from
+	for to < len(list) && list[to].Resource == resource {
+		to++
+	}
+	return list[from:to]
+}
+
+// AssignmentAt returns the right of a node to a resource.
+func AssignmentAt(s *pb.State, resource, node string) *pb.Assignment {
+	return get(s.GetAssignments(), place{resource, node}, byOwner)
 }
 
 // InstanceOf returns what is known of a resource on a node. Nil means that
@@ -103,14 +146,16 @@ func Votes(s *pb.State, node string) bool {
 	return slices.Contains(s.GetElectorate().GetVoters(), node)
 }
 
-// place is the key of an instance.
+// place is the key of an assignment and of an instance.
 type place struct{ resource, node string }
 
 func byID[T interface{ GetId() string }](e T, id string) int { return strings.Compare(e.GetId(), id) }
 
 func byName(n *pb.Node, name string) int { return strings.Compare(n.Name, name) }
 
-func byResource(a *pb.Assignment, resource string) int { return strings.Compare(a.Resource, resource) }
+func byOwner(a *pb.Assignment, p place) int {
+	return cmp.Or(strings.Compare(a.Resource, p.resource), strings.Compare(a.Node, p.node))
+}
 
 func byNumber(o *pb.Operation, id uint64) int { return cmp.Compare(o.Id, id) }
 

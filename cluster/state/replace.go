@@ -17,7 +17,7 @@ func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error)
 	}
 	d.Constraints = nil // before the resources, so that none of them holds on to one
 	for _, replace := range []func(*pb.Configuration) error{
-		d.replaceOptions, d.replaceNodes, d.replaceResources, d.replaceGroups, d.replaceConstraints,
+		d.replaceOptions, d.replaceNodes, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints,
 	} {
 		if err := replace(c); err != nil {
 			return "", err
@@ -71,8 +71,8 @@ func (d *draft) replaceNodes(c *pb.Configuration) error {
 	return nil
 }
 
-// replaceResources deletes, changes and adds resources. All groups are given up
-// for the given ones, after the deletions.
+// replaceResources deletes, changes and adds resources. All groups and clones are
+// given up for the given ones, after the deletions.
 func (d *draft) replaceResources(c *pb.Configuration) error {
 	given := make(map[string]bool, len(c.Resources))
 	for _, r := range c.Resources {
@@ -88,7 +88,7 @@ func (d *draft) replaceResources(c *pb.Configuration) error {
 			}
 		}
 	}
-	d.Groups = nil
+	d.Groups, d.Clones = nil, nil
 	for _, r := range c.Resources {
 		if err := d.replaceResource(r); err != nil {
 			return err
@@ -143,6 +143,15 @@ func (d *draft) replaceGroups(c *pb.Configuration) error {
 			return err
 		}
 		d.putGroup(with(GroupByID(d.State, g.Id), func(g *pb.Group) { g.Meta = meta }))
+	}
+	return nil
+}
+
+func (d *draft) replaceClones(c *pb.Configuration) error {
+	for _, given := range c.Clones {
+		if _, err := d.cloneResource(given); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (d *draft) createResource(c *pb.CreateResource) (string, error) {
 	return said + "; " + more, err
 }
 
-// checkFree refuses an id that a resource or a group has.
+// checkFree refuses an id that a resource, a group or a clone has.
 func (d *draft) checkFree(field, id string) error {
 	switch r := ResourceByID(d.State, id); {
 	case r.GetDeleting():
@@ -48,6 +48,8 @@ func (d *draft) checkFree(field, id string) error {
 		return refuse(Exists, field, "choose another", "there is a resource %s already", id)
 	case GroupByID(d.State, id) != nil:
 		return refuse(Exists, field, "choose another", "there is a group %s already", id)
+	case CloneByID(d.State, id) != nil:
+		return refuse(Exists, field, "choose another", "there is a clone %s already", id)
 	default:
 		return nil
 	}
@@ -121,6 +123,9 @@ func sameOperation(a, b *pb.OperationSpec) bool {
 func (d *draft) updateResource(u *pb.UpdateResource) (string, error) {
 	if g := GroupByID(d.State, u.Id); g != nil {
 		return d.updateGroup(g, u)
+	}
+	if c := CloneByID(d.State, u.Id); c != nil {
+		return d.updateClone(c, u)
 	}
 	old, err := d.present(u.Id)
 	if err != nil {
@@ -204,6 +209,9 @@ func (d *draft) noSuchResource(field, id string) error {
 	for _, g := range d.Groups {
 		known = append(known, g.Id)
 	}
+	for _, c := range d.Clones {
+		known = append(known, c.Id)
+	}
 	return refuse(NotFound, field, suggest(id, known), "there is no resource or group %q", id)
 }
 
@@ -267,14 +275,18 @@ func describeResourceUpdate(u *pb.UpdateResource) string {
 	return strings.Join(said, "; ")
 }
 
-// deleteResource deletes a resource, or a group with its members. What may run
-// is stopped first and then removed; constraints go at once.
+// deleteResource deletes a resource, a group with its members, or a clone with all
+// that is in it. What may run is stopped first and then removed, and a clone with
+// it; constraints go at once.
 func (d *draft) deleteResource(del *pb.DeleteResource) (string, error) {
 	members := Members(d.State, del.Id)
 	if members == nil {
 		return "", d.noSuchResource("resource", del.Id)
 	}
 	d.dropConstraintsOn(del.Id)
+	if c := CloneOf(d.State, del.Id); c.GetMember() == del.Id {
+		d.dropConstraintsOn(c.GetId())
+	}
 	for _, id := range members {
 		d.dropConstraintsOn(id)
 		if d.idle(id) {
@@ -299,6 +311,7 @@ func (d *draft) removeResource(id string) {
 		})
 	})
 	d.dropConstraintsOn(id)
+	d.dropCloneOf(id)
 	if g := GroupOf(d.State, id); g != nil {
 		d.setMembers(g, minus(g.Members, []string{id}))
 	}

@@ -195,7 +195,7 @@ func (d *draft) stopped(i *pb.Instance) {
 // endOwnership ends the right that the operation gave or revoked. A newer one stays.
 func (d *draft) endOwnership(o *pb.Operation) {
 	if a := d.ownedBy(o); a != nil && a.Number == o.Assignment {
-		d.dropAssignment(o.Resource)
+		d.dropAssignment(a.Number)
 	}
 }
 

@@ -158,12 +158,19 @@ func (c *cluster) command(words []string) *pb.Command {
 	case "report":
 		return c.report(words)
 	case "free":
-		return &pb.Command{Body: &pb.Command_Free{Free: &pb.Free{
-			Resource: arg(1), Number: AssignmentOf(c.state(), arg(1)).GetNumber(), Reason: "its time is over",
-		}}}
+		return c.free(arg(1), arg(2))
 	default:
 		return change(c.edit(words))
 	}
+}
+
+// free reads "RESOURCE [NODE]"; the node may be left out of what has one owner.
+func (c *cluster) free(resource, node string) *pb.Command {
+	a := AssignmentOf(c.state(), resource)
+	if node != "" {
+		a = AssignmentAt(c.state(), resource, node)
+	}
+	return &pb.Command{Body: &pb.Command_Free{Free: &pb.Free{Resource: resource, Number: a.GetNumber(), Reason: "its time is over"}}}
 }
 
 // edit makes an edit of words.
@@ -180,6 +187,15 @@ func (c *cluster) edit(words []string) *pb.Edit {
 		return &pb.Edit{Kind: &pb.Edit_AddToGroup{AddToGroup: &pb.AddToGroup{Group: words[1], Resources: words[2:]}}}
 	case "ungroup":
 		return &pb.Edit{Kind: &pb.Edit_RemoveFromGroup{RemoveFromGroup: &pb.RemoveFromGroup{Group: words[1], Resources: words[2:]}}}
+	case "clone": // MEMBER [NAME=VALUE]
+		clone := &pb.Clone{Member: words[1], Meta: map[string]string{}}
+		for _, w := range words[2:] {
+			name, value, _ := strings.Cut(w, "=")
+			clone.Meta[name] = value
+		}
+		return &pb.Edit{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: clone}}}
+	case "unclone":
+		return &pb.Edit{Kind: &pb.Edit_UncloneResource{UncloneResource: &pb.UncloneResource{Id: words[1]}}}
 	case "location", "colocation", "order":
 		return createConstraint(words...)
 	case "unconstrain":
@@ -382,7 +398,7 @@ func (c *cluster) result(words []string) *pb.Command {
 func (c *cluster) report(words []string) *pb.Command {
 	r := &pb.Result{
 		Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: words[1], Node: words[2], Epoch: c.epoch(words[2]),
-		Assignment: AssignmentOf(c.state(), words[1]).GetNumber(), Outcome: outcomes[words[3]], Error: "because",
+		Assignment: AssignmentAt(c.state(), words[1], words[2]).GetNumber(), Outcome: outcomes[words[3]], Error: "because",
 	}
 	if len(words) > 4 {
 		c.scan(words[4], &r.Assignment)
@@ -395,7 +411,8 @@ func record(r *pb.Result) *pb.Command {
 }
 
 // summary tells of each resource who owns it and what is known of it where, in
-// one line: "db owned by a#1 revoking: a failed 1, b stopped".
+// one line: "db owned by a#1 revoking: a failed 1, b stopped". Of a clone it names
+// all owners.
 func summary(s *pb.State) string {
 	var out strings.Builder
 	for _, r := range s.Resources {
@@ -403,7 +420,7 @@ func summary(s *pb.State) string {
 		if r.Deleting {
 			out.WriteString(" deleting")
 		}
-		if a := AssignmentOf(s, r.Id); a != nil {
+		for _, a := range AssignmentsOf(s, r.Id) {
 			fmt.Fprintf(&out, " owned by %s#%d", a.Node, a.Number)
 			if a.Revoking {
 				out.WriteString(" revoking")

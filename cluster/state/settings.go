@@ -19,7 +19,7 @@ func canonical(scope pb.OptionScope, name, value string) (string, string, error)
 		}
 		return a.name, v, nil
 	}
-	for _, o := range options[scope] {
+	for _, o := range optionsOf(scope) {
 		if o.Name == name {
 			v, err := o.check(value)
 			if err != nil {
@@ -31,6 +31,14 @@ func canonical(scope pb.OptionScope, name, value string) (string, string, error)
 	return "", "", unknownOption(scope, name)
 }
 
+// optionsOf returns what may be set in a scope: on clones, too, what resources take.
+func optionsOf(scope pb.OptionScope) []Option {
+	if scope == ofClones {
+		return slices.Concat(options[ofClones], options[ofResources])
+	}
+	return options[scope]
+}
+
 // asRefusal splits the fix off a parser's error.
 func asRefusal(field string, err error) error {
 	problem, fix, _ := strings.Cut(err.Error(), "; ")
@@ -40,11 +48,11 @@ func asRefusal(field string, err error) error {
 // unknownOption refuses a name; where it belongs elsewhere it says so.
 func unknownOption(scope pb.OptionScope, name string) error {
 	var known []string
-	for _, o := range options[scope] {
+	for _, o := range optionsOf(scope) {
 		known = append(known, o.Name)
 	}
 	fix := suggest(name, append(known, slices.Sorted(maps.Keys(aliases[scope]))...))
-	for _, other := range []pb.OptionScope{ofCluster, ofResources, ofOperations} {
+	for _, other := range []pb.OptionScope{ofCluster, ofResources, ofOperations, ofClones} {
 		if fallback(other, name) != "" {
 			fix = fmt.Sprintf("%s is a %s", name, scopeWord(other))
 		}
@@ -61,6 +69,8 @@ func scopeWord(scope pb.OptionScope) string {
 		return "property"
 	case ofResources:
 		return "meta attribute"
+	case ofClones:
+		return "meta attribute of clones"
 	default:
 		return "operation option"
 	}
@@ -89,7 +99,7 @@ func canonicalNames(scope pb.OptionScope, given []string) ([]string, error) {
 		if a, ok := aliases[scope][name]; ok {
 			name = a.name
 		}
-		if !slices.ContainsFunc(options[scope], func(o Option) bool { return o.Name == name }) {
+		if !slices.ContainsFunc(optionsOf(scope), func(o Option) bool { return o.Name == name }) {
 			return nil, unknownOption(scope, name)
 		}
 		out = append(out, name)

@@ -85,9 +85,14 @@ func SupposeFailed(s *pb.State, resource, where string, at time.Time) (*pb.State
 	d := supposed(s, at)
 	r := ResourceByID(s, resource)
 	a := AssignmentOf(s, resource)
+	if n := NodeByName(s, where); n != nil {
+		a = AssignmentAt(s, resource, n.Id)
+	}
 	switch {
 	case GroupByID(s, resource) != nil:
 		return nil, refuse(Invalid, "fail", "name one of "+strings.Join(Members(s, resource), ", "), "%s is a group", resource)
+	case CloneByID(s, resource) != nil:
+		return nil, refuse(Invalid, "fail", "name "+strings.Join(Members(s, resource), " or "), "%s is a clone", resource)
 	case r == nil:
 		return nil, d.noSuchResource("fail", resource)
 	case where == "" && a == nil:
