@@ -7,6 +7,7 @@
 package forecast
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,17 +31,27 @@ func Between(now, then *pb.State, at time.Time) *pb.Forecast {
 type outlook struct {
 	*pb.State
 	*scheduler.Plan
-	places map[string]*scheduler.Placement
-	steps  map[string][]scheduler.Step // by resource
+	places map[string][]*scheduler.Placement // by resource; several only of a clone
+	steps  map[string][]scheduler.Step       // by resource
 }
+
+// A subject is what runs on one node at a time: a resource, or if it is cloned the
+// instance of it on a node.
+type subject struct{ resource, node string }
+
+func subjectOf(p *scheduler.Placement) subject { return subject{p.Resource, p.Instance} }
+
+// of reports whether a node has to do with the subject.
+func (s subject) of(node string) bool { return s.node == "" || s.node == node }
 
 func look(s *pb.State, at time.Time) *outlook {
 	o := &outlook{
 		State: s, Plan: scheduler.Schedule(s, at),
-		places: make(map[string]*scheduler.Placement), steps: make(map[string][]scheduler.Step),
+		places: make(map[string][]*scheduler.Placement), steps: make(map[string][]scheduler.Step),
 	}
 	for i := range o.Placements {
-		o.places[o.Placements[i].Resource] = &o.Placements[i]
+		p := &o.Placements[i]
+		o.places[p.Resource] = append(o.places[p.Resource], p)
 	}
 	for _, s := range o.Steps {
 		o.steps[s.Resource] = append(o.steps[s.Resource], s)
@@ -53,13 +64,13 @@ func between(now, then *outlook) *pb.Forecast {
 	if !then.Next.IsZero() {
 		f.Next = timestamppb.New(then.Next)
 	}
-	for _, p := range then.Placements {
-		place := &pb.PlacementForecast{Resource: p.Resource, Reason: p.Reason(), Scores: p.Scores()}
-		if node := then.ends(p.Resource); node != "" {
-			place.Places = []*pb.Place{{Node: state.NodeName(then.State, node), Role: started}}
+	for i := range then.Placements {
+		p := &then.Placements[i]
+		place := placeIn(f, p)
+		if node := then.ends(subjectOf(p)); node != "" {
+			place.Places = append(place.Places, &pb.Place{Node: state.NodeName(then.State, node), Role: started})
 		}
-		f.Placements = append(f.Placements, place)
-		if a := action(now, then, p.Resource); a != nil {
+		if a := action(now, then, p); a != nil {
 			f.Actions = append(f.Actions, a)
 		}
 	}
@@ -67,6 +78,16 @@ func between(now, then *outlook) *pb.Forecast {
 		f.Steps = append(f.Steps, planned(then.State, s))
 	}
 	return f
+}
+
+// placeIn returns what a forecast says of a resource: for all instances of a clone
+// it is the same.
+func placeIn(f *pb.Forecast, p *scheduler.Placement) *pb.PlacementForecast {
+	if n := len(f.Placements); n > 0 && f.Placements[n-1].Resource == p.Resource {
+		return f.Placements[n-1]
+	}
+	f.Placements = append(f.Placements, &pb.PlacementForecast{Resource: p.Resource, Reason: p.Reason(), Scores: p.Scores()})
+	return f.Placements[len(f.Placements)-1]
 }
 
 func planned(s *pb.State, step scheduler.Step) *pb.PlannedStep {
@@ -80,25 +101,32 @@ func planned(s *pb.State, step scheduler.Step) *pb.PlannedStep {
 	return p
 }
 
-// runs returns the node that runs or owns a resource; empty: none does.
-func (o *outlook) runs(resource string) string {
-	if p := o.places[resource]; p != nil {
-		return p.Current
+// runs returns the node that runs or owns a subject; empty: none does.
+func (o *outlook) runs(s subject) string {
+	for _, p := range o.places[s.resource] {
+		if p.Current != "" && s.of(p.Current) {
+			return p.Current
+		}
 	}
 	return ""
 }
 
-// ends returns the node that runs a resource once the plan is done; empty:
-// none. Where it belongs and where that is may differ: what is blocked stays.
-func (o *outlook) ends(resource string) string {
-	if s := o.step(resource, start); s != nil {
+// ends returns the node that runs a subject once the plan is done; empty: none.
+// Where it belongs and where that is may differ: what is blocked stays.
+func (o *outlook) ends(s subject) string {
+	if s := o.step(s, start); s != nil {
 		return s.Node
 	}
-	at := o.runs(resource)
-	if o.stops(resource, at) {
+	at := o.runs(s)
+	if o.stops(s.resource, at) {
 		return ""
 	}
 	return at
+}
+
+// belongs reports whether a resource has a place on any node.
+func (o *outlook) belongs(resource string) bool {
+	return slices.ContainsFunc(o.places[resource], func(p *scheduler.Placement) bool { return p.Node != "" })
 }
 
 const (
@@ -107,11 +135,11 @@ const (
 	reload = pb.OperationKind_OPERATION_KIND_RELOAD
 )
 
-// step returns the step of a kind for a resource, or nil.
-func (o *outlook) step(resource string, k pb.OperationKind) *scheduler.Step {
-	for i, s := range o.steps[resource] {
-		if s.Kind == k {
-			return &o.steps[resource][i]
+// step returns the step of a kind for a subject, or nil.
+func (o *outlook) step(s subject, k pb.OperationKind) *scheduler.Step {
+	for i, step := range o.steps[s.resource] {
+		if step.Kind == k && s.of(step.Node) {
+			return &o.steps[s.resource][i]
 		}
 	}
 	return nil

@@ -28,6 +28,10 @@ func TestAForecastOfAChangeSaysWhatItChanges(t *testing.T) {
 		{"all of it", "property stop-all-resources=true", "stop db n1\nstop log n2\nstop web n1\n"},
 		{"the same configuration", "again", ""},
 		{"an empty configuration", "empty", "stop db n1\nstop log n2\nstop web n1\n"},
+		{"a clone", "clone web", "start web n2\nstart web n3\n"},
+		{"a clone on two nodes", "clone web clone-max=2; location web-clone n3 20", "start web n3\n"},
+		{"a clone on another node", "clone web clone-max=1; location web-clone n3 200", "stop web n1\nstart web n3\n"},
+		{"a clone of a group", "unconstrain location-db-n1-50; unconstrain location-web-n1-50; group g web db; clone g clone-max=2; location g-clone n2 20", "start db n2\nstart web n2\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +53,7 @@ func TestAForecastOfAChangeSaysWhatItChanges(t *testing.T) {
 func TestAForecastComesTrue(t *testing.T) {
 	for _, change := range []string{
 		"location web n2 100", "colocation db web -INFINITY", "standby n1", "delete web", "group g web db", "meta db target-role=Stopped",
-		"create new", "colocation log web INFINITY", "property symmetric-cluster=false",
+		"create new", "colocation log web INFINITY", "property symmetric-cluster=false", "clone web", "clone web clone-max=2",
 	} {
 		w := newWorld(t, settled)
 		want := w.forecast(change)
@@ -112,6 +116,12 @@ func TestInterruptions(t *testing.T) {
 		{"a stickiness", "default failback=manual\nstandby n1\nunstandby n1\ndefault resource-stickiness=1000\ndefault failback=score", "default resource-stickiness=0", "db web"},
 		{"the same configuration", "", "again", ""},
 		{"an empty configuration", "", "empty", "db log web"},
+		{"a clone on fewer nodes", "clone web", "meta web-clone clone-max=1", ""},
+		{"a clone that goes from a node", "clone web", "location web-clone n3 -INFINITY", ""},
+		{"a clone that goes from all nodes", "clone web", "location web-clone n1 -INFINITY; location web-clone n2 -INFINITY; location web-clone n3 -INFINITY", "web web web"},
+		{"a clone that goes for another's sake", "clone web", "colocation db web-clone -INFINITY", "db"},
+		{"a clone disabled", "clone web", "meta web-clone target-role=Stopped", ""},
+		{"a clone dissolved", "clone web clone-max=1", "unclone web-clone", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

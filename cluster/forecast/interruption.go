@@ -17,8 +17,8 @@ import (
 //   - Whoever asks for a stop means all that comes of it: disable, delete,
 //     restart, standby, stop of a node, stop-all-resources.
 //   - Whoever names a resource, a group, a constraint or a node means that what
-//     is named is moved or restarted, and what must run where it does. That it
-//     belongs nowhere then is not meant.
+//     is named is moved or restarted, and what must run where it does; of a clone
+//     that some instances stop. That it belongs nowhere then is not meant.
 //   - All else that stops, moves or restarts although it runs was not meant. A
 //     whole configuration, from a file or a checkpoint, names nothing.
 //
@@ -32,9 +32,11 @@ func interruptions(now, then *outlook, edits []*pb.Edit, actions []*pb.Action) [
 	for _, a := range actions {
 		switch {
 		case a.From == "" || a.Blocked || !runsNow(now.State, a):
-		case a.Action == "stop" && then.places[a.Resource].Node == "":
+		case a.Action == "stop" && !then.belongs(a.Resource):
 			list = append(list, fmt.Sprintf("%s would stop on %s (%s)", a.Resource, a.From, a.Reason))
 		case m.any || m.named[a.Resource]:
+		case a.Action == "stop" && state.CloneOf(then.State, a.Resource) != nil:
+			list = append(list, fmt.Sprintf("%s would stop on %s (%s)", a.Resource, a.From, a.Reason))
 		case a.Action == "stop": // it belongs somewhere, and cannot start there at once
 			list = append(list, fmt.Sprintf("%s would stop on %s for a while (%s)", a.Resource, a.From, a.Reason))
 		case a.Action == "move":
@@ -80,6 +82,10 @@ func (m *meaning) add(e *pb.Edit) {
 	case *pb.Edit_UpdateResource:
 		m.stop = m.stop || strings.EqualFold(k.UpdateResource.SetMeta["target-role"], "stopped")
 		m.name(k.UpdateResource.Id)
+	case *pb.Edit_CloneResource:
+		m.name(k.CloneResource.GetClone().GetMember())
+	case *pb.Edit_UncloneResource:
+		m.name(k.UncloneResource.Id)
 	case *pb.Edit_AddToGroup:
 		m.name(append(slices.Clone(k.AddToGroup.Resources), k.AddToGroup.Group)...)
 	case *pb.Edit_RemoveFromGroup:
@@ -107,7 +113,7 @@ func (m *meaning) nameAll(c *pb.Constraint) {
 	m.name(constraint.Names(c)...)
 }
 
-// name adds resources and the members of groups, as they are or will be.
+// name adds resources and what is in groups and clones, as they are or will be.
 func (m *meaning) name(ids ...string) {
 	for _, id := range ids {
 		for _, s := range []*pb.State{m.before, m.after} {

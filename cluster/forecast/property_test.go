@@ -61,6 +61,9 @@ func drawChange(t *rapid.T) string {
 		"standby " + node, "unstandby " + node, fmt.Sprintf("meta %s target-role=Stopped", r), fmt.Sprintf("meta %s priority=10", r),
 		fmt.Sprintf("meta %s is-managed=false", r), "delete " + r, "restart " + r, fmt.Sprintf("move %s %s", r, node), "group g " + r,
 		"property symmetric-cluster=false", "property stop-all-resources=true", fmt.Sprintf("parameter %s ip=10.0.0.9", r),
+		"clone " + r, fmt.Sprintf("clone %s clone-max=2", r), fmt.Sprintf("location %s-clone %s %s", r, node, score),
+		fmt.Sprintf("colocation %s %s-clone %s", r, q, score), fmt.Sprintf("order %s-clone %s", r, q), fmt.Sprintf("unclone %s", r),
+		fmt.Sprintf("meta %s-clone clone-max=1", r), "clone g",
 	}).Draw(t, "change")
 }
 

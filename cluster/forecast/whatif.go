@@ -103,7 +103,7 @@ func silence(now *outlook, why string) *pb.Forecast {
 	f := &pb.Forecast{Problems: []string{"Nothing runs: " + why}}
 	for _, p := range now.Placements {
 		reason := fmt.Sprintf("%s runs nowhere: %s", p.Resource, why)
-		f.Placements = append(f.Placements, &pb.PlacementForecast{Resource: p.Resource, Reason: reason, Scores: p.Scores()})
+		placeIn(f, &p).Reason = reason
 		if p.Current != "" {
 			f.Actions = append(f.Actions, &pb.Action{
 				Action: "stop", Resource: p.Resource, From: state.NodeName(now.State, p.Current), Reason: reason,

@@ -29,6 +29,12 @@ func TestSimulations(t *testing.T) {
 		{"a node back", "standby n1\nunstandby n1\ndefault failback=manual", &pb.WhatIf{NodeUp: []string{"n1"}}, ""},
 		{"lost, and back", "", &pb.WhatIf{NodeUp: []string{"n1"}, NodeDown: []string{"n2"}}, "move log n2 n3\n"},
 		{"a property", "", &pb.WhatIf{Set: map[string]string{"stop-all-resources": "true"}}, "stop db n1\nstop log n2\nstop web n1\n"},
+		{"a node of a clone lost", "clone web", &pb.WhatIf{NodeDown: []string{"n2"}}, "move log n2 n3\nstop web n2\n"},
+		{"a node of a clone on two lost", "clone web clone-max=2\nlocation web-clone n3 20", &pb.WhatIf{NodeDown: []string{"n1"}},
+			"move db n1 n2\nstop web n1\nstart web n2\n"},
+		{"an instance of a clone fails", "clone web", &pb.WhatIf{Fail: []string{"web@n3"}}, "recover web n3 n3\n"},
+		{"an instance of a clone fails for good", "clone web migration-threshold=1", &pb.WhatIf{Fail: []string{"web@n3"}}, "stop web n3\n"},
+		{"no quorum for a clone", "clone web", &pb.WhatIf{Quorum: "no"}, "stop db n1\nstop log n2\nstop web n1\nstop web n2\nstop web n3\n"},
 		{"one that is unset", "property symmetric-cluster=true", &pb.WhatIf{Set: map[string]string{"symmetric-cluster": ""}}, ""},
 	}
 	for _, tt := range tests {
@@ -77,7 +83,7 @@ func TestALostNodeIsAsSupposed(t *testing.T) {
 }
 
 func TestBadSuppositionsAreRefused(t *testing.T) {
-	w := newWorld(t, settled+"\ngroup g web\nmeta db target-role=Stopped")
+	w := newWorld(t, settled+"\ngroup g web\nmeta db target-role=Stopped\nclone log")
 	for want, what := range map[string]*pb.WhatIf{
 		`node: there is no node "n9"`:               {NodeDown: []string{"n9"}},
 		`node: there is no node "n8"`:               {NodeUp: []string{"n8"}},
@@ -85,6 +91,7 @@ func TestBadSuppositionsAreRefused(t *testing.T) {
 		`fail: there is no resource or group "wbe"`: {Fail: []string{"wbe"}},
 		`node: there is no node "n6"`:               {Fail: []string{"web@n6"}},
 		`fail: g is a group; name one of web`:       {Fail: []string{"g"}},
+		`fail: log-clone is a clone; name log`:      {Fail: []string{"log-clone"}},
 		`fail: db runs nowhere now; name the node`:  {Fail: []string{"db"}},
 		`quorum: "maybe" is neither yes nor no`:     {Quorum: "maybe"},
 		`property no-quorum: there is no such`:      {Set: map[string]string{"no-quorum": "stop"}},

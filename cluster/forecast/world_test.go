@@ -183,6 +183,14 @@ func (w *world) edit(line string) *pb.Edit {
 		return &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: words[1]}}}
 	case "group": // GROUP ID …
 		return &pb.Edit{Kind: &pb.Edit_AddToGroup{AddToGroup: &pb.AddToGroup{Group: words[1], Resources: strings.Fields(line)[2:]}}}
+	case "clone": // MEMBER [NAME=VALUE]
+		c := &pb.Clone{Member: words[1]}
+		if name != "" {
+			c.Meta = map[string]string{name: value}
+		}
+		return &pb.Edit{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: c}}}
+	case "unclone": // CLONE
+		return &pb.Edit{Kind: &pb.Edit_UncloneResource{UncloneResource: &pb.UncloneResource{Id: words[1]}}}
 	case "move": // ID NODE
 		return &pb.Edit{Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: words[1], Node: words[2]}}}
 	case "restart":

@@ -13,12 +13,14 @@ import (
 func (g *graph) unpackGroups(s *pb.State) {
 	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b *pb.Group) int { return strings.Compare(a.Id, b.Id) })
 	for _, group := range groups {
-		members := g.membersOf(s, group.Id)
-		for i := 1; i < len(members); i++ {
-			g.colocate(&colocation{id: group.Id, dependent: members[i], primary: members[i-1], score: infinity})
-			g.order(&order{id: group.Id, first: members[i-1], then: members[i]})
+		for _, members := range g.instancesOf(s, group.Id) {
+			for i := 1; i < len(members); i++ {
+				g.colocate(&colocation{id: group.Id, dependent: members[i], primary: members[i-1], score: infinity})
+				g.order(&order{id: group.Id, firsts: members[i-1 : i], then: members[i]})
+			}
 		}
 	}
+	g.inOrder(s)
 }
 
 func (g *graph) unpackConstraints(s *pb.State) {
@@ -30,9 +32,7 @@ func (g *graph) unpackConstraints(s *pb.State) {
 			g.unpackLocation(s, c, k.Location)
 		case *pb.Constraint_Colocation:
 			for _, k := range colocationsIn(k.Colocation) {
-				if c := g.unpackColocation(s, c.Id, k); c != nil {
-					colocations = append(colocations, c)
-				}
+				colocations = append(colocations, g.unpackColocation(s, c.Id, k)...)
 			}
 		case *pb.Constraint_Order:
 			g.unpackOrders(s, c.Id, k.Order)
@@ -41,19 +41,40 @@ func (g *graph) unpackConstraints(s *pb.State) {
 	g.colocateAll(colocations)
 }
 
-// membersOf returns the resource of an id, or a group's members in start order.
+// membersOf returns the resource of an id, or a group's members in start order; of
+// a clone those of all its instances, one instance after the other.
 func (g *graph) membersOf(s *pb.State, id string) []*resource {
+	return slices.Concat(g.instancesOf(s, id)...)
+}
+
+// instancesOf returns the resource of an id, or a group's members in start order:
+// of a clone, or what is in it, once for each node.
+func (g *graph) instancesOf(s *pb.State, id string) [][]*resource {
+	if c := g.cloneNamed(id); c != nil {
+		id = c.Member
+	}
 	ids := []string{id}
 	if i := slices.IndexFunc(s.Groups, func(group *pb.Group) bool { return group.Id == id }); i >= 0 {
 		ids = s.Groups[i].Members
 	}
-	var members []*resource
+	var instances [][]*resource
 	for _, id := range ids {
-		if r := g.resource(id); r != nil {
-			members = append(members, r)
+		r := g.resource(id)
+		if r == nil {
+			continue
+		}
+		list := r.siblings
+		if list == nil {
+			list = []*resource{r}
+		}
+		if instances == nil {
+			instances = make([][]*resource, len(list))
+		}
+		for i, r := range list {
+			instances[i] = append(instances[i], r)
 		}
 	}
-	return members
+	return instances
 }
 
 // unpackLocation takes in a location, unless it is of a resource that is to run
@@ -66,22 +87,25 @@ func (g *graph) unpackLocation(s *pb.State, c *pb.Constraint, l *pb.Location) {
 }
 
 // unpackColocation binds a group by its first member. What is to run with a
-// group needs all of it if that is mandatory, and its first member otherwise.
+// group needs all of it if that is mandatory, and its first member otherwise. Of
+// clones it binds each instance: to all of what is not cloned, and of two clones
+// those of one node.
 //
-// It returns nil for what says nothing.
-func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) *colocation {
-	dependents, primaries := g.membersOf(s, c.Resource), g.membersOf(s, c.With)
-	if len(dependents) == 0 || len(primaries) == 0 {
-		return nil
+// It returns nothing for what says nothing.
+func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) []*colocation {
+	var list []*colocation
+	for _, dependents := range g.instancesOf(s, c.Resource) {
+		for _, primaries := range g.instancesOf(s, c.With) {
+			dependent, primary := dependents[0], primaries[0]
+			if c.Score >= infinity {
+				primary = primaries[len(primaries)-1]
+			}
+			if primary != dependent && (dependent.clone == nil || primary.clone == nil || dependent.seat == primary.seat) {
+				list = append(list, &colocation{id: id, dependent: dependent, primary: primary, score: c.Score, said: c, again: len(list) > 0})
+			}
+		}
 	}
-	primary := primaries[0]
-	if c.Score >= infinity {
-		primary = primaries[len(primaries)-1]
-	}
-	if primary == dependents[0] {
-		return nil
-	}
-	return &colocation{id: id, dependent: dependents[0], primary: primary, score: c.Score, said: c}
+	return list
 }
 
 // colocateAll takes in what must run together first, so that what is merely
@@ -111,19 +135,39 @@ func (g *graph) colocate(c *colocation) {
 }
 
 // unpackOrder orders a group by its last member before others, and by its
-// first member after others.
+// first member after others. What follows a clone waits for all its instances; for
+// the one beside it alone if it is a clone with interleave=true, or must run with
+// that clone anyway.
 func (g *graph) unpackOrder(s *pb.State, id string, o *pb.Order) {
-	firsts, thens := g.membersOf(s, o.First), g.membersOf(s, o.Then)
-	if len(firsts) == 0 || len(thens) == 0 || firsts[len(firsts)-1] == thens[0] {
-		return
+	var firsts []*resource
+	for _, members := range g.instancesOf(s, o.First) {
+		firsts = append(firsts, members[len(members)-1])
 	}
-	g.order(&order{id: id, first: firsts[len(firsts)-1], then: thens[0], kind: o.Kind, asymmetrical: o.Asymmetrical})
+	for _, thens := range g.instancesOf(s, o.Then) {
+		then := thens[0]
+		if len(firsts) == 0 || slices.Contains(firsts, then) {
+			continue
+		}
+		g.order(&order{
+			id: id, firsts: firsts, then: then, kind: o.Kind, asymmetrical: o.Asymmetrical, any: o.AnyInstance,
+			beside: firsts[0].clone != nil && (then.clone != nil && then.clone.interleave || bound(s, o.Then, o.First)),
+		})
+	}
+}
+
+// bound reports whether one thing may run only beside another.
+func bound(s *pb.State, dependent, primary string) bool {
+	return slices.ContainsFunc(s.Constraints, func(c *pb.Constraint) bool {
+		k := c.GetColocation()
+		return k != nil && k.Resource == dependent && k.With == primary && k.Score >= infinity
+	})
 }
 
 // order adds an order unless it contradicts those before it.
 func (g *graph) order(o *order) {
-	if o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && o.first.comesAfter(o.then) {
-		g.problems.add(worthKnowing, "", fmt.Sprintf("order %s is ignored: %s already starts after %s", o.id, o.first.Id, o.then.Id))
+	contradicts := func(first *resource) bool { return first.comesAfter(o.then) }
+	if o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE && slices.ContainsFunc(o.firsts, contradicts) {
+		g.problems.add(worthKnowing, "", fmt.Sprintf("order %s is ignored: %s already starts after %s", o.id, o.name(), o.then.Id))
 		return
 	}
 	g.orders = append(g.orders, o)
@@ -135,7 +179,7 @@ func (r *resource) comesAfter(other *resource) bool {
 	return reaches(r, other, func(r *resource) (before []*resource) {
 		for _, o := range r.after {
 			if o.kind != pb.OrderKind_ORDER_KIND_SERIALIZE {
-				before = append(before, o.first)
+				before = append(before, o.firsts...)
 			}
 		}
 		return before

@@ -12,8 +12,9 @@ import (
 )
 
 // Explain says why a resource, or the first member of a group, is where it is;
-// given the name of a node, why it is or is not there. The deciding sentence
-// comes first. It returns nothing about what does not exist.
+// given the name of a node, why it is or is not there. Of a clone it says so of each
+// instance. The deciding sentence comes first. It returns nothing about what does
+// not exist.
 func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb.NodeScore) {
 	g := unpack(s, now)
 	g.decide()
@@ -23,6 +24,9 @@ func Explain(s *pb.State, now time.Time, resource, node string) ([]string, []*pb
 		return nil, nil
 	}
 	r := members[0]
+	if r.clone != nil {
+		return g.explainInstances(members, node), g.nodeScores(r)
+	}
 	sentences := []string{g.reason(r)}
 	for _, i := range g.ranking(r) {
 		switch {
@@ -85,7 +89,8 @@ func (g *graph) placements() []Placement {
 	list := make([]Placement, 0, len(g.resources))
 	for _, r := range g.resources {
 		list = append(list, Placement{
-			Resource: r.Id, Node: g.id(r.placed), Current: g.id(r.current), Blocked: g.problems.blocking(r.Id), g: g, r: r,
+			Resource: r.Id, Instance: g.id(r.seat), Node: g.id(r.placed), Current: g.id(r.current),
+			Blocked: g.problems.blocking(r.Id), g: g, r: r,
 		})
 	}
 	return list
@@ -101,9 +106,19 @@ func (g *graph) id(i int) string {
 func (g *graph) nodeScores(r *resource) []*pb.NodeScore {
 	var list []*pb.NodeScore
 	for i, n := range g.nodes {
-		list = append(list, &pb.NodeScore{Node: n.Name, Score: int64(r.score(i)), Reasons: g.reasons(r, i)})
+		s := g.instanceFor(r, i)
+		list = append(list, &pb.NodeScore{Node: n.Name, Score: int64(s.score(i)), Reasons: g.reasons(s, i)})
 	}
 	return list
+}
+
+// instanceFor returns the resource whose score on a node counts: of a clone, the
+// instance for that node.
+func (g *graph) instanceFor(r *resource, i int) *resource {
+	if s := g.on(r.Id, i); s != nil {
+		return s
+	}
+	return r
 }
 
 // reason returns the sentence that says why a resource is placed as it is.
@@ -117,6 +132,9 @@ func (g *graph) reason(r *resource) string {
 		return fmt.Sprintf("%s is left alone on %s: %s", r.Id, g.nodes[r.current].Name, r.unmanaged)
 	case r.placed < 0:
 		return g.whyNowhere(r)
+	}
+	if r.clone != nil {
+		return fmt.Sprintf("%s %s %s: %s", r.Id, moving(r), g.nodes[r.placed].Name, g.whySeated(r))
 	}
 	return fmt.Sprintf("%s %s %s: %s%s", r.Id, moving(r), g.nodes[r.placed].Name, g.whyLeft(r), g.whyThere(r))
 }
@@ -153,8 +171,10 @@ func (g *graph) whyNowhere(r *resource) string {
 	switch {
 	case r.unwanted != "":
 		return fmt.Sprintf("%s is to be stopped: %s", r.Id, r.unwanted)
+	case r.clone != nil && r.elsewhere():
+		return g.whyUnseated(r)
 	case r.waitsFor != nil:
-		return fmt.Sprintf("%s runs nowhere: %s, which must start before it, runs nowhere (%s)", r.Id, r.waitsFor.first.Id, r.waitsFor.id)
+		return fmt.Sprintf("%s runs nowhere: %s, which must start before it, runs nowhere (%s)", r.Id, r.waitsFor.name(), r.waitsFor.id)
 	case r.forbidden != nil:
 		return fmt.Sprintf("%s runs nowhere: %s, which it must run with, runs nowhere (%s)", r.Id, r.forbidden.primary.Id, r.forbidden.id)
 	}

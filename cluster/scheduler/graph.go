@@ -19,7 +19,8 @@ type graph struct {
 	strategy  string // placement-strategy
 
 	nodes       []*node          // by name
-	resources   []*resource      // by id
+	resources   []*resource      // by id; of a cloned one an instance for each node, by node
+	clones      []*clone         // by id
 	locations   []*pb.Constraint // by id
 	colocations []*colocation    // groups' first, then mandatory ones, then by id
 	orders      []*order         // groups' first, then by id; they form no circle
@@ -40,10 +41,15 @@ func (n *node) reachable() bool {
 	return n.Admission == pb.Admission_ADMISSION_ADMITTED && n.Epoch > 0 && n.Role != pb.Role_ROLE_WITNESS
 }
 
+// A resource is what one node at a time runs: an instance, if it is cloned.
 type resource struct {
 	*pb.Resource
 	settings
 	group *pb.Group // nil: in none
+
+	clone    *clone      // nil: in none
+	seat     int         // the node that an instance is about; of the others its views say that it is stopped; -1: it is in no clone
+	siblings []*resource // the instances of it, by node, this one among them; nil: it is in no clone
 
 	views      []view         // by node
 	owner      int            // node of the assignment; -1: none, or no member
@@ -74,9 +80,10 @@ func (r *resource) stay() int {
 }
 
 // bides returns the node where a resource counts as running. What stops still
-// counts as at home where it ran.
+// counts as at home where it ran, but for an instance of a clone, in whose place
+// another runs.
 func (r *resource) bides() int {
-	if r.then != nil && r.then.placed >= 0 {
+	if r.then != nil && (r.then.placed >= 0 || r.elsewhereThen()) {
 		return r.then.placed
 	}
 	return r.stay()
@@ -110,27 +117,62 @@ type colocation struct {
 	dependent, primary *resource
 	score              int64
 	said               *pb.Colocation // the constraint; nil: it follows from a group
+	again              bool           // another instance of a clone has said it to the engine
 }
 
 // mandatory reports whether the dependent may run only beside the primary.
 func (c *colocation) mandatory() bool { return c.score >= infinity }
 
+// concerns reports whether the primary counts for a dependent on a node: of a
+// clone the instance there alone.
+func (c *colocation) concerns(i int) bool { return c.primary.clone == nil || c.primary.seat == i }
+
 // An order lets one resource start after another; groups are taken apart.
 type order struct {
 	id           string
-	first, then  *resource
+	firsts       []*resource // the instances of what comes first, by node; one, if it is no clone
+	then         *resource
+	beside       bool // of a clone, the instance on the node of then counts alone
+	any          bool // of a clone, one instance is enough
 	kind         pb.OrderKind
 	asymmetrical bool
 }
 
 func (o *order) mandatory() bool { return o.kind == pb.OrderKind_ORDER_KIND_MANDATORY }
 
+// binds reports whether one of firsts counts for the second of the order on a node.
+func (o *order) binds(first *resource, node int) bool { return !o.beside || first.seat == node }
+
+// before returns those of firsts that count for the second of the order on a node.
+func (o *order) before(node int) []*resource {
+	return slices.DeleteFunc(slices.Clone(o.firsts), func(r *resource) bool { return !o.binds(r, node) })
+}
+
+// name is what sentences call that which comes first.
+func (o *order) name() string { return o.firsts[0].Id }
+
+// resource returns a resource; of a cloned one its first instance.
 func (g *graph) resource(id string) *resource {
 	i, ok := slices.BinarySearchFunc(g.resources, id, func(r *resource, id string) int { return strings.Compare(r.Id, id) })
 	if !ok {
 		return nil
 	}
 	return g.resources[i]
+}
+
+// on returns a resource; of a cloned one its instance on a node. Nil: it has none
+// there.
+func (g *graph) on(id string, node int) *resource {
+	r := g.resource(id)
+	if r == nil || r.clone == nil {
+		return r
+	}
+	for _, s := range r.siblings {
+		if s.seat == node {
+			return s
+		}
+	}
+	return nil
 }
 
 func (g *graph) node(id string) int {

@@ -74,7 +74,11 @@ func (g *graph) addResources(in *engine.Input) {
 		if i := r.bides(); i >= 0 && (r.current >= 0 || !r.frozen()) {
 			in.Nodes[i].History = append(in.Nodes[i].History, engine.History{Resource: r.Id, Active: true})
 		}
-		if r.group == nil {
+		if r.clone != nil {
+			if r.clone.leads(r) {
+				in.Resources = append(in.Resources, g.engineClone(r.clone))
+			}
+		} else if r.group == nil {
 			in.Resources = append(in.Resources, engineResource(r))
 		} else if _, added := at[r.group]; !added {
 			at[r.group] = len(in.Resources)
@@ -86,7 +90,7 @@ func (g *graph) addResources(in *engine.Input) {
 func engineResource(r *resource) engine.Resource {
 	var meta []string
 	switch {
-	case r.frozen():
+	case r.leftAlone():
 		meta = append(meta, "is-managed", "false", "priority", "INFINITY")
 	case r.priority != 0:
 		meta = append(meta, "priority", scoreText(r.priority))
@@ -125,7 +129,7 @@ func (g *graph) addConstraints(in *engine.Input) {
 		in.Locations = append(in.Locations, engineLocation(c, c.GetLocation()))
 	}
 	for _, c := range g.colocations {
-		if c.said != nil {
+		if c.said != nil && !c.again {
 			in.Colocations = append(in.Colocations, engineColocation(c.id, c.said))
 		}
 	}
@@ -153,12 +157,15 @@ func engineColocation(id string, c *pb.Colocation) engine.Colocation {
 // nodes say.
 func (g *graph) addBans(in *engine.Input) {
 	ban := func(r *resource, n *node, source, text string) {
-		in.Locations = append(in.Locations, engine.Location{ID: source, Resource: r.Id, Node: n.Name, Score: "-INFINITY", Text: text})
+		in.Locations = append(in.Locations, engine.Location{ID: source, Resource: r.weighedAs(), Node: n.Name, Score: "-INFINITY", Text: text})
 	}
 	for i, n := range g.nodes {
 		for _, r := range g.resources {
-			if r.unwanted != "" {
+			if r.unwanted != "" || !r.concerns(i) {
 				continue
+			}
+			if r.clone != nil && r.frozen() && !r.leftAlone() {
+				ban(r, n, "unmanaged", r.whyFrozen())
 			}
 			if r.givenUp(i) {
 				ban(r, n, r.givenUpBy(i), r.failures(i))

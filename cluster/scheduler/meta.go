@@ -20,23 +20,23 @@ type settings struct {
 	unmanaged  string // why it is left alone; empty: it is managed
 }
 
-// A lookup finds a meta attribute: of the resource, its group, or the default.
+// A lookup finds a meta attribute: of the resource, its group, its clone, or the
+// default.
 type lookup func(name string) string
 
-func metaOf(s *pb.State, r *pb.Resource, group *pb.Group) lookup {
+func metaOf(s *pb.State, r *pb.Resource, group *pb.Group, c *clone) lookup {
 	return func(name string) string {
-		if v, ok := r.Meta[name]; ok {
-			return v
-		}
-		if v, ok := group.GetMeta()[name]; ok {
-			return v
+		for _, m := range []map[string]string{r.Meta, group.GetMeta(), c.meta()} {
+			if v, ok := m[name]; ok {
+				return v
+			}
 		}
 		return s.ResourceDefaults[name]
 	}
 }
 
-func readSettings(s *pb.State, r *pb.Resource, group *pb.Group) settings {
-	meta := metaOf(s, r, group)
+func readSettings(s *pb.State, r *pb.Resource, group *pb.Group, c *clone) settings {
+	meta := metaOf(s, r, group, c)
 	st := settings{
 		priority:   parseScore(meta("priority"), 0),
 		stickiness: parseScore(meta("resource-stickiness"), 0),

@@ -61,26 +61,47 @@ func (m *model) instance(resource, node string) *pb.Instance {
 	return i
 }
 
+// copies is on how many nodes a resource may run at once.
+func copies(s *pb.State, resource string) int {
+	for _, c := range s.Clones {
+		if c.Member == resource || slices.ContainsFunc(s.Groups, func(g *pb.Group) bool {
+			return g.Id == c.Member && slices.Contains(g.Members, resource)
+		}) {
+			return int(parseScore(c.Meta["clone-max"], infinity))
+		}
+	}
+	return 1
+}
+
 // dispatch commits an intent.
 func (m *model) dispatch(s Step) {
 	n := m.s.Nodes[slices.IndexFunc(m.s.Nodes, func(n *pb.Node) bool { return n.Id == s.Node })]
 	if slices.ContainsFunc(m.s.Operations, func(o *pb.Operation) bool { return o.Resource == s.Resource && o.Node == s.Node }) {
 		m.t.Fatalf("%s %s on %s, where an operation is under way", verb(s.Kind), s.Resource, n.Name)
 	}
-	owner := slices.IndexFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Resource == s.Resource })
+	owner := slices.IndexFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Resource == s.Resource && a.Node == s.Node })
 	switch {
 	case s.Kind == start:
 		if owner >= 0 {
-			m.t.Fatalf("S4: start %s on %s while %s owns it", s.Resource, n.Name, m.s.Assignments[owner].Node)
+			m.t.Fatalf("S4: start %s on %s, which owns it", s.Resource, n.Name)
 		}
-		for node := range m.really[s.Resource] {
-			if node != s.Node && m.really[s.Resource][node] {
-				m.t.Fatalf("S4: start %s on %s while it runs on %s", s.Resource, n.Name, node)
+		others := map[string]bool{}
+		for _, a := range m.s.Assignments {
+			if a.Resource == s.Resource {
+				others[a.Node] = true
 			}
+		}
+		for node, runs := range m.really[s.Resource] {
+			if node != s.Node && runs {
+				others[node] = true
+			}
+		}
+		if len(others) >= copies(m.s, s.Resource) {
+			m.t.Fatalf("S4: start %s on %s while it is on %v", s.Resource, n.Name, others)
 		}
 		m.s.LastAssignment++
 		m.s.Assignments = append(m.s.Assignments, &pb.Assignment{Resource: s.Resource, Node: s.Node, Epoch: n.Epoch, Number: m.s.LastAssignment})
-	case s.Kind == stop && owner >= 0 && m.s.Assignments[owner].Node == s.Node:
+	case s.Kind == stop && owner >= 0:
 		m.s.Assignments[owner].Revoking = true
 	}
 	m.s.LastOperation++

@@ -24,6 +24,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 //	n1 online, n2 standby, n3 witness gone    nodes, all of them, with their words
 //	db on n2 resource-stickiness=1            a resource, where it is, its meta attributes
 //	group g a b                               a group, with meta attributes behind the members
+//	clone c a clone-max=2                     a clone of a resource or group, with meta attributes
 //	db prefers n1=50 n2=-INFINITY             constraints, named as pcs names them
 //	web with vip INFINITY
 //	vip then web optional
@@ -75,6 +76,10 @@ func readStatement(s *pb.State, statement string, words []string) error {
 		c := new(pb.Constraint)
 		s.Constraints = append(s.Constraints, c)
 		return prototext.Unmarshal([]byte(strings.Join(words[1:], " ")), c)
+	case words[0] == "clone":
+		c := &pb.Clone{Id: words[1], Member: words[2], Meta: map[string]string{}}
+		s.Clones = append(s.Clones, c)
+		return readPairs(c.Meta, words[3:])
 	case second == "prefers":
 		return readLocations(s, words)
 	case second == "with":

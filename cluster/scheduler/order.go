@@ -45,8 +45,13 @@ func (g *graph) steps(jobs map[*resource]*job) []Step {
 		g.addTasks(jobs[r])
 		tasks = append(tasks, jobs[r].tasks...)
 	}
+	for _, r := range g.resources {
+		for _, t := range jobs[r].of(start) {
+			t.awaitRoom(jobs[r])
+		}
+	}
 	for _, o := range g.orders {
-		link(o, jobs[o.first], jobs[o.then])
+		link(o, jobs)
 	}
 	for _, o := range g.stopOrders {
 		o.link(jobs)
@@ -60,7 +65,9 @@ func (g *graph) steps(jobs map[*resource]*job) []Step {
 	tasks = sorted(tasks)
 	for _, o := range g.orders {
 		if o.kind == pb.OrderKind_ORDER_KIND_SERIALIZE {
-			serialize(jobs[o.first], jobs[o.then])
+			for _, first := range o.firsts {
+				serialize(jobs[first], jobs[o.then])
+			}
 		}
 	}
 	return g.number(tasks)
@@ -108,20 +115,56 @@ func (g *graph) whyStart(j *job) string {
 }
 
 // link puts the starts of two resources in order, and their stops in reverse.
-func link(o *order, first, then *job) {
+func link(o *order, jobs map[*resource]*job) {
 	if o.kind == pb.OrderKind_ORDER_KIND_SERIALIZE {
 		return
 	}
+	then := jobs[o.then]
 	for _, t := range then.of(start) {
-		t.on(first.of(start)...)
-		t.onFlights(first, start)
+		for _, first := range o.awaited(t.node, jobs) {
+			t.on(first.of(start)...)
+			t.onFlights(first, start)
+		}
 	}
 	if o.asymmetrical {
 		return
 	}
-	for _, t := range first.of(stop) {
-		t.on(then.of(stop)...)
-		t.onFlights(then, stop)
+	for _, first := range o.firsts {
+		for _, t := range jobs[first].of(stop) {
+			t.onStops(then, func(node int) bool { return o.binds(first, node) })
+		}
+	}
+}
+
+// awaited returns whose starts the second of an order, on a node, waits for. If one
+// instance is enough it is the first that runs, or is to.
+func (o *order) awaited(node int, jobs map[*resource]*job) []*job {
+	var list []*job
+	for _, r := range o.before(node) {
+		list = append(list, jobs[r])
+	}
+	if !o.any {
+		return list
+	}
+	for _, enough := range []func(*job) bool{(*job).serves, (*job).comes, func(j *job) bool { return j.starts }} {
+		if i := slices.IndexFunc(list, enough); i >= 0 {
+			return list[i : i+1]
+		}
+	}
+	return nil
+}
+
+// onStops makes a task wait for the stops of another resource on some nodes.
+func (t *task) onStops(j *job, at func(node int) bool) {
+	for _, s := range j.of(stop) {
+		if at(s.node) {
+			t.on(s)
+		}
+	}
+	for i := range j.views {
+		if v := &j.views[i]; v.flies(stop) && at(i) {
+			t.onFlight(v.flying)
+		}
 	}
 }
 

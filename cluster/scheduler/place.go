@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate/cluster/scheduler/engine"
 )
@@ -11,7 +12,7 @@ import (
 func (g *graph) decide() {
 	scores := engine.Weigh(g.input())
 	for _, r := range g.resources {
-		r.own = scores.Of(r.Id)
+		r.own = scores.Of(r.weighedAs())
 	}
 	g.isolate()
 	g.findMoves()
@@ -46,14 +47,17 @@ func (g *graph) wishes() []engine.Wish {
 		}
 		if i := r.bides(); i >= 0 {
 			if r.stickiness != 0 && r.moved < 0 && (!r.yields || r.stickiness < infinity) {
-				list = append(list, engine.Wish{Resource: r.Id, Node: i, Score: int(r.stickiness), Source: "stickiness", Text: stays(r)})
+				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: i, Score: int(r.stickiness), Source: "stickiness", Text: stays(r)})
 			}
 			if r.held != nil {
-				list = append(list, engine.Wish{Resource: r.Id, Node: i, Score: infinity, Source: "failback", Text: r.failback.String() + " keeps it where it is"})
+				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: i, Score: infinity, Source: "failback", Text: r.failback.String() + " keeps it where it is"})
 			}
 		}
+		if d := r.guest(); d != nil {
+			list = append(list, engine.Wish{Resource: r.weighedAs(), Node: r.seat, Score: forGuests, Source: "company", Text: d.Id + ", which must run with it, runs there"})
+		}
 		if r.moved >= 0 {
-			list = append(list, engine.Wish{Resource: r.Id, Node: r.moved, Score: infinity, Source: "move", Text: g.moveText(r), Favoured: true})
+			list = append(list, engine.Wish{Resource: r.weighedAs(), Node: r.moved, Score: infinity, Source: "move", Text: g.moveText(r), Favoured: true})
 		}
 	}
 	return list
@@ -62,21 +66,27 @@ func (g *graph) wishes() []engine.Wish {
 // remarks are what speaks against a node beside its score.
 func (r *resource) remarks(i int) []engine.Wish {
 	switch fails := r.views[i].fails; {
+	case !r.concerns(i):
 	case r.cutOff[i]:
-		return []engine.Wish{{Resource: r.Id, Node: i, Score: -infinity, Source: "quorum.ping", Text: "it reaches none of the ping targets"}}
+		return []engine.Wish{{Resource: r.weighedAs(), Node: i, Score: -infinity, Source: "quorum.ping", Text: "it reaches none of the ping targets"}}
 	case fails > 0 && !r.givenUp(i) && r.threshold > 0:
-		return []engine.Wish{{Resource: r.Id, Node: i, Source: "fail-count", Text: fmt.Sprintf("it failed there %d of %s times", fails, scoreText(r.threshold))}}
+		return []engine.Wish{{Resource: r.weighedAs(), Node: i, Source: "fail-count", Text: fmt.Sprintf("it failed there %d of %s times", fails, scoreText(r.threshold))}}
 	}
 	return nil
 }
 
 // take reads a placement.
 func (g *graph) take(list []engine.Placed) {
+	for _, r := range g.resources {
+		r.placed, r.as = -1, nil
+	}
 	for i := range list {
 		p := &list[i]
-		r := g.resource(p.Resource)
-		r.placed, r.as = p.Node, p
+		if r := g.on(p.Resource, p.Node); r != nil {
+			r.placed, r.as = p.Node, p
+		}
 	}
+	g.takeInstances(list)
 }
 
 // applyOrders takes the places of resources whose mandatory predecessor has
@@ -85,18 +95,24 @@ func (g *graph) applyOrders() {
 	for again := true; again; {
 		again = false
 		for _, o := range g.orders {
-			if o.mandatory() && o.first.placed < 0 && o.then.placed >= 0 && !o.then.frozen() && !o.spares() {
+			if o.mandatory() && o.then.placed >= 0 && !o.then.frozen() && !o.spares() && o.lacking() {
 				o.then.placed, o.then.waitsFor = -1, o
 				again = true
 			}
 		}
 		for _, c := range g.colocations {
-			if c.mandatory() && c.primary.placed < 0 && c.dependent.placed >= 0 && !c.dependent.frozen() {
+			if c.mandatory() && c.primary.placed < 0 && c.dependent.placed >= 0 && !c.dependent.frozen() && c.concerns(c.dependent.placed) {
 				c.dependent.placed, c.dependent.forbidden = -1, c
 				again = true
 			}
 		}
 	}
+}
+
+// lacking reports whether nothing that the second of an order must follow, where
+// it is placed, has a place.
+func (o *order) lacking() bool {
+	return !slices.ContainsFunc(o.before(o.then.placed), func(r *resource) bool { return r.placed >= 0 })
 }
 
 // spares reports whether the second of an order may go on running without the

@@ -24,6 +24,7 @@ type job struct {
 	*resource
 	whyStop []string // by node; empty: no stop there
 	starts  bool     // on the node it belongs on
+	room    []*job   // other instances of a clone, which must have gone before it starts
 	tasks   []*task
 }
 
@@ -44,6 +45,7 @@ func (g *graph) plan() []Step {
 		jobs[r].starts = g.wantsStart(jobs[r])
 	}
 	g.dropStarts(jobs)
+	g.limitStarts(jobs)
 	return g.steps(jobs)
 }
 
@@ -116,16 +118,35 @@ func (g *graph) restartFollowers(jobs map[*resource]*job) {
 	for again := true; again; {
 		again = false
 		for _, o := range g.orders {
-			first, then := jobs[o.first], jobs[o.then]
-			if !o.mandatory() || o.asymmetrical || first.placed < 0 || first.serves() || first.frozen() || first.views[first.placed].unknown() {
+			then := jobs[o.then]
+			i := then.placed
+			if !o.mandatory() || o.asymmetrical || i < 0 || then.frozen() || !then.views[i].active() || then.ends(i) {
 				continue
 			}
-			if i := then.placed; i >= 0 && !then.frozen() && then.views[i].active() && !then.ends(i) {
-				then.whyStop[i] = fmt.Sprintf("%s must start before it (%s)", first.Id, o.id)
+			if yetToStart(o.before(i), jobs) {
+				then.whyStop[i] = fmt.Sprintf("%s must start before it (%s)", o.name(), o.id)
 				again = true
 			}
 		}
 	}
+}
+
+// yetToStart reports whether what must run before something has a place and runs,
+// as far as anybody knows, on none. While one instance of a clone runs, what
+// follows it goes on.
+func yetToStart(firsts []*resource, jobs map[*resource]*job) bool {
+	placed := false
+	for _, r := range firsts {
+		first := jobs[r]
+		if first.placed < 0 {
+			continue
+		}
+		if first.serves() || first.frozen() || first.views[first.placed].unknown() {
+			return false
+		}
+		placed = true
+	}
+	return placed
 }
 
 // wantsStart reports whether a resource is to be started, now or after steps of
@@ -159,24 +180,25 @@ func (g *graph) complainOwned(r *resource) {
 // dropStarts gives up the starts that others must precede which do not run and
 // cannot start now.
 func (g *graph) dropStarts(jobs map[*resource]*job) {
-	drop := func(j, need *job, how, id string) bool {
-		if !j.starts || need.starts || need.comes() {
+	comes := func(r *resource) bool { return jobs[r].starts || jobs[r].comes() }
+	drop := func(j *job, needs []*resource, how, id string) bool {
+		if !j.starts || len(needs) == 0 || slices.ContainsFunc(needs, comes) {
 			return false
 		}
 		j.starts = false
-		g.problems.add(waiting, j.Id, fmt.Sprintf("%s waits for %s, %s (%s)", j.Id, need.Id, how, id))
+		g.problems.add(waiting, j.Id, fmt.Sprintf("%s waits for %s, %s (%s)", j.Id, needs[0].Id, how, id))
 		return true
 	}
 	for again := true; again; {
 		again = false
 		for _, o := range g.orders {
 			if o.mandatory() {
-				again = drop(jobs[o.then], jobs[o.first], "which must start before it", o.id) || again
+				again = drop(jobs[o.then], o.before(o.then.placed), "which must start before it", o.id) || again
 			}
 		}
 		for _, c := range g.colocations {
-			if c.mandatory() {
-				again = drop(jobs[c.dependent], jobs[c.primary], "which it must run with", c.id) || again
+			if c.mandatory() && c.concerns(c.dependent.placed) {
+				again = drop(jobs[c.dependent], []*resource{c.primary}, "which it must run with", c.id) || again
 			}
 		}
 	}

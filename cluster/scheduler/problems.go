@@ -67,10 +67,10 @@ func (g *graph) complain(r *resource) {
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))
 	case r.unmanaged != "":
 		g.complainFailed(r)
-	case r.placed < 0 && r.unwanted == "":
+	case r.placed < 0 && r.unwanted == "" && !r.elsewhere():
 		g.problems.add(nowhere, r.Id, g.whyNowhere(r))
 	}
-	if r.placed >= 0 && !r.frozen() {
+	if (r.placed >= 0 || r.elsewhere()) && !r.frozen() {
 		g.complainGivenUp(r)
 		g.complainObstacles(r)
 	}

@@ -34,6 +34,7 @@ func drawState(t *rapid.T) string {
 		fmt.Fprintf(b, "\ngroup g r1 r2 r3")
 		resources = append(resources, "g")
 	}
+	resources = append(resources, drawClones(t, b, &resources)...)
 	for range rapid.IntRange(0, 5).Draw(t, "constraints") {
 		fmt.Fprintf(b, "\n%s", drawConstraint(t, nodes, resources))
 	}
@@ -43,6 +44,27 @@ func drawState(t *rapid.T) string {
 	fmt.Fprintf(b, "\nproperty placement-strategy=%s", rapid.SampledFrom([]string{"default", "default", "utilization", "balanced", "minimal"}).Draw(t, "strategy"))
 	fmt.Fprintf(b, "\ndefault failback=%s", rapid.SampledFrom([]string{"score", "score", "manual", "auto", "delay 10m"}).Draw(t, "failback"))
 	return state + b.String()
+}
+
+// drawClones draws clones, and takes what is in them from the names that
+// constraints may use.
+func drawClones(t *rapid.T, b *strings.Builder, names *[]string) []string {
+	var clones []string
+	for i, member := range *names {
+		inGroup := slices.Contains(*names, "g") && i < 3
+		if inGroup || rapid.IntRange(0, 3).Draw(t, "cloned") > 0 {
+			continue
+		}
+		clone := "c" + member
+		fmt.Fprintf(b, "\nclone %s %s %s", clone, member, rapid.SampledFrom([]string{
+			"", "", "clone-max=1", "clone-max=2", "clone-max=0", "interleave=true", "ordered=true", "target-role=Stopped", "priority=5",
+		}).Draw(t, "clone"))
+		clones = append(clones, clone)
+	}
+	*names = slices.DeleteFunc(*names, func(n string) bool {
+		return slices.Contains(clones, "c"+n) || slices.Contains(clones, "cg") && slices.Contains([]string{"r1", "r2", "r3"}, n)
+	})
+	return clones
 }
 
 func drawWords(t *rapid.T, nodes []string) string {
@@ -178,14 +200,15 @@ func TestS4OfEveryReadyStart(t *testing.T) {
 }
 
 func mayStart(t *rapid.T, s *pb.State, step Step, text string) {
+	others := map[string]string{}
 	for _, a := range s.Assignments {
 		if a.Resource == step.Resource {
-			t.Errorf("%s\nstart %s on %s, which %s owns", text, step.Resource, step.Node, a.Node)
+			others[a.Node] = "owns it"
 		}
 	}
 	for _, o := range s.Operations {
 		if o.Resource == step.Resource {
-			t.Errorf("%s\nstart %s on %s while a %v is under way on %s", text, step.Resource, step.Node, o.Kind, o.Node)
+			others[o.Node] = fmt.Sprintf("has a %v under way", o.Kind)
 		}
 	}
 	for _, n := range s.Nodes {
@@ -196,8 +219,14 @@ func mayStart(t *rapid.T, s *pb.State, step Step, text string) {
 			return i.Resource == step.Resource && i.Node == n.Id && i.Epoch == n.Epoch && i.State == stopped
 		})
 		if !known {
-			t.Errorf("%s\nstart %s on %s, although it may run on %s", text, step.Resource, step.Node, n.Name)
+			others[n.Id] = "may run it"
 		}
+	}
+	if why, busy := others[step.Node]; busy {
+		t.Errorf("%s\nstart %s on %s, which %s", text, step.Resource, step.Node, why)
+	}
+	if len(others) >= copies(s, step.Resource) {
+		t.Errorf("%s\nstart %s on %s: %v", text, step.Resource, step.Node, others)
 	}
 }
 
@@ -230,6 +259,11 @@ func TestAFinishedPlanIsFollowedByNone(t *testing.T) {
 		for _, pl := range p.Placements {
 			checkSettled(rt, m, pl, text)
 		}
+		for _, r := range m.s.Resources {
+			if on := len(m.really[r.Id]); on > copies(m.s, r.Id) && !leftAlone(p, r.Id) {
+				rt.Errorf("S1: %s\n%s runs on %d nodes", text, r.Id, on)
+			}
+		}
 	})
 }
 
@@ -239,9 +273,18 @@ func checkSettled(t *rapid.T, m *model, pl Placement, text string) {
 	}
 	var at []string
 	for n := range m.really[pl.Resource] {
-		at = append(at, n)
+		if pl.Instance == "" || pl.Instance == n {
+			at = append(at, n)
+		}
 	}
 	if pl.Node == "" && len(at) > 0 || pl.Node != "" && !slices.Equal(at, []string{pl.Node}) {
 		t.Errorf("%s\n%s belongs on %q and runs on %q: %s", text, pl.Resource, pl.Node, at, pl.Reason())
 	}
+}
+
+// leftAlone reports whether some of a resource is left alone where it is.
+func leftAlone(p *Plan, resource string) bool {
+	return slices.ContainsFunc(p.Placements, func(pl Placement) bool {
+		return pl.Resource == resource && (len(pl.Blocked) > 0 || strings.Contains(pl.Reason(), " is left "))
+	})
 }

@@ -26,7 +26,7 @@ import (
 
 // A Plan says where resources belong and what must be done to get them there.
 type Plan struct {
-	Placements []Placement // by resource id
+	Placements []Placement // by resource id, of a clone then by node name
 	Steps      []Step      // each after all that it waits for
 	// Next is the earliest later instant at which the plan may differ although
 	// the state does not: a failure-timeout or a failback policy's delay ends.
@@ -37,9 +37,11 @@ type Plan struct {
 	names map[string]string // node id -> name
 }
 
-// A Placement says where a resource belongs, and why.
+// A Placement says where a resource belongs, and why. A cloned one has a placement
+// for each node that could host it: whether its instance there belongs there.
 type Placement struct {
 	Resource string
+	Instance string   // id of the node that an instance of a clone is for; empty: it is in no clone
 	Node     string   // id; empty: nowhere
 	Current  string   // id of the node that runs or owns it; empty: none
 	Blocked  []string // sentences: why it cannot run or be stopped

@@ -2,7 +2,9 @@ package scheduler
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -32,10 +34,15 @@ func (g *graph) reasons(r *resource, i int) []*pb.Reason {
 		list = append(list, bar)
 	}
 	for _, part := range parts {
-		list = append(list, &pb.Reason{Score: int64(part.Score), Source: part.Source, Text: part.Text})
+		source, _, _ := strings.Cut(part.Source, ":")
+		list = append(list, &pb.Reason{Score: int64(part.Score), Source: source, Text: numbered.ReplaceAllString(part.Text, "$1 ")})
 	}
 	return list
 }
+
+// numbered is the instance of a clone that a text begins with. The engine numbers
+// them; here they are told apart by their nodes.
+var numbered = regexp.MustCompile(`^([\w.-]+):\d+ `)
 
 // givenUp reports whether a resource failed too often on a node, or in vain.
 func (r *resource) givenUp(i int) bool {

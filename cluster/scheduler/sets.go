@@ -41,18 +41,19 @@ type stopOrder struct {
 }
 
 // unpackStops orders what follows the stop of a group by its first member, which
-// stops last; a group itself begins to stop with its last member.
+// stops last; a group itself begins to stop with its last member. Of clones it
+// orders all instances.
 func (g *graph) unpackStops(s *pb.State, o *pb.Order, action pb.OrderAction) {
-	firsts, thens := g.membersOf(s, o.First), g.membersOf(s, o.Then)
-	if len(firsts) == 0 || len(thens) == 0 {
-		return
-	}
-	after := &stopOrder{first: firsts[0], then: thens[0], kind: start}
-	if action == pb.OrderAction_ORDER_ACTION_STOP {
-		after.then, after.kind = thens[len(thens)-1], stop
-	}
-	if after.first != after.then {
-		g.stopOrders = append(g.stopOrders, after)
+	for _, firsts := range g.instancesOf(s, o.First) {
+		for _, thens := range g.instancesOf(s, o.Then) {
+			after := &stopOrder{first: firsts[0], then: thens[0], kind: start}
+			if action == pb.OrderAction_ORDER_ACTION_STOP {
+				after.then, after.kind = thens[len(thens)-1], stop
+			}
+			if after.first != after.then {
+				g.stopOrders = append(g.stopOrders, after)
+			}
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // complainObstacles tells of the nodes that cannot run a resource for now.
 func (g *graph) complainObstacles(r *resource) {
-	for _, n := range g.nodes {
-		if o := obstacleOf(n, r); o != nil && n.bar == nil {
+	for i, n := range g.nodes {
+		if o := obstacleOf(n, r); o != nil && n.bar == nil && r.concerns(i) {
 			g.problems.add(worthKnowing, r.Id, fmt.Sprintf("%s cannot run on %s: %s", r.Id, n.Name, o.Text))
 		}
 	}

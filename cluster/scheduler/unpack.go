@@ -15,6 +15,7 @@ func unpack(s *pb.State, now time.Time) *graph {
 		critical: parseBool(s.ResourceDefaults["critical"], true), strategy: cmp.Or(s.Properties["placement-strategy"], "default"),
 	}
 	g.unpackNodes(s)
+	g.unpackClones(s)
 	g.unpackResources(s)
 	g.unpackInstances(s)
 	g.unpackGroups(s)
@@ -22,6 +23,9 @@ func unpack(s *pb.State, now time.Time) *graph {
 	for _, r := range g.resources {
 		g.findCurrent(r)
 		g.freeze(r)
+	}
+	for _, c := range g.clones {
+		c.settleHomes()
 	}
 	return g
 }
@@ -63,23 +67,41 @@ func (g *graph) unpackResources(s *pb.State) {
 		}
 	}
 	for _, r := range s.Resources {
-		g.resources = append(g.resources, &resource{
-			Resource: r, group: groups[r.Id], settings: readSettings(s, r, groups[r.Id]),
-			views: make([]view, len(g.nodes)), owner: -1, current: -1, home: -1, blocked: -1, moved: -1, verdict: verdict{placed: -1},
+		group := groups[r.Id]
+		c := g.cloneOf(r, group)
+		made := g.seated(c, resource{
+			Resource: r, group: group, clone: c, settings: readSettings(s, r, group, c),
+			seat: -1, owner: -1, current: -1, home: -1, blocked: -1, moved: -1, verdict: verdict{placed: -1},
 		})
+		for _, r := range made {
+			g.unpackViews(r)
+		}
+		g.resources = append(g.resources, made...)
 	}
-	slices.SortFunc(g.resources, func(a, b *resource) int { return strings.Compare(a.Id, b.Id) })
-	nothing := &pb.Instance{}
-	for _, r := range g.resources {
-		for i := range r.views {
-			r.views[i].Instance = nothing
+	byID := func(a, b *resource) int { return strings.Compare(a.Id, b.Id) }
+	slices.SortStableFunc(g.resources, byID)
+	for _, c := range g.clones {
+		slices.SortFunc(c.members, byID)
+	}
+}
+
+// nothing is what is known of a resource on a node on which it never was.
+var nothing = &pb.Instance{}
+
+func (g *graph) unpackViews(r *resource) {
+	r.views = make([]view, len(g.nodes))
+	for i := range r.views {
+		r.views[i].Instance = nothing
+		if r.clone != nil && i != r.seat {
+			r.views[i].state = stopped
 		}
 	}
 }
 
 func (g *graph) unpackInstances(s *pb.State) {
 	for _, inst := range s.Instances {
-		r, i := g.resource(inst.Resource), g.node(inst.Node)
+		i := g.node(inst.Node)
+		r := g.on(inst.Resource, i)
 		if r == nil || i < 0 {
 			continue
 		}
@@ -92,15 +114,17 @@ func (g *graph) unpackInstances(s *pb.State) {
 		g.unpackBan(r, i, inst)
 	}
 	for _, op := range s.Operations {
-		r, i := g.resource(op.Resource), g.node(op.Node)
+		i := g.node(op.Node)
+		r := g.on(op.Resource, i)
 		// An order under an older epoch is refused by the node (rule 21).
 		if r != nil && i >= 0 && g.nodes[i].reachable() && op.Epoch >= g.nodes[i].Epoch {
 			r.views[i].flying = op
 		}
 	}
 	for _, a := range s.Assignments {
-		if r := g.resource(a.Resource); r != nil {
-			r.assignment, r.owner = a, g.node(a.Node)
+		i := g.node(a.Node)
+		if r := g.on(a.Resource, i); r != nil {
+			r.assignment, r.owner = a, i
 		}
 	}
 }
