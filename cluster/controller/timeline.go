@@ -20,15 +20,39 @@ import (
 // each phase (S6). Times are the leader's own and monotonic.
 type timeline struct {
 	mu       sync.Mutex
-	led      time.Time           // when this node's newest term began
-	verdicts map[string]*verdict // by node id: how it was found gone
-	passages map[string]*passage // by resource: under way
+	led      time.Time            // when this node's newest term began
+	verdicts map[string]*verdict  // by node id: how it was found gone
+	passages map[subject]*passage // under way
 	told     tales
 	seen     *pb.State // the last state looked at
 }
 
-// Tales are, by resource, the assignment that an event of this term tells of.
-type tales map[string]uint64
+// A subject is what one node at a time owns: a resource, or if it is cloned the
+// instance of it on a node, which goes nowhere else.
+type subject struct{ resource, node string } // node: id; empty: it is not cloned
+
+// owner returns who owns a subject.
+func (s subject) owner(st *pb.State) *pb.Assignment {
+	if s.node == "" {
+		return state.AssignmentOf(st, s.resource)
+	}
+	return state.AssignmentAt(st, s.resource, s.node)
+}
+
+// subjects returns a resource, or all instances of it.
+func subjects(st *pb.State, resource string) []subject {
+	if state.CloneOf(st, resource) == nil {
+		return []subject{{resource: resource}}
+	}
+	var list []subject
+	for _, n := range st.Nodes {
+		list = append(list, subject{resource, n.Id})
+	}
+	return list
+}
+
+// Tales are the assignments that the events of this term tell of.
+type tales map[subject]uint64
 
 // A verdict is how a node was found gone.
 type verdict struct {
@@ -47,7 +71,7 @@ type passage struct {
 }
 
 func newTimeline() *timeline {
-	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[string]*passage), told: make(tales)}
+	return &timeline{verdicts: make(map[string]*verdict), passages: make(map[subject]*passage), told: make(tales)}
 }
 
 func (p *passage) reach(name string, now time.Time) {
@@ -116,32 +140,34 @@ func (t *timeline) observe(st *pb.State, now time.Time) []*pb.Event {
 	t.seen = st
 	var events []*pb.Event
 	for _, r := range st.Resources {
-		if e := t.follow(before, st, r.Id, now); e != nil {
-			events = append(events, e)
+		for _, s := range subjects(st, r.Id) {
+			if e := t.follow(before, st, s, now); e != nil {
+				events = append(events, e)
+			}
 		}
 	}
 	return events
 }
 
-// follow looks at one resource. Before is nil for the first state of a term.
-func (t *timeline) follow(before, st *pb.State, id string, now time.Time) *pb.Event {
-	is := state.AssignmentOf(st, id)
+// follow looks at one subject. Before is nil for the first state of a term.
+func (t *timeline) follow(before, st *pb.State, s subject, now time.Time) *pb.Event {
+	is := s.owner(st)
 	if before != nil {
-		was := state.AssignmentOf(before, id)
-		t.left(st, id, was, is, now)
-		if e := t.arrived(before, st, id, was, is, now); e != nil {
-			return t.told.by(e, is)
+		was := s.owner(before)
+		t.left(st, s, was, is, now)
+		if e := t.arrived(before, st, s, was, is, now); e != nil {
+			return t.told.by(e, s, is)
 		}
 	}
-	if is == nil || is.Revoking || !runs(st, is) || t.told[id] == is.Number {
+	if is == nil || is.Revoking || !runs(st, is) || t.told[s] == is.Number {
 		return nil
 	}
-	return t.told.by(untold(before, st, is), is)
+	return t.told.by(untold(before, st, s, is), s, is)
 }
 
 // by notes that an event, if there is one, tells of an assignment.
-func (t tales) by(e *pb.Event, is *pb.Assignment) *pb.Event {
-	t[is.Resource] = is.Number
+func (t tales) by(e *pb.Event, s subject, is *pb.Assignment) *pb.Event {
+	t[s] = is.Number
 	if e != nil {
 		e.Assignment = is.Number
 	}
@@ -149,12 +175,12 @@ func (t tales) by(e *pb.Event, is *pb.Assignment) *pb.Event {
 }
 
 // untold returns the event of a start that no passage tells of: the first one of a
-// resource, or one whose beginning only an earlier leader saw; nil: it was told.
-func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
-	last := lastTold(st, is.Resource)
-	if last.GetAssignment() == is.Number {
+// subject, or one whose beginning only an earlier leader saw; nil: it was told.
+func untold(before, st *pb.State, s subject, is *pb.Assignment) *pb.Event {
+	if slices.ContainsFunc(st.Events, func(e *pb.Event) bool { return e.Resource == is.Resource && e.Assignment == is.Number }) {
 		return nil
 	}
+	last := lastTold(st, s)
 	cause := "the leader before this one did not come to tell why"
 	for _, op := range before.GetOperations() {
 		if op.Resource == is.Resource && op.Node == is.Node && op.Kind == pb.OperationKind_OPERATION_KIND_START && op.Reason != "" {
@@ -163,7 +189,7 @@ func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
 	}
 	to := nodeName(st, is.Node)
 	e := &pb.Event{Resource: is.Resource, Node: to, Severity: pb.Severity_SEVERITY_INFO}
-	switch from := cmp.Or(last.GetNode(), elsewhere(st, is)); from {
+	switch from := cmp.Or(last.GetNode(), elsewhere(st, s, is)); from {
 	case "":
 		e.Kind, e.Text = "start", fmt.Sprintf("%s was started on %s: %s", is.Resource, to, cause)
 	case to:
@@ -174,18 +200,21 @@ func untold(before, st *pb.State, is *pb.Assignment) *pb.Event {
 	return e
 }
 
-// lastTold is the newest event that tells how a node came to have a resource.
-func lastTold(st *pb.State, resource string) *pb.Event {
+// lastTold is the newest event that tells how a node came to have a subject.
+func lastTold(st *pb.State, s subject) *pb.Event {
 	for _, e := range slices.Backward(st.Events) {
-		if e.Resource == resource && e.Assignment != 0 {
+		if e.Resource == s.resource && e.Assignment != 0 && (s.node == "" || e.Node == nodeName(st, s.node)) {
 			return e
 		}
 	}
 	return nil
 }
 
-// elsewhere is the name of a node on which a resource ran before its present one.
-func elsewhere(st *pb.State, is *pb.Assignment) string {
+// elsewhere is the name of a node on which a subject ran before its present one.
+func elsewhere(st *pb.State, s subject, is *pb.Assignment) string {
+	if s.node != "" {
+		return ""
+	}
 	for _, i := range st.Instances {
 		if i.Resource == is.Resource && i.Node != is.Node && i.Revision != 0 {
 			return nodeName(st, i.Node)
@@ -194,24 +223,28 @@ func elsewhere(st *pb.State, is *pb.Assignment) string {
 	return ""
 }
 
-// left follows a resource's way off its node.
-func (t *timeline) left(st *pb.State, id string, was, is *pb.Assignment, now time.Time) {
+// left follows a subject's way off its node. An instance whose node is gone is on
+// no way: it starts when the node is back.
+func (t *timeline) left(st *pb.State, s subject, was, is *pb.Assignment, now time.Time) {
 	if is != nil && is.Revoking && (was == nil || was.Number != is.Number || !was.Revoking) {
-		t.passages[id] = &passage{from: is.Node, kind: "move", cause: stopReason(st, is), began: now}
+		t.passages[s] = &passage{from: is.Node, kind: "move", cause: stopReason(st, is), began: now}
 		return
 	}
 	if was == nil || (is != nil && is.Number == was.Number && is.Orphaned == was.Orphaned) {
 		return
 	}
 	node := state.NodeByID(st, was.Node)
-	switch p := t.passages[id]; {
-	case node != nil && node.Admission == pb.Admission_ADMISSION_GONE && node.Epoch == was.Epoch:
-		t.passages[id] = t.lost(node, now)
+	gone := node != nil && node.Admission == pb.Admission_ADMISSION_GONE && node.Epoch == was.Epoch
+	switch p := t.passages[s]; {
+	case gone && s.node != "":
+		delete(t.passages, s)
+	case gone:
+		t.passages[s] = t.lost(node, now)
 	case p != nil && is == nil:
 		p.reach("stopped", now)
 	case p == nil && node != nil && node.Epoch > was.Epoch: // it did not wait to be found gone
 		cause := fmt.Sprintf("%s began anew, with epoch %d", node.Name, node.Epoch)
-		t.passages[id] = &passage{from: node.Id, kind: "failover", cause: cause, began: now}
+		t.passages[s] = &passage{from: node.Id, kind: "failover", cause: cause, began: now}
 	}
 }
 
@@ -235,10 +268,10 @@ func stopReason(st *pb.State, a *pb.Assignment) string {
 	return ""
 }
 
-// arrived follows a resource's way onto a node, and returns the event of a
+// arrived follows a subject's way onto a node, and returns the event of a
 // passage that has ended.
-func (t *timeline) arrived(before, st *pb.State, id string, was, is *pb.Assignment, now time.Time) *pb.Event {
-	p := t.passages[id]
+func (t *timeline) arrived(before, st *pb.State, s subject, was, is *pb.Assignment, now time.Time) *pb.Event {
+	p := t.passages[s]
 	if is == nil || is.Revoking || p == nil {
 		return nil
 	}
@@ -247,8 +280,8 @@ func (t *timeline) arrived(before, st *pb.State, id string, was, is *pb.Assignme
 	}
 	if runs(st, is) && (was == nil || was.Number != is.Number || !runs(before, was)) {
 		p.reach("started", now)
-		delete(t.passages, id)
-		return p.event(st, id, is.Node)
+		delete(t.passages, s)
+		return p.event(st, s.resource, is.Node)
 	}
 	return nil
 }

@@ -1,8 +1,12 @@
 package controller
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -75,5 +79,58 @@ func TestTimelineTellsOfAPassageThatItsLeaderTookAlong(t *testing.T) {
 				t.Errorf("told %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestTimelineTellsOfEachInstanceOfAClone: instances start, are restarted and
+// come back on their own nodes, and move nowhere.
+func TestTimelineTellsOfEachInstanceOfAClone(t *testing.T) {
+	st := &pb.State{
+		Nodes: []*pb.Node{
+			{Id: "1", Name: "n1", Epoch: 1, Admission: pb.Admission_ADMISSION_ADMITTED},
+			{Id: "2", Name: "n2", Epoch: 1, Admission: pb.Admission_ADMISSION_ADMITTED},
+		},
+		Resources: []*pb.Resource{{Id: "web"}},
+		Clones:    []*pb.Clone{{Id: "web-clone", Member: "web"}},
+	}
+	own := func(node string, number uint64) {
+		st.Assignments = append(st.Assignments, &pb.Assignment{Resource: "web", Node: node, Epoch: 1, Number: number})
+		st.Instances = append(st.Instances, &pb.Instance{
+			Resource: "web", Node: node, Epoch: 1, Revision: 1, State: pb.InstanceState_INSTANCE_STATE_RUNNING,
+		})
+	}
+	tl, now := newTimeline(), time.Now()
+	look := func(want ...string) {
+		t.Helper()
+		now = now.Add(10 * time.Millisecond)
+		seen := proto.CloneOf(st)
+		var got []string
+		for _, e := range tl.observe(seen, now) {
+			st.Events = append(st.Events, e)
+			got = append(got, e.Kind+" "+e.Node)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+	look()
+	own("1", 1)
+	own("2", 2)
+	look("start n1", "start n2")
+	st.Assignments[1].Revoking = true
+	look()
+	st.Assignments, st.Instances = st.Assignments[:1], st.Instances[:1]
+	look()
+	own("2", 3)
+	look("recovery n2")
+	st.Nodes[1].Admission = pb.Admission_ADMISSION_GONE
+	st.Assignments, st.Instances = st.Assignments[:1], st.Instances[:1]
+	look()
+	st.Nodes[1].Admission = pb.Admission_ADMISSION_ADMITTED
+	look()
+	own("2", 4)
+	look("recovery n2")
+	if text := st.Events[len(st.Events)-1].Text; !strings.Contains(text, "web was started on n2 again") {
+		t.Errorf("the last event is %q", text)
 	}
 }
