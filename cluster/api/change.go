@@ -172,6 +172,9 @@ func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
 	if err := d.step(e); err != nil {
 		return err
 	}
+	if err := d.mayClone(); err != nil {
+		return err
+	}
 	for _, r := range d.touched(e) {
 		if err := d.check(ctx, r); err != nil {
 			return err

@@ -76,6 +76,10 @@ func groupIDs(r *pb.GetResponse) []string {
 	return each(r.GetState().GetGroups(), (*pb.Group).GetId)
 }
 
+func cloneIDs(r *pb.GetResponse) []string {
+	return each(r.GetState().GetClones(), (*pb.Clone).GetId)
+}
+
 func constraintIDs(r *pb.GetResponse) []string {
 	return each(r.GetState().GetConstraints(), (*pb.Constraint).GetId)
 }

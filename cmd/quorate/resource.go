@@ -28,6 +28,7 @@ func newResourceCommand(a *app) *cobra.Command {
 		newRestartCommand(a), newCleanupCommand(a), newFailcountCommand(a),
 		newDefaultsCommand(a, "resource defaults", pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS),
 		newGroupCommand(a), hidden(newUngroupCommand(a)), newResourceUtilizationCommand(a),
+		newCloneCommand(a), newUncloneCommand(a), hidden(newPromotableCommand(a)),
 		newAgentsCommand(a), newStandardsCommand(a), newProvidersCommand(a), newDescribeCommand(a),
 	)
 }
@@ -36,12 +37,13 @@ func newCreateCommand(a *app) *cobra.Command {
 	var place grammar.Placement
 	var disabled bool
 	c := &cobra.Command{
-		Use:   "create ID TYPE [NAME=VALUE]... [op ACTION [NAME=VALUE]...]... [meta NAME=VALUE...]",
+		Use:   "create ID TYPE [NAME=VALUE]... [op ACTION [NAME=VALUE]...]... [meta NAME=VALUE...] [clone [CLONE] [NAME=VALUE]...]",
 		Short: "Make a resource",
 		Long: "Make a resource. NAME=@FILE takes the content of a file (and @@ is an @), so that a\n" +
 			"configuration is kept in the cluster. \"resource describe TYPE\" shows what a type takes.",
 		Example: "resource create VirtualIP ocf:heartbeat:IPaddr2 ip=10.0.0.5 cidr_netmask=32 op monitor interval=30s\n" +
-			"resource create Web haproxy config=@haproxy.cfg meta failback=manual --group site --after VirtualIP --wait",
+			"resource create Web haproxy config=@haproxy.cfg meta failback=manual --group site --after VirtualIP --wait\n" +
+			"resource create Web haproxy config=@haproxy.cfg clone clone-max=2",
 		ValidArgsFunction: a.completesAgents(1),
 		RunE: func(c *cobra.Command, words []string) error {
 			edits, err := grammar.CreateResource(words, place)
@@ -108,10 +110,10 @@ func (a *app) update(c *cobra.Command, u *pb.UpdateResource) error {
 func newMetaCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "meta ID NAME=[VALUE]...",
-		Short:             "Change meta attributes of a resource or group; an empty value removes",
+		Short:             "Change meta attributes of a resource, group or clone; an empty value removes",
 		Example:           "resource meta Web failback=\"window Sat 02:00-04:00\"\nresource meta site priority=10 resource-stickiness=",
 		Args:              words(2, -1),
-		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
+		ValidArgsFunction: a.completes(resourceIDs, groupIDs, cloneIDs),
 		RunE: func(c *cobra.Command, words []string) error {
 			u, err := grammar.UpdateResource(append([]string{words[0], "meta"}, words[1:]...))
 			if err != nil {
@@ -127,10 +129,10 @@ func newDeleteCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "delete ID...",
 		Aliases:           []string{"remove"},
-		Short:             "Stop resources or groups and remove them, with their constraints",
+		Short:             "Stop resources, groups or clones and remove them, with their constraints",
 		Example:           "resource delete VirtualIP\nresource delete site --wait",
 		Args:              words(1, -1),
-		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
+		ValidArgsFunction: a.completes(resourceIDs, groupIDs, cloneIDs),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.change(c, each(ids, func(id string) *pb.Edit {
 				return &pb.Edit{Kind: &pb.Edit_DeleteResource{DeleteResource: &pb.DeleteResource{Id: id}}}
@@ -148,7 +150,7 @@ func newSwitchCommand(a *app, verb, short, name, value string) *cobra.Command {
 		Short:             short,
 		Example:           "resource " + verb + " VirtualIP\nresource " + verb + " VirtualIP Web --wait=30s",
 		Args:              words(1, -1),
-		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
+		ValidArgsFunction: a.completes(resourceIDs, groupIDs, cloneIDs),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.change(c, each(ids, func(id string) *pb.Edit { return grammar.SetMeta(id, name, value) })...)
 		},
@@ -174,7 +176,7 @@ func newResourceStatusCommand(a *app) *cobra.Command {
 			}
 			return a.print(resourceState(resp.GetState(), list), func(w io.Writer) error {
 				return render.Resources(w, resp, list, a.now(), a.options())
-			}, "resources", "groups", "assignments", "instances", "operations")
+			}, "resources", "groups", "clones", "assignments", "instances", "operations")
 		},
 	}
 }
@@ -219,8 +221,13 @@ func (a *app) showResources(c *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	cfg := &pb.Configuration{Resources: each(list, resourceConfiguration), Groups: groupsOf(resp.GetState(), list)}
+	s := resp.GetState()
+	cfg := &pb.Configuration{Resources: each(list, resourceConfiguration), Groups: groupsOf(s, list), Clones: clonesOf(s, list)}
 	return a.print(cfg, func(w io.Writer) error {
+		for _, k := range cfg.GetClones() {
+			fmt.Fprintf(w, "Clone %s: %s\n", k.GetId(), k.GetMember())
+			printPairs(w, "  meta", k.GetMeta())
+		}
 		for _, g := range cfg.GetGroups() {
 			fmt.Fprintf(w, "Group %s: %s\n", g.GetId(), strings.Join(g.GetMembers(), ", "))
 			printPairs(w, "  meta", g.GetMeta())
@@ -229,7 +236,7 @@ func (a *app) showResources(c *cobra.Command, ids []string) error {
 			printResource(w, r)
 		}
 		return nil
-	}, "resources", "groups")
+	}, "resources", "groups", "clones")
 }
 
 func printResource(w io.Writer, r *pb.Resource) {

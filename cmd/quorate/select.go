@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"quorate/cluster/state"
 	"quorate/cmd/quorate/grammar"
 	pb "quorate/proto/quorate/v1"
 )
@@ -39,8 +40,8 @@ func (a *app) resource(ctx context.Context, id string) (*pb.Resource, error) {
 	return nil, notFound("resource: there is no resource %q", id)
 }
 
-// selected returns the resources with the ids, those of a group for the
-// group's, and all for no ids.
+// selected returns the resources with the ids, those of a group or clone for its
+// id, and all for no ids.
 func selected(s *pb.State, ids []string) ([]*pb.Resource, error) {
 	if len(ids) == 0 {
 		return s.GetResources(), nil
@@ -58,25 +59,20 @@ func selected(s *pb.State, ids []string) ([]*pb.Resource, error) {
 	return slices.DeleteFunc(slices.Clone(s.GetResources()), func(r *pb.Resource) bool { return !wanted[r.GetId()] }), nil
 }
 
-// membersOf returns the resources of a group, a resource alone, or nothing.
-func membersOf(s *pb.State, id string) []string {
-	for _, g := range s.GetGroups() {
-		if g.GetId() == id {
-			return g.GetMembers()
-		}
-	}
-	for _, r := range s.GetResources() {
-		if r.GetId() == id {
-			return []string{id}
-		}
-	}
-	return nil
-}
+// membersOf returns the resources of a group or clone, a resource alone, or nothing.
+func membersOf(s *pb.State, id string) []string { return state.Members(s, id) }
 
 // groupsOf returns the groups that hold any of the resources.
 func groupsOf(s *pb.State, list []*pb.Resource) []*pb.Group {
 	return slices.DeleteFunc(slices.Clone(s.GetGroups()), func(g *pb.Group) bool {
 		return !slices.ContainsFunc(list, func(r *pb.Resource) bool { return slices.Contains(g.GetMembers(), r.GetId()) })
+	})
+}
+
+// clonesOf returns the clones that any of the resources is in.
+func clonesOf(s *pb.State, list []*pb.Resource) []*pb.Clone {
+	return slices.DeleteFunc(slices.Clone(s.GetClones()), func(k *pb.Clone) bool {
+		return !slices.ContainsFunc(list, func(r *pb.Resource) bool { return slices.Contains(state.Members(s, k.GetId()), r.GetId()) })
 	})
 }
 
@@ -86,7 +82,7 @@ func resourceState(s *pb.State, list []*pb.Resource) *pb.State {
 	for _, r := range list {
 		about[r.GetId()] = true
 	}
-	part := &pb.State{Resources: list, Groups: groupsOf(s, list)}
+	part := &pb.State{Resources: list, Groups: groupsOf(s, list), Clones: clonesOf(s, list)}
 	for _, e := range s.GetAssignments() {
 		if about[e.GetResource()] {
 			part.Assignments = append(part.Assignments, e)

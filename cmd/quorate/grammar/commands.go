@@ -40,6 +40,13 @@ func Commands(c *pb.Configuration) [][]string {
 		add(append([]string{"resource", "group", "add", g.GetId()}, g.GetMembers()...)...)
 		section(g.GetMeta(), "resource", "meta", g.GetId())
 	}
+	for _, k := range c.GetClones() {
+		words := []string{"resource", "clone", k.GetMember(), k.GetId()}
+		if len(k.GetMeta()) > 0 {
+			words = append(append(words, "meta"), pairWords(k.GetMeta())...)
+		}
+		add(words...)
+	}
 	for _, k := range c.GetConstraints() {
 		add(ConstraintWords(k)...)
 	}

@@ -38,6 +38,7 @@ var parsers = []struct {
 		return CreateResource(w, Placement{Group: "web"})
 	}},
 	{"resource create", func(w []string) ([]*pb.Edit, error) { return CreateResource(w, Placement{}) }},
+	{"resource clone", one(CloneResource)},
 	{"resource update", func(w []string) ([]*pb.Edit, error) {
 		u, err := UpdateResource(w)
 		return []*pb.Edit{{Kind: &pb.Edit_UpdateResource{UpdateResource: u}}}, err
@@ -103,6 +104,17 @@ func TestEdits(t *testing.T) {
 			`create_resource{resource{id:"WebService" agent:"ocf:heartbeat:haproxy"
 				parameters{key:"conffile" value:"/etc/haproxy/haproxy.cfg"}
 				operations{name:"monitor" interval{seconds:20} timeout{seconds:10}}}}`}},
+		{"resource create Web haproxy op monitor interval=10s clone", []string{
+			`create_resource{resource{id:"Web" agent:"haproxy" operations{name:"monitor" interval{seconds:10}}}}`,
+			`clone_resource{clone{member:"Web"}}`}},
+		{"resource create Web haproxy meta priority=5 clone webs clone-max=2 meta interleave=true op monitor", []string{
+			`create_resource{resource{id:"Web" agent:"haproxy" meta{key:"priority" value:"5"} operations{name:"monitor" interval{seconds:60}}}}`,
+			`clone_resource{clone{id:"webs" member:"Web" meta{key:"clone-max" value:"2"} meta{key:"interleave" value:"true"}}}`}},
+		{"resource clone Web", []string{`clone_resource{clone{member:"Web"}}`}},
+		{"resource clone site sites meta ordered=true", []string{
+			`clone_resource{clone{id:"sites" member:"site" meta{key:"ordered" value:"true"}}}`}},
+		{"resource clone Web clone-max=2", []string{`clone_resource{clone{member:"Web" meta{key:"clone-max" value:"2"}}}`}},
+
 		{"resource create A vip ip=::1 op start timeout=1m stop timeout=500ms op monitor on-fail=ignore meta priority=5 failback=manual", []string{
 			`create_resource{resource{id:"A" agent:"vip" parameters{key:"ip" value:"::1"}
 				operations{name:"start" timeout{seconds:60}} operations{name:"stop" timeout{nanos:500000000}}
@@ -214,7 +226,13 @@ func TestBadWordsAreNamed(t *testing.T) {
 		{"resource create A vip op interval=5s", `"interval=5s" stands where an operation belongs; write for example op monitor interval=5s`},
 		{"resource create A vip op monitor interval=soon", `op monitor interval: "soon" is not a time; write for example 20s, 500ms, 10m or 1h`},
 		{"resource create A vip op monitor interval=-5", `op monitor interval: "-5" is not a time; write for example 20s, 500ms, 10m or 1h`},
-		{"resource create A vip clone", `"clone": this version runs a resource on one node at a time; leave it out`},
+		{"resource create A vip promotable", `"promotable": no agent of this version can be promoted; write clone, or leave it out`},
+		{"resource create A vip bundle", `"bundle": bundles are not available; leave it out`},
+		{"resource create --group web A vip clone", `clone and --group exclude each other; clone the group with "resource clone web"`},
+		{"resource create A vip clone 2 copies", `"copies" is not a meta attribute; write NAME=VALUE`},
+		{"resource update A clone", `"clone" stands in an update; use "resource clone A"`},
+		{"resource clone", `a clone needs the id of a resource or group; write for example Web clone-max=2`},
+		{"resource clone clone-max=2", `a clone needs the id of a resource or group; write for example Web clone-max=2`},
 		{"resource create --after C A vip", `--before and --after need --group`},
 		{"resource create --group web --before B --after C A vip", `--before and --after exclude each other`},
 		{"resource update A", `an update needs an id and what to change; write for example VirtualIP ip=10.0.0.6`},

@@ -29,7 +29,7 @@ func (p Placement) check() error {
 
 // CreateResource reads
 //
-//	ID TYPE [NAME=VALUE]... [op ACTION [NAME=VALUE]...]... [meta NAME=VALUE...]
+//	ID TYPE [NAME=VALUE]... [op ACTION [NAME=VALUE]...]... [meta NAME=VALUE...] [clone [CLONE] [NAME=VALUE]...]
 func CreateResource(words []string, place Placement) ([]*pb.Edit, error) {
 	if len(words) < 2 {
 		return nil, Errorf("a resource needs an id and a type").
@@ -59,7 +59,47 @@ func CreateResource(words []string, place Placement) ([]*pb.Edit, error) {
 	if r.Operations, err = operations(s.operations); err != nil {
 		return nil, err
 	}
-	return create(r, place), nil
+	edits := create(r, place)
+	if s.clone == nil {
+		return edits, nil
+	}
+	if place.Group != "" {
+		return nil, Errorf("clone and --group exclude each other").With("clone the group with \"resource clone %s\"", place.Group)
+	}
+	c, err := ParseClone(append([]string{id}, s.clone...))
+	if err != nil {
+		return nil, err
+	}
+	return append(edits, cloning(c)), nil
+}
+
+func cloning(c *pb.Clone) *pb.Edit {
+	return &pb.Edit{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: c}}}
+}
+
+// CloneResource reads what follows `resource clone`.
+func CloneResource(words []string) (*pb.Edit, error) {
+	c, err := ParseClone(words)
+	if err != nil {
+		return nil, err
+	}
+	return cloning(c), nil
+}
+
+// ParseClone reads MEMBER [CLONE] [[meta] NAME=VALUE...].
+func ParseClone(words []string) (*pb.Clone, error) {
+	if len(words) == 0 || strings.Contains(words[0], "=") {
+		return nil, Errorf("a clone needs the id of a resource or group").With("write for example Web clone-max=2")
+	}
+	c := &pb.Clone{Member: words[0]}
+	words = words[1:]
+	if len(words) > 0 && words[0] != "meta" && !strings.Contains(words[0], "=") {
+		c.Id, words = words[0], words[1:]
+	}
+	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "meta" })
+	var err error
+	c.Meta, err = values("meta attribute", words)
+	return c, err
 }
 
 // create makes a resource, at its place in a group.
@@ -91,6 +131,9 @@ func UpdateResource(words []string) (*pb.UpdateResource, error) {
 	s, err := sections(words[1:])
 	if err != nil {
 		return nil, err
+	}
+	if s.clone != nil {
+		return nil, Errorf("\"clone\" stands in an update").With("use \"resource clone %s\"", words[0])
 	}
 	u := &pb.UpdateResource{Id: words[0]}
 	if u.SetParameters, u.UnsetParameters, err = SetAndUnset("parameter", s.parameters); err != nil {
@@ -135,10 +178,12 @@ func ParseOperation(words []string) (*pb.OperationSpec, error) {
 type section struct {
 	parameters, meta []string
 	operations       [][]string // after each "op"
+	clone            []string   // after "clone", to the end or the next "op"; nil: it is not there
 }
 
-// sections sorts words by the keywords op and meta. What this version cannot
-// do is refused by name, so that no word of it is taken for something else.
+// sections sorts words by the keywords op, meta and clone; what is meta behind
+// clone is the clone's. What this version cannot do is refused by name, so that no
+// word of it is taken for something else.
 func sections(words []string) (section, error) {
 	var s section
 	target := &s.parameters
@@ -148,10 +193,16 @@ func sections(words []string) (section, error) {
 			s.operations = append(s.operations, nil)
 			target = &s.operations[len(s.operations)-1]
 		case "meta":
-			target = &s.meta
-		case "clone", "promotable", "master", "bundle":
-			return section{}, Errorf("%q: this version runs a resource on one node at a time", word).
-				With("leave it out")
+			if s.clone == nil {
+				target = &s.meta
+			}
+		case "clone":
+			s.clone = []string{}
+			target = &s.clone
+		case "promotable", "master":
+			return section{}, Errorf("%q: no agent of this version can be promoted", word).With("write clone, or leave it out")
+		case "bundle":
+			return section{}, Errorf("%q: bundles are not available", word).With("leave it out")
 		default:
 			*target = append(*target, word)
 		}

@@ -5,10 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
-// resources draws the listed resources, those of a group under its name.
+// resources draws the listed resources, those of a group or clone under its name.
 func (v *View) resources(b *strings.Builder, o Options, list []*pb.Resource) {
 	section(b, o, "Resources")
 	if len(list) == 0 {
@@ -16,36 +17,71 @@ func (v *View) resources(b *strings.Builder, o Options, list []*pb.Resource) {
 		return
 	}
 	t := Table{Indent: "  "}
-	grouped := make(map[string]bool)
+	drawn := make(map[string]bool)
+	for _, c := range v.resp.GetState().GetClones() {
+		v.clone(&t, c, list, drawn)
+	}
 	for _, g := range v.resp.GetState().GetGroups() {
-		v.group(&t, g, list, grouped)
+		if state.CloneOf(v.resp.GetState(), g.GetId()) == nil {
+			v.group(&t, g, list, drawn)
+		}
 	}
 	for _, r := range list {
-		if !grouped[r.GetId()] {
-			v.resource(&t, r, "")
+		if !drawn[r.GetId()] {
+			v.resource(&t, r, "", "")
 		}
 	}
 	_ = t.Write(b, o.Palette) // a strings.Builder takes everything
 }
 
-func (v *View) group(t *Table, g *pb.Group, list []*pb.Resource, grouped map[string]bool) {
-	first := true
-	for _, id := range g.GetMembers() {
-		r := find(list, func(r *pb.Resource) bool { return r.GetId() == id })
-		if r == nil {
+// clone draws the instances of a clone, node by node.
+func (v *View) clone(t *Table, c *pb.Clone, list []*pb.Resource, drawn map[string]bool) {
+	members := v.listed(c.GetId(), list, drawn)
+	if len(members) == 0 {
+		return
+	}
+	name := "clone " + c.GetId()
+	if c.GetMember() != members[0].GetId() {
+		name += " of group " + c.GetMember()
+	}
+	t.Line(Plain, name)
+	for _, n := range v.resp.GetState().GetNodes() {
+		if n.GetRole() == pb.Role_ROLE_WITNESS {
 			continue
 		}
-		if first {
-			t.Line(Plain, "group "+g.GetId())
-			first = false
+		for _, r := range members {
+			v.resource(t, r, n.GetId(), "  ")
 		}
-		grouped[id] = true
-		v.resource(t, r, "  ")
 	}
 }
 
-func (v *View) resource(t *Table, r *pb.Resource, indent string) {
-	l := v.look(r)
+func (v *View) group(t *Table, g *pb.Group, list []*pb.Resource, drawn map[string]bool) {
+	members := v.listed(g.GetId(), list, drawn)
+	if len(members) == 0 {
+		return
+	}
+	t.Line(Plain, "group "+g.GetId())
+	for _, r := range members {
+		v.resource(t, r, "", "  ")
+	}
+}
+
+// listed returns the members of a group or clone that are to be drawn, and notes
+// that they are.
+func (v *View) listed(id string, list []*pb.Resource, drawn map[string]bool) []*pb.Resource {
+	var members []*pb.Resource
+	for _, m := range state.Members(v.resp.GetState(), id) {
+		if r := find(list, func(r *pb.Resource) bool { return r.GetId() == m }); r != nil {
+			members = append(members, r)
+			drawn[m] = true
+		}
+	}
+	return members
+}
+
+// resource draws a resource, or the instance of a clone on a node.
+func (v *View) resource(t *Table, r *pb.Resource, node, indent string) {
+	l := v.look(r, subject{r.GetId(), node})
 	t.Row(Cell{Text: indent + r.GetId()}, Cell{r.GetAgent(), Faint}, l.state, Cell{l.node, Strong},
 		Cell{Text: l.since}, Cell{l.detail, Faint})
 	for _, n := range l.notes {
@@ -62,10 +98,10 @@ type look struct {
 	notes               []Cell
 }
 
-func (v *View) look(r *pb.Resource) look {
-	a := v.assignment(r.GetId())
-	l := v.owned(r, a)
-	if op := v.operation(r.GetId()); op != nil {
+func (v *View) look(r *pb.Resource, s subject) look {
+	a := v.assignment(s)
+	l := v.owned(r, s, a)
+	if op := v.operation(s); op != nil {
 		l.state = Cell{map[pb.OperationKind]string{
 			pb.OperationKind_OPERATION_KIND_START:  "starting",
 			pb.OperationKind_OPERATION_KIND_STOP:   "stopping",
@@ -74,15 +110,15 @@ func (v *View) look(r *pb.Resource) look {
 		l.node, l.since = v.Node(op.GetNode()), since(v.now, op.GetSince())
 		l.note(Faint, op.GetReason())
 	}
-	v.strays(&l, r, a)
-	v.explain(&l, r)
+	v.strays(&l, s, a)
+	v.explain(&l, r, s)
 	return l
 }
 
 // owned looks at the instance on the owner.
-func (v *View) owned(r *pb.Resource, a *pb.Assignment) look {
+func (v *View) owned(r *pb.Resource, s subject, a *pb.Assignment) look {
 	if a == nil {
-		return v.unowned(r)
+		return v.unowned(r, s)
 	}
 	l := look{node: v.Node(a.GetNode())}
 	if a.GetOrphaned() {
@@ -107,26 +143,31 @@ func (v *View) owned(r *pb.Resource, a *pb.Assignment) look {
 	return l
 }
 
-func (v *View) unowned(r *pb.Resource) look {
+func (v *View) unowned(r *pb.Resource, s subject) look {
+	l := look{node: v.Node(s.node)}
 	switch {
 	case r.GetDeleting():
-		return look{state: Cell{"being deleted", Faint}}
+		l.state = Cell{"being deleted", Faint}
 	case strings.EqualFold(v.option(r, "target-role"), "stopped"):
-		return look{state: Cell{"disabled", Faint}}
+		l.state = Cell{"disabled", Faint}
+	case s.node != "" && v.placement(s).GetNode() == "": // on others it may run
+		l.state = Cell{"stopped", Faint}
+	default:
+		l.state = Cell{"stopped", Bad}
 	}
-	return look{state: Cell{"stopped", Bad}}
+	return l
 }
 
 // strays notes what is active, or may be, on nodes that do not own it.
-func (v *View) strays(l *look, r *pb.Resource, a *pb.Assignment) {
+func (v *View) strays(l *look, s subject, a *pb.Assignment) {
 	for _, i := range v.resp.GetState().GetInstances() {
-		if i.GetResource() != r.GetId() || i.GetNode() == a.GetNode() {
+		if !s.of(i.GetResource(), i.GetNode()) || i.GetNode() == a.GetNode() {
 			continue
 		}
 		node := v.Node(i.GetNode())
 		switch i.GetState() {
 		case pb.InstanceState_INSTANCE_STATE_RUNNING:
-			if l.node == "" {
+			if l.node == "" || s.node != "" {
 				l.state, l.node = Cell{"running", Warn}, node
 			}
 			l.note(Warn, fmt.Sprintf("It was found running on %s, which does not own it.", node))
@@ -140,8 +181,8 @@ func (v *View) strays(l *look, r *pb.Resource, a *pb.Assignment) {
 }
 
 // explain notes what keeps the resource from running or being moved.
-func (v *View) explain(l *look, r *pb.Resource) {
-	p := v.placement(r.GetId())
+func (v *View) explain(l *look, r *pb.Resource, s subject) {
+	p := v.placement(s)
 	for _, why := range p.GetBlocked() {
 		l.note(Bad, why)
 	}
@@ -151,7 +192,7 @@ func (v *View) explain(l *look, r *pb.Resource) {
 	if strings.EqualFold(v.option(r, "is-managed"), "false") {
 		l.note(Warn, "Unmanaged: it is left as it is.")
 	}
-	if r.GetDeleting() && l.node != "" {
+	if r.GetDeleting() && l.node != "" && l.state.Text != "being deleted" {
 		l.note(Plain, "It is being deleted.")
 	}
 }

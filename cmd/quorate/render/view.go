@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -37,24 +38,28 @@ func (v *View) Node(id string) string {
 }
 
 // Owner returns the name of the node that a resource runs on, or nothing. The
-// owner of a group is that of its first member that has one.
+// owner of a group is that of its first member that has one; of a clone, the first
+// node that runs an instance.
 func (v *View) Owner(id string) string {
-	ids := []string{id}
-	for _, g := range v.resp.GetState().GetGroups() {
-		if g.GetId() == id {
-			ids = g.GetMembers()
-		}
-	}
-	for _, r := range ids {
-		if a := v.assignment(r); a != nil {
+	for _, r := range state.Members(v.resp.GetState(), id) {
+		if a := v.assignment(subject{resource: r}); a != nil {
 			return v.Node(a.GetNode())
 		}
 	}
 	return ""
 }
 
-func (v *View) assignment(resource string) *pb.Assignment {
-	return find(v.resp.GetState().GetAssignments(), func(a *pb.Assignment) bool { return a.GetResource() == resource })
+// A subject is what one node at a time runs: a resource, or if it is cloned the
+// instance of it on a node.
+type subject struct{ resource, node string } // node: id; empty: it is not cloned
+
+// of reports whether something on a node is about the subject.
+func (s subject) of(resource, node string) bool {
+	return s.resource == resource && (s.node == "" || s.node == node)
+}
+
+func (v *View) assignment(s subject) *pb.Assignment {
+	return find(v.resp.GetState().GetAssignments(), func(a *pb.Assignment) bool { return s.of(a.GetResource(), a.GetNode()) })
 }
 
 func (v *View) instance(resource, node string) *pb.Instance {
@@ -63,33 +68,36 @@ func (v *View) instance(resource, node string) *pb.Instance {
 	})
 }
 
-func (v *View) placement(resource string) *pb.PlacementStatus {
-	return find(v.resp.GetPlacements(), func(p *pb.PlacementStatus) bool { return p.GetResource() == resource })
+func (v *View) placement(s subject) *pb.PlacementStatus {
+	return find(v.resp.GetPlacements(), func(p *pb.PlacementStatus) bool {
+		return p.GetResource() == s.resource && p.GetInstance() == s.node
+	})
 }
 
-// operation returns what is being done with a resource, if that changes it.
-func (v *View) operation(resource string) *pb.Operation {
+// operation returns what is being done with a subject, if that changes it.
+func (v *View) operation(s subject) *pb.Operation {
 	return find(v.resp.GetState().GetOperations(), func(o *pb.Operation) bool {
 		switch o.GetKind() {
 		case pb.OperationKind_OPERATION_KIND_START, pb.OperationKind_OPERATION_KIND_STOP, pb.OperationKind_OPERATION_KIND_RELOAD:
-			return o.GetResource() == resource
+			return s.of(o.GetResource(), o.GetNode())
 		default:
 			return false
 		}
 	})
 }
 
-// option returns a meta attribute: the resource's, its group's or the default.
+// option returns a meta attribute: the resource's, its group's, its clone's or the
+// default.
 func (v *View) option(r *pb.Resource, name string) string {
-	if value, ok := r.GetMeta()[name]; ok {
-		return value
-	}
-	for _, g := range v.resp.GetState().GetGroups() {
-		if value, ok := g.GetMeta()[name]; ok && slices.Contains(g.GetMembers(), r.GetId()) {
+	s := v.resp.GetState()
+	for _, meta := range []map[string]string{
+		r.GetMeta(), state.GroupOf(s, r.GetId()).GetMeta(), state.CloneOf(s, r.GetId()).GetMeta(),
+	} {
+		if value, ok := meta[name]; ok {
 			return value
 		}
 	}
-	return v.resp.GetState().GetResourceDefaults()[name]
+	return s.GetResourceDefaults()[name]
 }
 
 // silence says how long nothing was heard of an admitted node on any link, or

@@ -2137,7 +2137,7 @@ type GetResponse struct {
 	AsOf          *durationpb.Duration   `protobuf:"bytes,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`  // since the last contact with the leader
 	Links         []*Link                `protobuf:"bytes,9,rep,name=links,proto3" json:"links,omitempty"`            // from the answering node's sight
 	Lease         *LeaseStatus           `protobuf:"bytes,10,opt,name=lease,proto3" json:"lease,omitempty"`           // of the answering node
-	Placements    []*PlacementStatus     `protobuf:"bytes,11,rep,name=placements,proto3" json:"placements,omitempty"` // what the scheduler wants, by resource
+	Placements    []*PlacementStatus     `protobuf:"bytes,11,rep,name=placements,proto3" json:"placements,omitempty"` // what the scheduler wants, by resource, of a clone then by node
 	Problems      []string               `protobuf:"bytes,12,rep,name=problems,proto3" json:"problems,omitempty"`     // sentences, worst first
 	Pair          *PairStatus            `protobuf:"bytes,13,opt,name=pair,proto3" json:"pair,omitempty"`             // of the answering node; unset: it is not one of a pair that may go on alone
 	Guard         string                 `protobuf:"bytes,14,opt,name=guard,proto3" json:"guard,omitempty"`           // what silences addresses when the lease of the answering node ends: kernel, address lifetime
@@ -2647,9 +2647,10 @@ func (x *TimingStatus) GetFailoverOfLeader() *durationpb.Duration {
 type PlacementStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`       // id; empty: nowhere
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`   // the deciding one
-	Blocked       []string               `protobuf:"bytes,4,rep,name=blocked,proto3" json:"blocked,omitempty"` // why it cannot run or be stopped
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`         // id; empty: nowhere
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`     // the deciding one
+	Blocked       []string               `protobuf:"bytes,4,rep,name=blocked,proto3" json:"blocked,omitempty"`   // why it cannot run or be stopped
+	Instance      string                 `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"` // of a clone: id of the node that the instance is for, whether it belongs there or not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2710,6 +2711,13 @@ func (x *PlacementStatus) GetBlocked() []string {
 		return x.Blocked
 	}
 	return nil
+}
+
+func (x *PlacementStatus) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
 }
 
 type WatchRequest struct {
@@ -3283,12 +3291,13 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"configured\x12\x16\n" +
 	"\x06others\x18\x03 \x03(\tR\x06others\x125\n" +
 	"\bfailover\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bfailover\x12G\n" +
-	"\x12failover_of_leader\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10failoverOfLeader\"s\n" +
+	"\x12failover_of_leader\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10failoverOfLeader\"\x8f\x01\n" +
 	"\x0fPlacementStatus\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
-	"\ablocked\x18\x04 \x03(\tR\ablocked\"\x0e\n" +
+	"\ablocked\x18\x04 \x03(\tR\ablocked\x12\x1a\n" +
+	"\binstance\x18\x05 \x01(\tR\binstance\"\x0e\n" +
 	"\fWatchRequest\"X\n" +
 	"\vWaitRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x123\n" +
