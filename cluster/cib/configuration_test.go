@@ -62,10 +62,33 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 			"taken primitive ip\nnot taken primitive fence: fencing devices are not available in this version\napproximated group g: with 1 of its 2 members",
 		},
 		{
-			"a clone is left out, with what is in it and what names it",
-			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><clone id="c"><primitive id="p" class="ocf" provider="pacemaker" type="ping"/></clone>`,
+			"a clone",
+			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="2"/>
+			 <nvpair id="m2" name="notify" value="true"/></meta_attributes><primitive id="web" class="ocf" provider="heartbeat" type="apache"/></clone>`,
+			`<rsc_order id="o" first="c" then="ip"/><rsc_location id="l" rsc="web" node="a" score="5"/>`,
+			`taken primitive ip
+taken primitive web
+taken clone c
+taken option clone-max m1
+not taken option notify m2: meta attribute of clones notify: no agent of this version can be told of other instances; use false
+taken rsc_order o
+not taken rsc_location l: resource: web is part of clone c; name c`,
+		},
+		{
+			"a clone of a group",
+			`<clone id="c"><group id="g"><primitive id="a1" class="ocf" provider="heartbeat" type="Dummy"/><primitive id="a2" class="ocf" provider="heartbeat" type="Dummy"/></group></clone>`, "",
+			"taken primitive a1\ntaken primitive a2\ntaken group g\ntaken clone c",
+		},
+		{
+			"a clone whose member is not taken", `<clone id="c"><primitive id="x" class="lsb" type="x"/></clone>`, "",
+			"not taken primitive x: there is no agent lsb:x\nnot taken clone c: what is in it was not taken",
+		},
+		{
+			"a clone whose instances are not alike is left out, with what is in it and what names it",
+			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+			 <primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></clone>`,
 			`<rsc_order id="o" first="c" then="ip"/>`,
-			"taken primitive ip\nnot taken clone c: clones are not available in this version\nnot taken primitive p: it is part of clone c\nnot taken rsc_order o: resource: there is no resource or group \"c\"; did you mean \"ip\"?",
+			"taken primitive ip\nnot taken clone c: promotable resources are not available in this version\nnot taken primitive p: it is part of clone c\nnot taken rsc_order o: resource: there is no resource or group \"c\"; did you mean \"ip\"?",
 		},
 		{
 			"an agent that the cluster does not know", `<primitive id="x" class="lsb" type="x"/>`, "",

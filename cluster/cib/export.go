@@ -34,7 +34,7 @@ type exporter struct {
 	state    *pb.State
 	standard func(string) string
 	ids      map[string]bool // given out; each is unique in the document
-	written  map[string]bool // resources and groups that are in it
+	written  map[string]bool // resources, groups and clones that are in it
 	entries  []Entry
 }
 
@@ -94,6 +94,11 @@ var (
 	}
 	metaOptions = map[string]func(string) string{
 		"critical": asIs, "failure-timeout": inUnits, "is-managed": asIs, "maintenance": asIs, "migration-threshold": asIs, "multiple-active": asIs,
+		"priority": asIs, "resource-stickiness": asIs, "target-role": asIs,
+	}
+	cloneOptions = map[string]func(string) string{
+		"clone-max": asIs, "clone-node-max": asIs, "globally-unique": asIs, "interleave": asIs, "notify": asIs, "ordered": asIs, "promotable": asIs,
+		"failure-timeout": inUnits, "is-managed": asIs, "maintenance": asIs, "migration-threshold": asIs,
 		"priority": asIs, "resource-stickiness": asIs, "target-role": asIs,
 	}
 	operationOptions = map[string]func(string) string{

@@ -18,18 +18,46 @@ func (x *exporter) resources() *element {
 	for _, g := range x.state.Groups {
 		x.ids[g.Id] = true
 	}
+	for _, c := range x.state.Clones {
+		x.ids[c.Id] = true
+	}
 	for _, c := range x.state.Constraints {
 		x.ids[c.Id] = true
 	}
 	for _, r := range x.state.Resources {
-		if state.GroupOf(x.state, r.Id) == nil {
+		if state.GroupOf(x.state, r.Id) == nil && state.CloneOf(x.state, r.Id) == nil {
 			section.add(x.primitive(r))
 		}
 	}
 	for _, g := range x.state.Groups {
-		section.add(x.group(g))
+		if state.CloneOf(x.state, g.Id) == nil {
+			section.add(x.group(g))
+		}
+	}
+	for _, c := range x.state.Clones {
+		section.add(x.clone(c))
 	}
 	return section
+}
+
+func (x *exporter) clone(c *pb.Clone) *element {
+	e := node("clone", "id", c.Id)
+	if g := state.GroupByID(x.state, c.Member); g != nil {
+		e.add(x.group(g))
+	} else {
+		e.add(x.primitive(state.ResourceByID(x.state, c.Member)))
+	}
+	if len(e.children) == 0 {
+		x.left("clone", c.Id, "what is in it cannot be written")
+		return nil
+	}
+	x.written[c.Id] = true
+	x.took("clone", c.Id)
+	meta := maps.Clone(c.Meta)
+	if meta["clone-max"] == "INFINITY" {
+		delete(meta, "clone-max") // on all nodes, as Pacemaker does without it
+	}
+	return e.add(x.pairs("meta_attributes", c.Id, x.known("option", c.Id, meta, cloneOptions)))
 }
 
 func (x *exporter) group(g *pb.Group) *element {

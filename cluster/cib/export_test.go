@@ -31,6 +31,8 @@ resources{id:"ip" agent:"vip" parameters{key:"ip" value:"10.0.0.5"} operations{n
 resources{id:"odd" agent:"realserver"}
 resources{id:"two" agent:"ocf:heartbeat:Dummy" meta{key:"critical" value:"false"} meta{key:"target-role" value:"Stopped"}}
 resources{id:"web" agent:"systemd:nginx"}
+resources{id:"zlog" agent:"systemd:zlog"}
+clones{id:"zlog-clone" member:"zlog" meta{key:"clone-max" value:"2"} meta{key:"interleave" value:"true"}}
 groups{id:"site" members:"ip" members:"web" meta{key:"priority" value:"5"}}
 constraints{id:"l" location{resource:"site" node:"a" score:1000000}}
 constraints{id:"c" colocation{resource:"db" with:"site" score:-50}}
@@ -49,6 +51,7 @@ constraints{id:"cn" colocation{resource:"two" with:"db" score:5 node_attribute:"
 constraints{id:"os" order{kind:ORDER_KIND_OPTIONAL sets{resources:["site","db"]} sets{resources:"two" any:true parallel:true}}}
 constraints{id:"ox" order{first:"two" then:"db" first_action:ORDER_ACTION_STOP asymmetrical:true}}
 constraints{id:"ot" order{first:"db" then:"two" any_instance:true}}
+constraints{id:"z" order{first:"zlog-clone" then:"db" kind:ORDER_KIND_OPTIONAL}}
 constraints{id:"lost" order{first:"odd" then:"db"}}
 instances{resource:"db" node:"1b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_RUNNING}
 instances{resource:"db" node:"2b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_STOPPED fail_count:2}
@@ -56,6 +59,8 @@ instances{resource:"ip" node:"1b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTAN
 instances{resource:"ip" node:"2b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_STOPPED}
 instances{resource:"web" node:"1b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_RUNNING}
 instances{resource:"web" node:"2b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_STOPPED}
+instances{resource:"zlog" node:"1b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_RUNNING}
+instances{resource:"zlog" node:"2b4e28ba-2fa1-11d2-883f-0016d3cca427" state:INSTANCE_STATE_STOPPED}
 `
 
 func standard(agent string) string {
@@ -133,6 +138,9 @@ func TestWhatWasExportedIsTakenBack(t *testing.T) {
 		if !proto.Equal(back, r) {
 			t.Errorf("resource %d came back as %v, it was %v", i, back, r)
 		}
+	}
+	if len(got.Clones) != 1 || !proto.Equal(got.Clones[0], s.Clones[0]) {
+		t.Errorf("the clone came back as %v", got.Clones)
 	}
 	for i, c := range s.Constraints[:len(s.Constraints)-1] {
 		if !proto.Equal(got.Constraints[i], c) {

@@ -28,21 +28,27 @@ func (t *translator) resources() {
 			t.primitive(e)
 		case "group":
 			t.group(e)
+		case "clone":
+			t.clone(e)
 		default:
-			t.leaveWhole(e)
+			t.leaveWhole(e, strangeKinds[e.name])
 		}
 	}
 }
 
-// leaveWhole leaves out a kind of resource that Quorate does not run, with all
-// that is inside it.
-func (t *translator) leaveWhole(e *element) {
+// strangeKinds are the kinds of resources that Quorate does not run, or not inside
+// of others, and why.
+var strangeKinds = map[string]string{
+	"group":  "a group has no groups in it",
+	"clone":  "a clone is in nothing else",
+	"master": "promotable resources are not available in this version",
+	"bundle": "bundles are not available in Quorate",
+}
+
+// leaveWhole leaves out a resource that Quorate does not run, with all that is
+// inside it.
+func (t *translator) leaveWhole(e *element, why string) {
 	kind := e.name
-	why := map[string]string{
-		"clone":  "clones are not available in this version",
-		"master": "promotable resources are not available in this version",
-		"bundle": "bundles are not available in Quorate",
-	}[kind]
 	t.leave(kind, e.id(), why)
 	for inner := range e.descendants() {
 		if isResource(inner.name) {
@@ -207,7 +213,7 @@ func (t *translator) group(e *element) {
 	var members []string
 	for _, member := range t.d.children(e) {
 		if member.name != "primitive" {
-			t.leaveWhole(member)
+			t.leaveWhole(member, strangeKinds[member.name])
 			continue
 		}
 		t.primitive(member)
