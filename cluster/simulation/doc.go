@@ -14,9 +14,9 @@
 // still without its machine, so that a process without guard must be kept single
 // too. Then everything is repaired, and the world must come back.
 //
-//	S1  no two machines serve a resource at the same instant; the end of an epoch
-//	    finds its node silent. A machine whose clock stood still may, until its
-//	    beats are refused
+//	S1  no two machines serve a resource at the same instant, and no more than may a
+//	    clone; the end of an epoch finds its node silent. A machine whose clock stood
+//	    still may, until its beats are refused
 //	S2  what clients write to the configuration, and read through the log, is
 //	    linearizable (history.go), and all machines apply the same states (audit.go)
 //	S3  a machine that reaches no majority is silent after its lease; no guard is

@@ -246,7 +246,7 @@ func (w *world) healLAN(m *machine) {
 	}
 	w.note("%s is back on the LAN", m.id)
 	w.lan.set(m.id, true)
-	for _, id := range addresses {
+	for _, id := range w.guarded() {
 		w.judge(id)
 	}
 }
@@ -305,7 +305,7 @@ func (w *world) makeTrouble(m *machine) {
 
 // killResource ends what runs, behind the agent's back.
 func (w *world) killResource(m *machine) {
-	id := w.fate.pick(resourceIDs()...)
+	id := w.fate.pick(w.resourceIDs()...)
 	w.note("%s: %s dies", m.id, id)
 	m.kernel.set(id, false)
 }
@@ -327,7 +327,7 @@ func (w *world) stepDown(*machine) {
 
 // move asks for an operator's move.
 func (w *world) move(m *machine) {
-	id, to := w.fate.pick(resourceIDs()...), w.fate.pick(w.names[:w.voters]...)
+	id, to := w.fate.pick(append(slices.Clone(addresses), service)...), w.fate.pick(w.names[:w.voters]...)
 	w.note("%s is moved to %s", id, to)
 	w.command(m, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
 		Kind: &pb.Edit_MoveResource{MoveResource: &pb.MoveResource{Id: id, Node: to}},
@@ -378,5 +378,3 @@ func (w *world) command(m *machine, commands ...*pb.Command) {
 		}
 	})
 }
-
-func resourceIDs() []string { return append(slices.Clone(addresses), service) }

@@ -17,7 +17,7 @@ func (w *world) judge(resource string) {
 		return // nothing but its agent stops it, and nobody answers for it
 	}
 	on := w.serving(resource)
-	if len(on) < 2 || w.violated() {
+	if len(on) <= w.most(resource) || w.violated() {
 		return
 	}
 	for _, name := range on {
@@ -25,7 +25,7 @@ func (w *world) judge(resource string) {
 			return
 		}
 	}
-	w.violate("S1: %s is served by %s", resource, strings.Join(on, " and "))
+	w.violate("S1: %s is served by %s, and may be by %d", resource, strings.Join(on, " and "), w.most(resource))
 }
 
 // serving returns who serves a resource at this instant.
@@ -104,7 +104,7 @@ func (w *world) judgeEnd(id string, ended ending) {
 			w.violate("S1: %s holds its lease of epoch %d, which is over", id, epoch)
 		}
 	}
-	for _, r := range addresses {
+	for _, r := range w.guarded() {
 		if m.kernel.serves(r) && !ended.restarted {
 			w.violate("S1: %s serves %s although its epoch %d is over", id, r, ended.epoch)
 		}
@@ -133,7 +133,7 @@ func (w *world) judgeRefused(p *process) {
 	if m.running() != p || m.stopped() || !m.excused() || m.kernel.troubleWith(halt) != none {
 		return
 	}
-	for _, r := range addresses {
+	for _, r := range w.guarded() {
 		if m.kernel.serves(r) {
 			w.violate("S1: %s serves %s %v after its beats were refused", m.id, r, refusedAfter)
 		}
@@ -162,7 +162,7 @@ func (w *world) judgeSilence(m *machine) {
 	if w.leaseOf(m.id) > leaseLength || w.pair {
 		return // for the restart of its agent, or kept by itself
 	}
-	for _, id := range addresses {
+	for _, id := range w.guarded() {
 		if m.needsOthers() && m.kernel.serves(id) && !m.excused() {
 			w.violate("S3: %s still serves %s %v after it was cut off", m.id, id, silentAfter)
 		}
@@ -189,7 +189,7 @@ func (w *world) hiddenFailure() string {
 	if s == nil {
 		return "nobody leads"
 	}
-	for _, id := range resourceIDs() {
+	for _, id := range w.resourceIDs() {
 		for _, name := range w.names {
 			if w.machines[name].kernel.isStuck(id) && state.OperationOn(s, id, name) == nil &&
 				state.InstanceOf(s, id, name).GetState() == pb.InstanceState_INSTANCE_STATE_STOPPED {

@@ -180,7 +180,7 @@ func (m *machine) resumed() {
 	m.mu.Lock()
 	m.stale = m.clock.Now() + max(leaseLength, m.world.leaseOf(m.id))
 	m.mu.Unlock()
-	for _, id := range addresses {
+	for _, id := range m.world.guarded() {
 		m.world.judge(id)
 	}
 }

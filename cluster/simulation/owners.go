@@ -10,7 +10,8 @@ import (
 )
 
 // Owners follow, by the states that anybody applies, on which node each
-// resource runs, to check that every change of it is explained (S6).
+// resource runs, to check that every change of it is explained (S6). Instances of a
+// clone go nowhere.
 type owners struct {
 	mu      sync.Mutex
 	index   uint64            // of the newest state looked at
@@ -36,7 +37,7 @@ func (o *owners) follow(s state.Snapshot) {
 	}
 	for _, a := range s.State.Assignments {
 		i := state.InstanceOf(s.State, a.Resource, a.Node)
-		if a.Orphaned || i.GetState() != pb.InstanceState_INSTANCE_STATE_RUNNING || i.Epoch != a.Epoch {
+		if a.Resource == cloned || a.Orphaned || i.GetState() != pb.InstanceState_INSTANCE_STATE_RUNNING || i.Epoch != a.Epoch {
 			continue
 		}
 		if from := o.home[a.Resource]; from != "" && from != a.Node {
@@ -56,7 +57,7 @@ func (o *owners) unexplained(s *pb.State) (passage, bool) {
 	for _, c := range o.changes {
 		last[c.resource] = c
 	}
-	for _, id := range resourceIDs() {
+	for _, id := range append(slices.Clone(addresses), service) {
 		if c, moved := last[id]; moved && !c.told(s.Events) {
 			return c, true
 		}

@@ -12,11 +12,32 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// What a schedule runs: two guarded addresses, and a process without guard.
+// What a schedule runs: two guarded addresses, a process without guard, and in
+// some schedules a clone, guarded too, so that the end of its instances is exact;
+// one address follows it.
 var (
 	addresses = []string{"vip1", "vip2"}
 	service   = "svc"
+	cloned    = "web"
 )
+
+// guarded are the resources that fall silent with the lease.
+func (w *world) guarded() []string {
+	if w.copies == 0 {
+		return addresses
+	}
+	return append(slices.Clone(addresses), cloned)
+}
+
+func (w *world) resourceIDs() []string { return append(slices.Clone(w.guarded()), service) }
+
+// most is on how many machines a resource may be served at once.
+func (w *world) most(resource string) int {
+	if resource == cloned {
+		return w.copies
+	}
+	return 1
+}
 
 // A report is what a schedule covered.
 type report struct {
@@ -75,6 +96,7 @@ func (w *world) found() bool {
 	for _, id := range addresses {
 		edits = append(edits, create(id, "address", 0))
 	}
+	edits = append(edits, w.clone()...)
 	w.must(ctx, first, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
 	return w.settles("after the founding", func() {})
 }
@@ -94,6 +116,25 @@ func (w *world) member(name string) *pb.Node {
 	return &pb.Node{Id: name, Name: name, Role: w.machines[name].role, Addresses: []string{name + ":7480"}}
 }
 
+// clone makes the clone, and has an address run beside it.
+func (w *world) clone() []*pb.Edit {
+	if w.copies == 0 {
+		return nil
+	}
+	c := &pb.Clone{Member: cloned, Meta: map[string]string{"clone-max": fmt.Sprint(w.copies)}}
+	constraint := func(c *pb.Constraint) *pb.Edit {
+		return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}}
+	}
+	return []*pb.Edit{
+		create(cloned, "address", 0),
+		{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: c}}},
+		constraint(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{
+			Resource: addresses[0], With: cloned + "-clone", Score: state.Infinity,
+		}}}),
+		constraint(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{First: cloned + "-clone", Then: addresses[0]}}}),
+	}
+}
+
 func create(id, agent string, lapse time.Duration) *pb.Edit {
 	return &pb.Edit{Kind: &pb.Edit_CreateResource{CreateResource: &pb.CreateResource{Resource: &pb.Resource{
 		Id: id, Agent: agent, Traits: &pb.Traits{Lapse: durationpb.New(lapse)},
@@ -111,8 +152,8 @@ func (w *world) must(ctx context.Context, m *machine, c *pb.Command) {
 	}
 }
 
-// settles waits until every resource runs on exactly one machine and all
-// machines are members in good standing (S7). An operator looks now and then.
+// settles waits until every resource runs on exactly one machine, the clone on as
+// many as it may, and all machines are members in good standing (S7). An operator looks now and then.
 func (w *world) settles(when string, operator func()) bool {
 	const patience, look = 30 * time.Second, 2 * time.Second
 	for waited := time.Duration(0); waited < patience; waited += 50 * time.Millisecond {
@@ -146,9 +187,9 @@ func (w *world) unsettled() string {
 	if len(st.Operations) > 0 {
 		return fmt.Sprintf("operations under way: %v", st.Operations)
 	}
-	for _, id := range resourceIDs() {
-		if on := w.serving(id); len(on) != 1 {
-			return fmt.Sprintf("%s is served by %v; assigned to %v; known: %v", id, on, state.AssignmentOf(st, id), instances(st, id))
+	for _, id := range w.resourceIDs() {
+		if on := w.serving(id); len(on) != min(w.most(id), w.voters) {
+			return fmt.Sprintf("%s is served by %v; assigned to %v; known: %v", id, on, state.AssignmentsOf(st, id), instances(st, id))
 		}
 	}
 	return ""

@@ -15,6 +15,7 @@ type shape struct {
 	pair     bool          // no-quorum-policy=ignore
 	pinged   bool          // it has ping targets
 	lanes    int           // networks that connect all machines
+	copies   int           // of the clone, at most so many at once; 0: there is no clone
 	gentle   bool          // no agent dies or freezes without its machine
 	duration time.Duration // of the disturbance
 	pace     time.Duration // at most this long between two faults
@@ -70,6 +71,9 @@ func (w wish) draw(d *dice) shape {
 	}
 	if slices.Max(s.weights) == 0 {
 		s.weights[0] = 1
+	}
+	if !s.pair && d.chance(0.4) {
+		s.copies = 1 + d.draw(s.voters)
 	}
 	return s
 }
