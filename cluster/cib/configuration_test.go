@@ -70,7 +70,7 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 taken primitive web
 taken clone c
 taken option clone-max m1
-not taken option notify m2: meta attribute of clones notify: no agent of this version can be told of other instances; use false
+not taken option notify m2: meta attribute of clones notify: agents are not told of other instances in this version; use false
 taken rsc_order o
 not taken rsc_location l: resource: web is part of clone c; name c`,
 		},

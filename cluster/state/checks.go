@@ -89,8 +89,7 @@ func oneOf(words ...string) func(string) (string, error) {
 }
 
 // What clones cannot be told yet. Instances are told apart by their nodes, and
-// agents know nothing of other instances: that is for scripts with the OCF API,
-// which no version so far can run.
+// agents know nothing of other instances.
 
 func checkCloneNodeMax(s string) (string, error) {
 	if strings.TrimSpace(s) != "1" {
@@ -100,15 +99,15 @@ func checkCloneNodeMax(s string) (string, error) {
 }
 
 func checkGloballyUnique(s string) (string, error) {
-	return checkFalse(s, "no agent of this version can tell instances apart by a number")
+	return checkFalse(s, "instances are not told apart by a number in this version")
 }
 
 func checkNotify(s string) (string, error) {
-	return checkFalse(s, "no agent of this version can be told of other instances")
+	return checkFalse(s, "agents are not told of other instances in this version")
 }
 
 func checkPromotable(s string) (string, error) {
-	return checkFalse(s, "no agent of this version can be promoted")
+	return checkFalse(s, "nothing is promoted in this version")
 }
 
 func checkFalse(s, why string) (string, error) {

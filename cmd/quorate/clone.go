@@ -48,10 +48,10 @@ func newUncloneCommand(a *app) *cobra.Command {
 func newPromotableCommand(_ *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "promotable ID",
-		Short:   "Not available: no agent of this version can be promoted",
+		Short:   "Not available: nothing is promoted in this version",
 		Example: "resource clone Web",
 		RunE: func(*cobra.Command, []string) error {
-			return grammar.Errorf("promotable: no agent of this version can be promoted").With("use \"resource clone\", whose instances are all alike")
+			return grammar.Errorf("promotable: nothing is promoted in this version").With("use \"resource clone\", whose instances are all alike")
 		},
 	}
 }

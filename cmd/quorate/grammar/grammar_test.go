@@ -226,7 +226,7 @@ func TestBadWordsAreNamed(t *testing.T) {
 		{"resource create A vip op interval=5s", `"interval=5s" stands where an operation belongs; write for example op monitor interval=5s`},
 		{"resource create A vip op monitor interval=soon", `op monitor interval: "soon" is not a time; write for example 20s, 500ms, 10m or 1h`},
 		{"resource create A vip op monitor interval=-5", `op monitor interval: "-5" is not a time; write for example 20s, 500ms, 10m or 1h`},
-		{"resource create A vip promotable", `"promotable": no agent of this version can be promoted; write clone, or leave it out`},
+		{"resource create A vip promotable", `"promotable": nothing is promoted in this version; write clone, or leave it out`},
 		{"resource create A vip bundle", `"bundle": bundles are not available; leave it out`},
 		{"resource create --group web A vip clone", `clone and --group exclude each other; clone the group with "resource clone web"`},
 		{"resource create A vip clone 2 copies", `"copies" is not a meta attribute; write NAME=VALUE`},

@@ -200,7 +200,7 @@ func sections(words []string) (section, error) {
 			s.clone = []string{}
 			target = &s.clone
 		case "promotable", "master":
-			return section{}, Errorf("%q: no agent of this version can be promoted", word).With("write clone, or leave it out")
+			return section{}, Errorf("%q: nothing is promoted in this version", word).With("write clone, or leave it out")
 		case "bundle":
 			return section{}, Errorf("%q: bundles are not available", word).With("leave it out")
 		default:
