@@ -100,8 +100,21 @@ func named(text string) string {
 }
 
 // director is the resource that balances.
-func director(id string, list []*Virtual) *pb.Resource {
-	return &pb.Resource{Id: id, Agent: directorAgent, Parameters: map[string]string{"config": text(list)}}
+func director(id string, list []*Virtual, copies syncDaemon) *pb.Resource {
+	p := map[string]string{"config": text(list)}
+	if copies.iface != "" {
+		p["sync"] = copies.iface
+	}
+	if copies.id > 0 {
+		p["sync_id"] = fmt.Sprint(copies.id)
+	}
+	return &pb.Resource{Id: id, Agent: directorAgent, Parameters: p}
+}
+
+// A syncDaemon copies connections to the other nodes.
+type syncDaemon struct {
+	iface string // over which; empty: there is none
+	id    int    // 0: the director's default
 }
 
 // location prefers a node.

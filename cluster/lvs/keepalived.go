@@ -30,6 +30,7 @@ type instance struct {
 	addresses []netip.Addr
 	virtuals  []*Virtual
 	made      []*Directive // of the virtual servers
+	copies    syncDaemon
 }
 
 func (t *keepalived) translate() {
@@ -47,6 +48,7 @@ func (t *keepalived) translate() {
 		t.syncGroup(d)
 	}
 	t.virtualServers(first)
+	t.synchronise(first)
 	t.directors()
 	t.compare()
 }
@@ -113,8 +115,8 @@ func global(name string) string {
 	switch {
 	case strings.HasPrefix(name, "notification_email"), strings.HasPrefix(name, "smtp_"), strings.Contains(name, "email"):
 		return noMail
-	case strings.HasPrefix(name, "lvs_sync_daemon"):
-		return "the connections of a director are not synchronised by an import"
+	case name == "lvs_sync_daemon":
+		return "it names no vrrp_instance that has virtual servers"
 	case strings.HasPrefix(name, "lvs_flush"):
 		return "a director leaves foreign services alone, and removes its own when it stops"
 	case name == "lvs_timeouts":
@@ -178,7 +180,7 @@ var leftOfInstance = map[string]string{
 	"notify_master_rx_lower_pri": noNotify,
 	"notify_priority_changes":    noNotify,
 	"smtp_alert":                 noMail,
-	"lvs_sync_daemon_interface":  "the connections of a director are not synchronised by an import",
+	"lvs_sync_daemon_interface":  "no virtual server has an address of the instance",
 	"garp_master_delay":          announced,
 	"garp_master_refresh":        announced,
 	"garp_master_repeat":         announced,
@@ -455,7 +457,7 @@ func (t *keepalived) directors() {
 		for _, d := range in.made {
 			of = append(of, all(d)...)
 		}
-		t.offer(of, member{group: in.group, resource: director(id, in.virtuals)}.add)
+		t.offer(of, member{group: in.group, resource: director(id, in.virtuals, in.copies)}.add)
 	}
 }
 
