@@ -48,6 +48,7 @@ func (c *cluster) list() []*action {
 			c.summary(a, nil)
 		}
 	}
+	c.addNotifications()
 	var all []*action
 	for _, a := range c.actions {
 		if c.isListed(a) {
