@@ -173,6 +173,7 @@ func checkDecision(t *testing.T, data []byte) {
 	if err != nil {
 		return
 	}
+	trim(in.Resources)
 	out := engine.Run(in)
 	if named(in.Nodes) {
 		slices.Reverse(in.Nodes)
@@ -201,6 +202,20 @@ func checkNext(t *testing.T, in *engine.Input, out *engine.Outcome) {
 	later.Next = out.Next
 	if !reflect.DeepEqual(out, later) {
 		t.Errorf("decided at %v, with Next %v:\n%+v\nat %v:\n%+v", now, out.Next, out, in.Now, later)
+	}
+}
+
+// trim keeps clones small: great ones only take time.
+func trim(resources []engine.Resource) {
+	for i := range resources {
+		for _, b := range resources[i].Meta {
+			for k, v := range b.Values {
+				if v.Name == "clone-max" && len(v.Value) > 1 {
+					b.Values[k].Value = "9"
+				}
+			}
+		}
+		trim(resources[i].Members)
 	}
 }
 
