@@ -3,7 +3,10 @@ package lvs
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"quorate/cluster/adoption"
 	pb "quorate/proto/quorate/v1"
@@ -125,14 +128,27 @@ func (t *translation) settle(v *Virtual) (problem string) {
 		if !ok || e.Line < 1 || e.Line > len(lines) {
 			return err.Error()
 		}
-		of := lines[e.Line-1].of
+		of, why := lines[e.Line-1].of, inTheFile(e.Problem, lines)
 		if of == nil {
-			return e.Problem
+			return why
 		}
-		t.leaveAll(of, e.Problem)
+		t.leaveAll(of, why)
 		v.Reals = slices.DeleteFunc(v.Reals, func(r Real) bool { return r.made == of })
 		if v.Sorry != nil && v.Sorry.made == of {
 			v.Sorry = nil
 		}
 	}
+}
+
+var lineNumber = regexp.MustCompile(`\bline [0-9]+\b`)
+
+// inTheFile names the lines of what was read where a director names its own.
+func inTheFile(problem string, lines []configLine) string {
+	return lineNumber.ReplaceAllStringFunc(problem, func(text string) string {
+		n, err := strconv.Atoi(strings.TrimPrefix(text, "line "))
+		if err != nil || n < 1 || n > len(lines) || lines[n-1].of == nil {
+			return text
+		}
+		return fmt.Sprintf("line %d", lines[n-1].of.Line)
+	})
 }
