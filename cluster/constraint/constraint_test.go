@@ -51,12 +51,13 @@ func TestOrdersOfSets(t *testing.T) {
 		{"sets, by the ends that meet", `sets{resources:["a","b"]} sets{resources:["c","d"]}`, "a>b c>d b>c"},
 		{"optional ones do not follow from others", `kind:ORDER_KIND_OPTIONAL sets{resources:["a","b"]} sets{resources:["c","d"]}`, "a>b c>d a>c a>d b>c b>d"},
 		{"serialized, each with each", `kind:ORDER_KIND_SERIALIZE sets{resources:["a","b","c"] parallel:true}`, "a>b a>c b>c"},
+		{"one of a set is enough", `sets{resources:["a","b","c"] parallel:true any:true} sets{resources:["d","e"] parallel:true}`, "a|b|c>d a|b|c>e"},
 		{"stops", `sets{resources:["a","b"] action:ORDER_ACTION_STOP} sets{resources:"c"}`, "a.STOP>b.STOP b.STOP>c.START"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			for _, p := range constraint.Orders(read(t, "order{"+tt.order+"}").GetOrder()) {
-				pair := p.First + ">" + p.Then
+				pair := strings.Join(append([]string{p.First}, p.Instead...), "|") + ">" + p.Then
 				if p.FirstAction != p.ThenAction || p.FirstAction != pb.OrderAction_ORDER_ACTION_START {
 					action := func(a pb.OrderAction) string { return strings.TrimPrefix(a.String(), "ORDER_ACTION_") }
 					pair = fmt.Sprintf("%s.%s>%s.%s", p.First, action(p.FirstAction), p.Then, action(p.ThenAction))

@@ -39,6 +39,7 @@ func Colocations(c *pb.Colocation) []Colocation {
 type Order struct {
 	First, Then             string
 	FirstAction, ThenAction pb.OrderAction
+	Instead                 []string // of these and First one is enough
 }
 
 // Orders returns what an order puts in order: in a sequence each resource after
@@ -46,7 +47,7 @@ type Order struct {
 // serialized has no first and last: each goes with each.
 func Orders(o *pb.Order) []Order {
 	if len(o.GetSets()) == 0 {
-		return []Order{{o.GetFirst(), o.GetThen(), o.GetFirstAction(), o.GetThenAction()}}
+		return []Order{{First: o.GetFirst(), Then: o.GetThen(), FirstAction: o.GetFirstAction(), ThenAction: o.GetThenAction()}}
 	}
 	var pairs []Order
 	for i, set := range o.GetSets() {
@@ -54,15 +55,24 @@ func Orders(o *pb.Order) []Order {
 		if i == 0 {
 			continue
 		}
-		before := o.GetSets()[i-1]
-		firsts, thens := before.GetResources(), set.GetResources()
-		if o.GetKind() == pb.OrderKind_ORDER_KIND_MANDATORY { // the others follow by their sequence
-			firsts, thens = end(before, true), end(set, false)
-		}
-		for _, first := range firsts {
-			for _, then := range thens {
-				pairs = append(pairs, Order{first, then, before.GetAction(), set.GetAction()})
-			}
+		pairs = append(pairs, between(o.GetSets()[i-1], set, o.GetKind())...)
+	}
+	return pairs
+}
+
+func between(before, set *pb.ResourceSet, kind pb.OrderKind) []Order {
+	firsts, thens := before.GetResources(), set.GetResources()
+	if kind == pb.OrderKind_ORDER_KIND_MANDATORY { // the others follow by their sequence
+		firsts, thens = end(before, true), end(set, false)
+	}
+	var instead []string
+	if before.GetAny() && kind == pb.OrderKind_ORDER_KIND_MANDATORY {
+		firsts, instead = before.GetResources()[:1], before.GetResources()[1:]
+	}
+	var pairs []Order
+	for _, first := range firsts {
+		for _, then := range thens {
+			pairs = append(pairs, Order{first, then, before.GetAction(), set.GetAction(), instead})
 		}
 	}
 	return pairs
@@ -80,7 +90,7 @@ func within(set *pb.ResourceSet, kind pb.OrderKind) []Order {
 			before = nil
 		}
 		for _, first := range before {
-			pairs = append(pairs, Order{first, r, set.GetAction(), set.GetAction()})
+			pairs = append(pairs, Order{First: first, Then: r, FirstAction: set.GetAction(), ThenAction: set.GetAction()})
 		}
 	}
 	return pairs

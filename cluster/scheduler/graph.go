@@ -130,10 +130,10 @@ func (c *colocation) concerns(i int) bool { return c.primary.clone == nil || c.p
 // An order lets one resource start after another; groups are taken apart.
 type order struct {
 	id           string
-	firsts       []*resource // the instances of what comes first, by node; one, if it is no clone
+	firsts       []*resource // the instances of what comes first, by node; one, if it is no clone; or those of which one is enough
 	then         *resource
 	beside       bool // of a clone, the instance on the node of then counts alone
-	any          bool // of a clone, one instance is enough
+	any          bool // the start of one of firsts is enough
 	kind         pb.OrderKind
 	asymmetrical bool
 }
@@ -149,7 +149,15 @@ func (o *order) before(node int) []*resource {
 }
 
 // name is what sentences call that which comes first.
-func (o *order) name() string { return o.firsts[0].Id }
+func (o *order) name() string {
+	var names []string
+	for _, r := range o.firsts {
+		if !slices.Contains(names, r.Id) {
+			names = append(names, r.Id)
+		}
+	}
+	return strings.Join(names, " or ")
+}
 
 // resource returns a resource; of a cloned one its first instance.
 func (g *graph) resource(id string) *resource {

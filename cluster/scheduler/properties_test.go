@@ -114,6 +114,7 @@ func drawWordy(t *rapid.T, pick func(string) string, score int64) string {
 		fmt.Sprintf(`colocation{resource:%q with:%q score:%d node_attribute:"rack" influence:false}`, a, b, score),
 		fmt.Sprintf(`order{%s}`, set),
 		fmt.Sprintf(`order{kind:ORDER_KIND_OPTIONAL %s}`, set),
+		fmt.Sprintf(`order{sets{resources:[%q,%q] any:true} sets{resources:%q}}`, a, b, c),
 		fmt.Sprintf(`order{first:%q then:%q first_action:ORDER_ACTION_STOP asymmetrical:true}`, a, b),
 	}).Draw(t, "wordy")
 	return fmt.Sprintf("id:%q %s", strings.ReplaceAll(said, `"`, "'"), said) // what differs has another id

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"slices"
+
 	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
@@ -22,6 +24,8 @@ func colocationsIn(c *pb.Colocation) []*pb.Colocation {
 func (g *graph) unpackOrders(s *pb.State, id string, o *pb.Order) {
 	for _, p := range constraint.Orders(o) {
 		switch single := (&pb.Order{First: p.First, Then: p.Then, Kind: o.Kind, Asymmetrical: o.Asymmetrical, AnyInstance: o.AnyInstance}); {
+		case len(p.Instead) > 0:
+			g.unpackAny(s, id, p, o.Asymmetrical)
 		case p.FirstAction == pb.OrderAction_ORDER_ACTION_START || o.Kind == pb.OrderKind_ORDER_KIND_SERIALIZE:
 			g.unpackOrder(s, id, single)
 		case p.ThenAction == pb.OrderAction_ORDER_ACTION_STOP && !o.Asymmetrical:
@@ -29,6 +33,21 @@ func (g *graph) unpackOrders(s *pb.State, id string, o *pb.Order) {
 			g.unpackOrder(s, id, single)
 		default:
 			g.unpackStops(s, single, p.ThenAction)
+		}
+	}
+}
+
+// unpackAny orders what may start once one of several has.
+func (g *graph) unpackAny(s *pb.State, id string, p constraint.Order, asymmetrical bool) {
+	var firsts []*resource
+	for _, first := range append([]string{p.First}, p.Instead...) {
+		for _, members := range g.instancesOf(s, first) {
+			firsts = append(firsts, members[len(members)-1])
+		}
+	}
+	for _, thens := range g.instancesOf(s, p.Then) {
+		if len(firsts) > 0 && !slices.Contains(firsts, thens[0]) {
+			g.order(&order{id: id, firsts: firsts, then: thens[0], any: true, asymmetrical: asymmetrical})
 		}
 	}
 }

@@ -48,6 +48,9 @@ func TestSetsPlace(t *testing.T) {
 		{"one after the other", "n1 online; a; b; c; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "start c n1\nstart b n1\nstart a n1\n"},
 		{"and back", "n1 online; a on n1; b on n1; c on n1; property stop-all-resources=true; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "stop a n1\nstop b n1\nstop c n1\n"},
 		{"what cannot start holds up what follows", "n1 online; a target-role=Stopped; b; c; constraint id:\"o\" order{sets{resources:[\"a\",\"b\",\"c\"]}}", ""},
+		{"one of a set is enough", "n1 online; a target-role=Stopped; b; c; constraint id:\"o\" order{sets{resources:[\"a\",\"b\"] parallel:true any:true} sets{resources:\"c\"}}", "start b n1\nstart c n1\n"},
+		{"none of it is not", "n1 online; a target-role=Stopped; b target-role=Stopped; c on n1; constraint id:\"o\" order{sets{resources:[\"a\",\"b\"] parallel:true any:true} sets{resources:\"c\"}}", "stop c n1\n"},
+		{"while one runs, what follows goes on", "n1 online; a restart n1; b on n1; c on n1; constraint id:\"o\" order{sets{resources:[\"a\",\"b\"] parallel:true any:true} sets{resources:\"c\"}}", "stop a n1\nstart a n1\n"},
 		{"by racks", "n1 online rack=1, n2 online rack=2, n3 online rack=2; a on n3; b; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000 node_attribute:\"rack\"}", "start b n2\n"},
 		{"influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000}", "stop a n1\nstart a n2\nstop b n1\nstart b n2\n"},
 		{"without influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000 influence:false}", ""},
@@ -98,6 +101,10 @@ func TestWordsAreExplained(t *testing.T) {
 		{
 			"n1 online, n2 online; a on n1; b on n1; constraint id:\"c\" colocation{score:1000000 sets{resources:[\"a\",\"b\"]}}", "b", "",
 			"b runs on n1: it is colocated with a (INFINITY, c)",
+		},
+		{
+			"n1 online; a target-role=Stopped; b target-role=Stopped; c; constraint id:\"o\" order{sets{resources:[\"a\",\"b\"] any:true parallel:true} sets{resources:\"c\"}}", "c", "",
+			"c runs nowhere: a or b, which must start before it, runs nowhere (o)",
 		},
 		{
 			"n1 online cpu:1, n2 online cpu:4; a on n2 cpu:2; property placement-strategy=utilization", "a", "n1",

@@ -107,7 +107,7 @@ func (d *draft) dropCloneOf(member string) {
 
 // updateClone changes a clone's meta attributes; it has nothing else.
 func (d *draft) updateClone(c *pb.Clone, u *pb.UpdateResource) (string, error) {
-	if len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations) > 0 {
+	if len(u.SetParameters)+len(u.UnsetParameters)+len(u.SetOperations)+len(u.UnsetOperations)+len(u.SetUtilization) > 0 {
 		return "", refuse(Invalid, "resource", "update "+c.Member, "%s is a clone, which has meta attributes alone", c.Id)
 	}
 	if len(u.SetMeta)+len(u.UnsetMeta) == 0 {

@@ -50,7 +50,9 @@ func (d *draft) orderOf(action pb.OrderAction) map[moment][]moment {
 	}
 	for _, c := range d.Constraints {
 		for _, p := range ordersOf(c.GetOrder(), action) {
-			add(moment{id: p.First, up: groups[p.First]}, moment{id: p.Then})
+			for _, first := range append([]string{p.First}, p.Instead...) {
+				add(moment{id: first, up: groups[first]}, moment{id: p.Then})
+			}
 		}
 	}
 	return next

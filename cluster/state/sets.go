@@ -38,8 +38,11 @@ func (d *draft) checkOrder(o *pb.Order) error {
 	if len(o.Sets) > 0 && o.First+o.Then != "" {
 		return refuse(Invalid, "order", "give one of them", "it has resources and sets")
 	}
-	if o.AnyInstance || slices.ContainsFunc(o.Sets, func(s *pb.ResourceSet) bool { return s.Any }) {
-		return refuse(Invalid, "require-all", "leave it out", "false is not available in this version")
+	if o.AnyInstance && CloneByID(d.State, o.First) == nil {
+		return refuse(Invalid, "require-all", "leave it out, or write it in a set", "%q is no clone, of which one instance could be enough", o.First)
+	}
+	if slices.ContainsFunc(o.Sets, func(s *pb.ResourceSet) bool { return s.Any && s.Action != pb.OrderAction_ORDER_ACTION_START }) {
+		return refuse(Invalid, "require-all", "leave it out", "only of starts one can be enough")
 	}
 	if err := checkActions(o); err != nil {
 		return err
