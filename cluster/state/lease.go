@@ -226,10 +226,14 @@ func (d *draft) lingers(resource string) bool {
 }
 
 // Lapse returns how long a resource may outlive the lease of its node: by what it
-// was started with, or by what it has now, which a reload may have given it.
+// was started with, or by what it has now, which a reload may have given it. Of a
+// clone the longest of all instances counts.
 func Lapse(s *pb.State, resource string) time.Duration {
-	now := ResourceByID(s, resource).GetTraits().GetLapse().AsDuration()
-	return max(now, AssignmentOf(s, resource).GetLapse().AsDuration())
+	longest := ResourceByID(s, resource).GetTraits().GetLapse().AsDuration()
+	for _, a := range AssignmentsOf(s, resource) {
+		longest = max(longest, a.GetLapse().AsDuration())
+	}
+	return longest
 }
 
 // orphan makes a gone node the owner of what may run there unowned, so that its
