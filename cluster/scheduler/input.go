@@ -123,13 +123,14 @@ func (g *graph) engineGroup(group *pb.Group) engine.Resource {
 }
 
 // addConstraints adds the locations, the last by id first, because the engine
-// counts the last one first, and the colocations that contradict no others.
+// counts the last one first, and the colocations that contradict no others. What
+// is to run nowhere draws nobody, and others do not through it.
 func (g *graph) addConstraints(in *engine.Input) {
 	for _, c := range slices.Backward(g.locations) {
 		in.Locations = append(in.Locations, engineLocation(c, c.GetLocation()))
 	}
 	for _, c := range g.colocations {
-		if c.said != nil && !c.again {
+		if c.said != nil && !c.again && c.dependent.unwanted == "" {
 			in.Colocations = append(in.Colocations, engineColocation(c.id, c.said))
 		}
 	}
