@@ -46,3 +46,17 @@ func crowd(nodes, resources int) string {
 	}
 	return state + b.String() + "\ndefault resource-stickiness=100"
 }
+
+// BenchmarkMove is the same when a node is lost.
+func BenchmarkMove(b *testing.B) {
+	for _, size := range []struct{ nodes, resources int }{{2, 2}, {3, 6}, {16, 100}} {
+		s := parse(b, crowd(size.nodes, size.resources))
+		s.Nodes[0].Standby = true
+		b.Run(fmt.Sprintf("nodes=%d/resources=%d", size.nodes, size.resources), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Schedule(s, noon)
+			}
+		})
+	}
+}

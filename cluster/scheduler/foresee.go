@@ -10,11 +10,12 @@ type verdict struct {
 	forbidden *colocation    // likewise
 }
 
-// rounds is how many plans ahead are looked at, and singly how many moves are
-// looked at one by one.
+// rounds is how many plans ahead are looked at. Moves are looked at one by one as
+// long as that takes the placing of no more than work resources a round: a leader
+// plans after every result.
 const (
 	rounds = 4
-	singly = 8
+	work   = 200
 )
 
 // foresee finds out where everything comes to rest. What moves takes along what it
@@ -54,7 +55,7 @@ func (g *graph) follow(before []verdict) (rest bool) {
 	}
 	g.placeAnew()
 	after := g.verdicts()
-	if len(moving) <= singly {
+	if len(moving)*len(g.resources) <= work {
 		for _, i := range moving {
 			r := g.resources[i]
 			r.then = nil
