@@ -76,7 +76,7 @@ func boot() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	here, err := os.Getwd()
 	if err != nil {
 		return 0, err
