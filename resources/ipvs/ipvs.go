@@ -66,8 +66,6 @@ type hold struct {
 	round   int // of the targets: what they were before have another
 	down    Health
 	active  bool // between the end of Start and the beginning of Stop
-	serving int  // servers that get connections, of servers in all
-	servers int
 }
 
 // New returns an agent that has done nothing yet.
@@ -211,16 +209,14 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 
 // write makes the table what is wanted. h.mu is held.
 func (a *Agent) write(k *kernel, h *hold, r *pb.Resource, found []Service, owned []Key) error {
-	wanted := h.config.Services(h.down)
 	var err error
-	for _, c := range Reconcile(wanted, found, owned) {
+	for _, c := range Reconcile(h.config.Services(h.down), found, owned) {
 		if failed := k.perform(c); failed != nil {
 			err = errors.Join(err, failed)
 			continue
 		}
 		a.log.Info("table changed", "resource", r.GetId(), "change", c.String())
 	}
-	h.count(wanted)
 	return err
 }
 
@@ -315,7 +311,7 @@ func (a *Agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, err
 	return resources.Running, nil
 }
 
-// Detail implements [resources.Detailer]: "5 of 6 servers serve".
+// Detail implements [resources.Detailer]: "2 virtual services, 6 real servers".
 func (a *Agent) Detail(r *pb.Resource) string {
 	h := a.hold(r)
 	h.mu.Lock()
@@ -323,7 +319,20 @@ func (a *Agent) Detail(r *pb.Resource) string {
 	if !h.active {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d servers serve", h.serving, h.servers) + a.syncDetail(r)
+	servers := map[string]bool{}
+	for _, v := range h.config.Virtuals {
+		for _, real := range v.Reals {
+			servers[real.Name()] = true
+		}
+	}
+	return count(len(h.config.Keys()), "virtual service") + ", " + count(len(servers), "real server") + a.syncDetail(r)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (a *Agent) hold(r *pb.Resource) *hold {
@@ -372,25 +381,6 @@ func (h *hold) keep() {
 		}
 	}
 	h.down = down
-}
-
-// count notes how many servers the configuration has, and how many get
-// connections. h.mu is held.
-func (h *hold) count(wanted []Service) {
-	serve, all := map[string]bool{}, map[string]bool{}
-	i := 0 // services are in the order of the configuration
-	for _, v := range h.config.Virtuals {
-		for _, k := range v.Keys {
-			for _, r := range v.Reals {
-				all[r.Name()] = true
-				if at, ok := slices.BinarySearchFunc(wanted[i].Servers, r.of(k), compareServers); ok && wanted[i].Servers[at].Weight > 0 {
-					serve[r.Name()] = true
-				}
-			}
-			i++
-		}
-	}
-	h.serving, h.servers = len(serve), len(all)
 }
 
 // signal leaves a token for whoever waits.

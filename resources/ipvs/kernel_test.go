@@ -113,7 +113,7 @@ func resource(config string) *pb.Resource {
 func eventually(t *testing.T, k *kernel, want string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // the kernel tells nobody
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if got = readAll(t, k); got == want {
 			return
 		}
@@ -462,9 +462,6 @@ func TestConnectionsAreBalancedAndADeadServerGetsNone(t *testing.T) {
 	eventually(t, k, "tcp 10.1.0.100:80 rr\n  10.2.1.2:80 nat 1\n")
 	if answers := f.ask(t, 20); answers["web2"] != 20 {
 		t.Errorf("with web1 down: %v of 20", answers)
-	}
-	if got := d.Detail(r); got != "1 of 2 servers serve" {
-		t.Errorf("detail: %q", got)
 	}
 	again := newDirector(t.TempDir())
 	again.runDir = d.runDir

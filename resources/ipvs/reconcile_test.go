@@ -60,6 +60,7 @@ func perform(t *rapid.T, table []Service, changes []Change) []Service {
 		case RemoveService:
 			table = slices.Delete(table, i, i+1)
 			continue
+		case AddServer, SetServer, RemoveServer:
 		}
 		servers := slices.Clone(table[i].Servers)
 		j := slices.IndexFunc(servers, func(s Server) bool { return s.Address == c.Server.Address })
@@ -73,6 +74,7 @@ func perform(t *rapid.T, table []Service, changes []Change) []Service {
 			servers[j] = c.Server
 		case RemoveServer:
 			servers = slices.Delete(servers, j, j+1)
+		case AddService, SetService, RemoveService:
 		}
 		slices.SortFunc(servers, compareServers)
 		table[i].Servers = servers

@@ -162,7 +162,7 @@ func TestConnectionsSurviveAFailoverAndTheReturn(t *testing.T) {
 		on(i, func(d *director) error { return d.Stand(t.Context(), []*pb.Resource{r}) })
 	}
 	on(0, start)
-	if got := l.agents[0].Detail(r); got != "1 of 1 servers serve, sync: master on eth0" {
+	if got := l.agents[0].Detail(r); got != "1 virtual service, 1 real server, sync: master on eth0" {
 		t.Errorf("detail: %q", got)
 	}
 	l.toward(t, 0)
@@ -184,7 +184,7 @@ func TestConnectionsSurviveAFailoverAndTheReturn(t *testing.T) {
 	for now := range 2 {
 		next := 1 - now
 		for end := time.Now().Add(patience); l.connections(next) < len(talks) && time.Now().Before(end); {
-			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // the kernel tells nobody
+			time.Sleep(20 * time.Millisecond)
 		}
 		if n := l.connections(next); n < len(talks) {
 			t.Fatalf("director %d was told of %d connections, want %d", next+1, n, len(talks))
