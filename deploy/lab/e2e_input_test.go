@@ -42,7 +42,7 @@ func TestE2EBadInputChangesNothing(t *testing.T) {
 	asAnn := "quorate status --server lvsm --ca $SHARED/first/ca.crt --cert $SHARED/first/ann.crt --key $SHARED/first/ann.key"
 	s.play("client# " + asAnn)
 	for _, tt := range []struct{ name, host, command, says string }{
-		{"unknown agent", "lvsm", "pcs resource create A ocf:heartbeat:Nothing ip=10.77.0.101", `agent: "ocf:heartbeat:Nothing" is unknown`},
+		{"unknown agent", "lvsm", "pcs resource create A ocf:heartbeat:Nothing ip=10.77.0.101", "agent: ocf:heartbeat:Nothing is not installed on this node"},
 		{"no ip", "lvsm", "pcs resource create A ocf:heartbeat:IPaddr2 cidr_netmask=32", "ip: is missing"},
 		{"no address", "lvsm", "pcs resource create A ocf:heartbeat:IPaddr2 ip=300.1.1.1", `ip: "300.1.1.1" is not an address`},
 		{"address of no network here", "lvsm", "pcs resource create A ocf:heartbeat:IPaddr2 ip=192.0.2.1", "ip: 192.0.2.1 is in no network"},
