@@ -125,11 +125,6 @@ func (r *resource) elsewhere() bool {
 	return slices.ContainsFunc(r.siblings, func(s *resource) bool { return s != r && s.placed >= 0 })
 }
 
-// elsewhereThen is elsewhere for where things are thought to run.
-func (r *resource) elsewhereThen() bool {
-	return slices.ContainsFunc(r.siblings, func(s *resource) bool { return s != r && s.then != nil && s.then.placed >= 0 })
-}
-
 // inOrder lets the instances of ordered clones start one after the other.
 func (g *graph) inOrder(s *pb.State) {
 	for _, c := range g.clones {

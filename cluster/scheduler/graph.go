@@ -83,7 +83,7 @@ func (r *resource) stay() int {
 // counts as at home where it ran, but for an instance of a clone, in whose place
 // another runs.
 func (r *resource) bides() int {
-	if r.then != nil && (r.then.placed >= 0 || r.elsewhereThen()) {
+	if r.then != nil && (r.then.placed >= 0 || r.clone != nil) {
 		return r.then.placed
 	}
 	return r.stay()
