@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,6 +102,27 @@ func (c *clone) settleHomes() {
 		for i, s := range gone {
 			if int64(i) >= room {
 				s.home = -1
+			}
+		}
+	}
+}
+
+// leaveAlone leaves all of a clone alone if something in it is on more nodes than
+// may run it and must be left there: where the rest belongs cannot be said.
+func (c *clone) leaveAlone() {
+	for _, r := range c.members {
+		running := int64(0)
+		for _, s := range r.siblings {
+			if s.current >= 0 {
+				running++
+			}
+		}
+		if !r.leftAlone() || running <= c.max {
+			continue
+		}
+		for _, m := range c.members {
+			for _, s := range m.siblings {
+				s.unmanaged = cmp.Or(s.unmanaged, fmt.Sprintf("%s runs on %d nodes and is left alone (clone-max is %d)", r.Id, running, c.max))
 			}
 		}
 	}

@@ -32,6 +32,8 @@ func TestClones(t *testing.T) {
 		{"give up the node that failed", "n1 online, n2 online; web on n1 fails=n2:1 migration-threshold=1; clone c web", ""},
 		{"S5: a failed stop blocks that instance alone", "n1 online, n2 online; web blocked n1; clone c web", "start web n2\n"},
 		{"a node in maintenance keeps its own", "n1 online, n2 maintenance; web on n2; clone c web", "start web n1\n"},
+		{"are left alone with what is left on too many nodes", "n1 online, n2 online; a on n1 on n2; b found n1 found n2 is-managed=false; group g a b; clone c g clone-max=1", ""},
+		{"but not with what is left on some", "n1 online, n2 online; a on n1; b on n1 is-managed=false; group g a b; clone c g", "start a n2\n"},
 		{"take over what was found", "n1 online, n2 online; web found n1 found n2; clone c web", "start web n1\nstart web n2\n"},
 		{"restart everywhere with a new configuration", "n1 online, n2 online; web changed n1 changed n2; clone c web",
 			"stop web n1\nstart web n1\nstop web n2\nstart web n2\n"},

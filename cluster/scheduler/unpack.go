@@ -26,6 +26,7 @@ func unpack(s *pb.State, now time.Time) *graph {
 	}
 	for _, c := range g.clones {
 		c.settleHomes()
+		c.leaveAlone()
 	}
 	return g
 }
