@@ -309,9 +309,9 @@ func colocationPairs(sets []engine.ResourceSet, score string) (pairs []pair, pro
 		if i == 0 {
 			continue
 		}
-		for _, a := range ends(sets[i-1], true) {
-			for _, b := range ends(set, false) {
-				pairs = append(pairs, pair{b, a, outer})
+		for _, a := range ends(sets[i-1], false) {
+			for _, b := range ends(set, true) {
+				pairs = append(pairs, pair{a, b, outer})
 			}
 		}
 	}

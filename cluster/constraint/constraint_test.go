@@ -28,8 +28,8 @@ func TestColocationsOfSets(t *testing.T) {
 		{"a sequence, each with the one before", `score:5 sets{resources:["a","b","c"]}`, "b+a c+b"},
 		{"apart, each from all before", `score:-5 sets{resources:["a","b","c"]}`, "b+a c+a c+b"},
 		{"not bound to each other", `score:5 sets{resources:["a","b"] parallel:true}`, ""},
-		{"the first of a set with the last of the one before", `score:5 sets{resources:["a","b"]} sets{resources:["c","d"]}`, "b+a d+c c+b"},
-		{"all with all", `score:5 sets{resources:["a","b"] parallel:true} sets{resources:["c","d"] parallel:true}`, "c+a c+b d+a d+b"},
+		{"the first of a set with the last of the one after", `score:5 sets{resources:["a","b"]} sets{resources:["c","d"]}`, "b+a d+c a+d"},
+		{"all with all", `score:5 sets{resources:["a","b"] parallel:true} sets{resources:["c","d"] parallel:true}`, "a+c a+d b+c b+d"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string

@@ -7,7 +7,8 @@ type Colocation struct{ Dependent, Primary string }
 
 // Colocations returns what a colocation binds: in a sequence each resource to the
 // one before it or, if they are to be apart, to all before it; and each set to
-// the one before it, sequences by the ends that meet.
+// the one after it, sequences by the first of the one and the last of the other
+// (what Pacemaker lists last it places first).
 func Colocations(c *pb.Colocation) []Colocation {
 	if len(c.GetSets()) == 0 {
 		return []Colocation{{c.GetResource(), c.GetWith()}}
@@ -26,8 +27,8 @@ func Colocations(c *pb.Colocation) []Colocation {
 		if i == 0 {
 			continue
 		}
-		for _, dependent := range end(set, false) {
-			for _, primary := range end(c.GetSets()[i-1], true) {
+		for _, dependent := range end(c.GetSets()[i-1], false) {
+			for _, primary := range end(set, true) {
 				pairs = append(pairs, Colocation{dependent, primary})
 			}
 		}

@@ -1,9 +1,16 @@
 package scheduler
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
+
+	"quorate/cluster/scheduler/engine"
+	pb "quorate/proto/quorate/v1"
 )
 
 const (
@@ -44,7 +51,7 @@ func TestSetsPlace(t *testing.T) {
 	checkPlans(t, []planCase{
 		{"together, each with the one before", "n1 online, n2 online; a on n2; b; c; constraint id:\"c\" colocation{score:1000000 sets{resources:[\"a\",\"b\",\"c\"]}}", "start b n2\nstart c n2\n"},
 		{"apart from all before", "n1 online, n2 online, n3 online; a on n1; b on n2; c on n2; constraint id:\"c\" colocation{score:-1000000 sets{resources:[\"a\",\"b\",\"c\"]}}", "stop c n2\nstart c n3\n"},
-		{"a set with another", "n1 online, n2 online; a on n2; b; c; constraint id:\"c\" colocation{score:1000000 sets{resources:\"a\"} sets{resources:[\"b\",\"c\"] parallel:true}}", "start b n2\nstart c n2\n"},
+		{"a set with the one after it", "n1 online, n2 online; a on n2; b; c; constraint id:\"c\" colocation{score:1000000 sets{resources:[\"b\",\"c\"] parallel:true} sets{resources:\"a\"}}", "start b n2\nstart c n2\n"},
 		{"one after the other", "n1 online; a; b; c; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "start c n1\nstart b n1\nstart a n1\n"},
 		{"and back", "n1 online; a on n1; b on n1; c on n1; property stop-all-resources=true; constraint id:\"o\" order{sets{resources:[\"c\",\"b\",\"a\"]}}", "stop a n1\nstop b n1\nstop c n1\n"},
 		{"what cannot start holds up what follows", "n1 online; a target-role=Stopped; b; c; constraint id:\"o\" order{sets{resources:[\"a\",\"b\",\"c\"]}}", ""},
@@ -55,6 +62,17 @@ func TestSetsPlace(t *testing.T) {
 		{"influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000}", "stop a n1\nstart a n2\nstop b n1\nstart b n2\n"},
 		{"without influence", "n1 online, n2 online; a on n1; b on n1; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000 influence:false}", ""},
 		{"what is not critical has none", "n1 online, n2 online; a on n1; b on n1 critical=false; b prefers n2=50; constraint id:\"c\" colocation{resource:\"b\" with:\"a\" score:1000000}", ""},
+	})
+}
+
+func TestWordsAreOfClonesToo(t *testing.T) {
+	const cloned = "n1 online rack=1 cpu:1, n2 online rack=2 cpu:4; vip; web; clone c web; "
+	checkPlans(t, []planCase{
+		{"a rule", cloned + `constraint id:"l" location{resource:"c" score:-1000000 ` + onRack1 + `}`, "start vip n1\nstart web n2\n"},
+		{"an order of a set", cloned + `constraint id:"o" order{sets{resources:["c","vip"]}}`, "start web n1\nstart web n2\nstart vip n1\n"},
+		{"a colocation of a set", cloned + `constraint id:"l" location{resource:"c" score:-1000000 ` + onRack1 + `}; constraint id:"k" colocation{score:1000000 sets{resources:["c","vip"]}}`, "start vip n2\nstart web n2\n"},
+		{"and of two", cloned + `constraint id:"l" location{resource:"c" score:-1000000 ` + onRack1 + `}; constraint id:"k" colocation{score:1000000 sets{resources:"vip"} sets{resources:"c"}}`, "start vip n2\nstart web n2\n"},
+		{"one of a clone or another is enough", cloned + `constraint id:"l" location{resource:"c" score:-1000000 ` + onRack1 + `}; a target-role=Stopped; constraint id:"o" order{sets{resources:["a","c"] any:true parallel:true} sets{resources:"vip"}}`, "start web n2\nstart vip n1\n"},
 	})
 }
 
@@ -120,4 +138,43 @@ func TestWordsAreExplained(t *testing.T) {
 			t.Errorf("%s\n got %q\nwant %q", tt.state, got, tt.want)
 		}
 	}
+}
+
+// The engine takes sets apart by itself, as CIBs have them: it is the judge of
+// package constraint, which does so for plans.
+func TestSetsMeanWhatTheEngineMakesOfThem(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		names := []string{"r1", "r2", "r3", "r4", "r5"}
+		in := engine.Input{Quorate: true, Properties: values("fencing-enabled", "false")}
+		for _, n := range []string{"n1", "n2", "n3"} {
+			in.Nodes = append(in.Nodes, engine.Node{ID: n, Name: n, State: up})
+		}
+		for _, r := range names {
+			in.Resources = append(in.Resources, engine.Resource{ID: r})
+			in.Locations = append(in.Locations, engine.Location{
+				ID: "l" + r, Resource: r, Score: scoreText(rapid.IntRange(-50, 50).Draw(rt, "likes")),
+				Node: rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(rt, "node"),
+			})
+		}
+		k := &pb.Colocation{Score: rapid.SampledFrom([]int64{infinity, 30, -30, -infinity}).Draw(rt, "score")}
+		set := engine.Colocation{ID: "k", Score: scoreText(k.Score)}
+		for rest := rapid.Permutation(names).Draw(rt, "order"); len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(rt, "size")
+			parallel := rapid.Bool().Draw(rt, "parallel")
+			k.Sets = append(k.Sets, &pb.ResourceSet{Resources: rest[:n], Parallel: parallel})
+			set.Sets = append(set.Sets, engine.ResourceSet{ID: "k", Resources: rest[:n], Sequential: fmt.Sprint(!parallel)})
+			rest = rest[n:]
+		}
+		sets, pairs := in, in
+		sets.Colocations = []engine.Colocation{set}
+		for _, c := range colocationsIn(k) {
+			pairs.Colocations = append(pairs.Colocations, engineColocation("k", c))
+		}
+		want, got := engine.Weigh(&sets).Place(nil), engine.Weigh(&pairs).Place(nil)
+		for i := range want {
+			if want[i].Node != got[i].Node || !slices.Equal(want[i].Scores, got[i].Scores) {
+				rt.Fatalf("%v: the engine places %s on %d %v, pairs do on %d %v", k, want[i].Resource, want[i].Node, want[i].Scores, got[i].Node, got[i].Scores)
+			}
+		}
+	})
 }

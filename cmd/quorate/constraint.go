@@ -215,10 +215,10 @@ func newColocationSetCommand(a *app) *cobra.Command {
 		Use:   "set RESOURCE... [sequential=BOOL] [set RESOURCE...]... [setoptions [score=SCORE] [id=ID]]",
 		Short: "Run several resources together, or apart",
 		Long: "Run several resources together, each with the one before it; with a negative score,\n" +
-			"apart. With sequential=false those of a set are not bound to each other, but to the\n" +
-			"set before it.",
+			"apart. With sequential=false those of a set are not bound to each other. Each set runs\n" +
+			"with the set after it.",
 		Example: "constraint colocation set VirtualIP WebService Batch\n" +
-			"constraint colocation set VirtualIP set A B sequential=false setoptions score=100",
+			"constraint colocation set A B sequential=false set VirtualIP setoptions score=100",
 	})
 }
 

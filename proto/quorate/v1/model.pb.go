@@ -2384,7 +2384,7 @@ func (x *DateCondition) GetSpec() map[string]string {
 }
 
 // Colocation places resource with (or, for a negative score, away from) with; or
-// the resources of sets: each set with the one before it, and in a sequence each
+// the resources of sets: each set with the one after it, and in a sequence each
 // resource with the one before it ("Colocation Constraints", "Resource Sets").
 type Colocation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
