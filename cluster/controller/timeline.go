@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,6 +159,9 @@ func (t *timeline) follow(before, st *pb.State, s subject, now time.Time) *pb.Ev
 		if e := t.arrived(before, st, s, was, is, now); e != nil {
 			return t.told.by(e, s, is)
 		}
+		if e := ended(before, st, s, was, is); e != nil {
+			return e
+		}
 	}
 	if is == nil || is.Revoking || !runs(st, is) || t.told[s] == is.Number {
 		return nil
@@ -223,11 +227,36 @@ func elsewhere(st *pb.State, s subject, is *pb.Assignment) string {
 	return ""
 }
 
+// ended returns the event of an instance that was stopped for good: what is not
+// cloned goes somewhere else, or was told to stop.
+func ended(before, st *pb.State, s subject, was, is *pb.Assignment) *pb.Event {
+	if s.node == "" || was == nil || !was.Revoking || is != nil {
+		return nil
+	}
+	cause, node := stopReason(before, was), state.NodeByID(st, was.Node)
+	if !s.leaves(cause) || node.GetEpoch() != was.Epoch || node.GetAdmission() != pb.Admission_ADMISSION_ADMITTED {
+		return nil
+	}
+	return &pb.Event{
+		Kind: "stop", Resource: s.resource, Node: node.Name, Severity: pb.Severity_SEVERITY_INFO,
+		Text: fmt.Sprintf("%s was stopped on %s: %s", s.resource, node.Name, cause),
+	}
+}
+
+// leaves reports whether an instance is stopped because it does not belong on its
+// node any more: then the cause is a sentence about it, and else what is wrong there.
+func (s subject) leaves(cause string) bool {
+	return s.node != "" && strings.HasPrefix(cause, s.resource+" ")
+}
+
 // left follows a subject's way off its node. An instance whose node is gone is on
-// no way: it starts when the node is back.
+// no way, nor is one that does not belong there any more: it starts when that is over.
 func (t *timeline) left(st *pb.State, s subject, was, is *pb.Assignment, now time.Time) {
 	if is != nil && is.Revoking && (was == nil || was.Number != is.Number || !was.Revoking) {
 		t.passages[s] = &passage{from: is.Node, kind: "move", cause: stopReason(st, is), began: now}
+		if s.leaves(t.passages[s].cause) {
+			delete(t.passages, s)
+		}
 		return
 	}
 	if was == nil || (is != nil && is.Number == was.Number && is.Orphaned == was.Orphaned) {

@@ -123,12 +123,22 @@ func TestTimelineTellsOfEachInstanceOfAClone(t *testing.T) {
 	look()
 	own("2", 3)
 	look("recovery n2")
+	st.Assignments[1].Revoking = true
+	st.Operations = []*pb.Operation{{Kind: pb.OperationKind_OPERATION_KIND_STOP, Resource: "web", Node: "2", Reason: "web cannot run on n2: n2 is in standby"}}
+	look()
+	st.Assignments, st.Instances, st.Operations = st.Assignments[:1], st.Instances[:1], nil
+	look("stop n2")
+	own("2", 4)
+	look("recovery n2")
+	if text := st.Events[len(st.Events)-1].Text; !strings.Contains(text, "web was started on n2 again") {
+		t.Errorf("after a standby the event is %q", text)
+	}
 	st.Nodes[1].Admission = pb.Admission_ADMISSION_GONE
 	st.Assignments, st.Instances = st.Assignments[:1], st.Instances[:1]
 	look()
 	st.Nodes[1].Admission = pb.Admission_ADMISSION_ADMITTED
 	look()
-	own("2", 4)
+	own("2", 5)
 	look("recovery n2")
 	if text := st.Events[len(st.Events)-1].Text; !strings.Contains(text, "web was started on n2 again") {
 		t.Errorf("the last event is %q", text)
