@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -121,8 +122,18 @@ func drawWordy(t *rapid.T, pick func(string) string, score int64) string {
 }
 
 // legal takes from a drawn state what no cluster can come to: what nodes that
-// are not admitted own, do, or are known to run.
+// are not admitted own, do, or are known to run, and constraints of a thing on
+// itself or of a group on its member, which are refused.
 func legal(s *pb.State) *pb.State {
+	s.Constraints = slices.DeleteFunc(s.Constraints, func(c *pb.Constraint) bool {
+		names := constraint.Names(c)
+		for _, g := range s.Groups {
+			if slices.Contains(names, g.Id) && slices.ContainsFunc(names, func(n string) bool { return slices.Contains(g.Members, n) }) {
+				return true
+			}
+		}
+		return len(slices.Compact(slices.Sorted(slices.Values(names)))) < len(names)
+	})
 	reachable := make(map[string]bool)
 	for _, n := range s.Nodes {
 		reachable[n.Id] = (&node{Node: n}).reachable()
