@@ -304,7 +304,7 @@ func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right 
 // patience ends.
 func await(ctx context.Context, what string, done func() error) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, patienceTime)
+	ctx, cancel := context.WithTimeout(ctx, slow(patienceTime))
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()

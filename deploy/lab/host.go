@@ -145,7 +145,7 @@ func (h *host) order(r request, files ...*os.File) (response, error) {
 	if err != nil {
 		return response{}, fmt.Errorf("%s: %w", h.Name, err)
 	}
-	if err := near.SetReadDeadline(time.Now().Add(orderTime)); err != nil {
+	if err := near.SetReadDeadline(time.Now().Add(slow(orderTime))); err != nil {
 		return response{}, err
 	}
 	var answer response

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -30,6 +31,15 @@ const inMachine = "QUORATE_LAB_MACHINE"
 
 // InMachine reports whether this is a lab's machine.
 func InMachine() bool { return os.Getenv(inMachine) != "" }
+
+// slow is how long something may take that takes d at most on a machine of its own:
+// where all is emulated, ten times as long.
+func slow(d time.Duration) time.Duration {
+	if InMachine() {
+		return 10 * d
+	}
+	return d
+}
 
 // machineDir is where a machine keeps its files, outside of it.
 type machineDir string
