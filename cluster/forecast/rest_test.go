@@ -15,6 +15,7 @@ func TestForecastsFollowPlansToTheirEnd(t *testing.T) {
 		{"what arrives draws others after it", "colocation b a 20", "location b n1 -50", ""},
 		{"a small dislike draws nobody", "colocation b c 20\nlocation b n1 -50", "", "n3"},
 		{"what is disabled draws nobody through it", "colocation d c 20\ncolocation a d 100\nmeta d target-role=Stopped", "", "n3"},
+		{"what must run together moves together", "colocation c a 20\ncolocation c b INFINITY\nmeta d target-role=Stopped\nlocation c n1 20", "", "n1"},
 		{"likes and dislikes together", "colocation b a -50\ncolocation b d 20\nlocation a n1 -50", "", "n1"},
 	}
 	for _, tt := range tests {
