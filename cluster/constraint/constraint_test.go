@@ -52,6 +52,7 @@ func TestOrdersOfSets(t *testing.T) {
 		{"optional ones do not follow from others", `kind:ORDER_KIND_OPTIONAL sets{resources:["a","b"]} sets{resources:["c","d"]}`, "a>b c>d a>c a>d b>c b>d"},
 		{"serialized, each with each", `kind:ORDER_KIND_SERIALIZE sets{resources:["a","b","c"] parallel:true}`, "a>b a>c b>c"},
 		{"one of a set is enough", `sets{resources:["a","b","c"] parallel:true any:true} sets{resources:["d","e"] parallel:true}`, "a|b|c>d a|b|c>e"},
+		{"one of none", `sets{parallel:true any:true} sets{resources:"c"}`, ""},
 		{"stops", `sets{resources:["a","b"] action:ORDER_ACTION_STOP} sets{resources:"c"}`, "a.STOP>b.STOP b.STOP>c.START"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func between(before, set *pb.ResourceSet, kind pb.OrderKind) []Order {
 		firsts, thens = end(before, true), end(set, false)
 	}
 	var instead []string
-	if before.GetAny() && kind == pb.OrderKind_ORDER_KIND_MANDATORY {
+	if before.GetAny() && kind == pb.OrderKind_ORDER_KIND_MANDATORY && len(firsts) > 0 {
 		firsts, instead = before.GetResources()[:1], before.GetResources()[1:]
 	}
 	var pairs []Order
