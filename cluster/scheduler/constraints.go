@@ -113,6 +113,10 @@ func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) []*co
 func (g *graph) colocateAll(list []*colocation) {
 	slices.SortStableFunc(list, func(a, b *colocation) int { return cmp.Compare(b.score/infinity, a.score/infinity) })
 	for _, c := range list {
+		if group := c.dependent.group; c.score < 0 && group != nil && group == c.primary.group {
+			g.problems.add(worthKnowing, "", fmt.Sprintf("colocation %s is ignored: group %s keeps %s and %s together", c.id, group.Id, c.dependent.Id, c.primary.Id))
+			continue
+		}
 		if c.score <= -infinity && c.primary.placedAfter(c.dependent) {
 			c.dependent, c.primary = c.primary, c.dependent // apart is apart
 			c.said = &pb.Colocation{Resource: c.said.With, With: c.said.Resource, Score: c.score, NodeAttribute: c.said.NodeAttribute, Influence: c.said.Influence}

@@ -173,6 +173,7 @@ func TestProblems(t *testing.T) {
 		{"waits for another", "n1 online, n2 gone; vip orphaned n2; web; vip then web",
 			"vip waits until what ran on n2 may have ended: n2 is gone, and vip may outlive its lease\nweb waits for vip, which must start before it (order-vip-web-mandatory)"},
 		{"contradictory orders", "n1 online; a on n1; b on n1; a then b; b then a", "order order-b-a-mandatory is ignored: b already starts after a"},
+		{"members of a group that are to be apart", "n1 online; a on n1; b on n1; group g a b; b with a -5", "colocation colocation-b-a--5 is ignored: group g keeps b and a together"},
 		{"contradictory colocations", "n1 online; a on n1; b on n1; b with a INFINITY; a with b -5", "colocation colocation-a-b--5 is ignored: the place of b follows that of a already"},
 		{"the worst first", "n1 online, n2 standby; a on n1 fails=n1:0; b blocked n1; c; c prefers n1=-INFINITY",
 			"b is blocked: its stop on n1 failed: device is busy, so it may still be active there; stop it by hand, then run `quorate resource cleanup b`\n" +

@@ -263,7 +263,7 @@ func TestAFinishedPlanIsFollowedByNone(t *testing.T) {
 		text := drawState(rt)
 		m := newModel(rt, legal(parse(t, text)))
 		rt.Log(text)
-		m.forgets = rapid.Bool().Draw(rt, "forgets")
+		m.forgets = rapid.Bool().Draw(rt, "forgets") && !dependsOnWhatRuns(text)
 		p := m.settle(rand.New(rand.NewSource(rapid.Int64().Draw(rt, "seed"))).Intn)
 		if len(p.Steps) > 0 {
 			rt.Fatalf("%s\nfinished, and yet to do:\n%s", text, p)
@@ -277,6 +277,13 @@ func TestAFinishedPlanIsFollowedByNone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// dependsOnWhatRuns reports whether a dependent has no say about a primary that
+// runs, but has one before ("influence" and "critical", Pacemaker Explained): then
+// where a primary belongs depends on where it ran last, which must be known.
+func dependsOnWhatRuns(text string) bool {
+	return strings.Contains(text, "critical=false") || strings.Contains(text, "influence:false")
 }
 
 func checkSettled(t *rapid.T, m *model, pl Placement, text string) {
