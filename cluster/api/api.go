@@ -125,6 +125,14 @@ type Executor interface {
 	Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
 }
 
+// Attributes are what programs on this node say of it.
+type Attributes interface {
+	// Set has a transient attribute set after a while in which it may change again.
+	Set(name, value string, dampen time.Duration) error
+	// Settle waits until nothing is left to commit of some attributes.
+	Settle(ctx context.Context, names ...string) error
+}
+
 // A Meeting settles which of two logs that went apart gives way.
 type Meeting interface {
 	Meet(r *pb.MeetRequest) (*pb.MeetResponse, error)
@@ -140,17 +148,18 @@ type Agents interface {
 
 // Config is what a Server is made of.
 type Config struct {
-	Self     Self
-	Identity Identity
-	State    State
-	Log      Log // commits from here, by way of the leader
-	Own      Log // commits only while this node leads; for members that ask it as the leader
-	Sight    Sight
-	Executor Executor
-	Meeting  Meeting
-	Agents   Agents
-	Dialer   Dialer
-	Resolver Resolver
+	Self       Self
+	Identity   Identity
+	State      State
+	Log        Log // commits from here, by way of the leader
+	Own        Log // commits only while this node leads; for members that ask it as the leader
+	Sight      Sight
+	Executor   Executor
+	Attributes Attributes
+	Meeting    Meeting
+	Agents     Agents
+	Dialer     Dialer
+	Resolver   Resolver
 
 	Socket    string       // path of the unix socket
 	Group     string       // whose members may use the socket, beside root; may be empty
@@ -161,18 +170,19 @@ type Config struct {
 
 // Server answers the API's callers.
 type Server struct {
-	self     Self
-	identity Identity
-	state    State
-	log      Log
-	own      Log
-	sight    Sight
-	executor Executor
-	meeting  Meeting
-	agents   Agents
-	dialer   Dialer
-	resolver Resolver
-	logger   *slog.Logger
+	self       Self
+	identity   Identity
+	state      State
+	log        Log
+	own        Log
+	sight      Sight
+	executor   Executor
+	attributes Attributes
+	meeting    Meeting
+	agents     Agents
+	dialer     Dialer
+	resolver   Resolver
+	logger     *slog.Logger
 
 	socket    string
 	access    localAccess
@@ -191,7 +201,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		self: c.Self, identity: c.Identity, state: c.State, log: c.Log, own: c.Own, sight: c.Sight,
-		executor: c.Executor, meeting: c.Meeting, agents: c.Agents, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
+		executor: c.Executor, attributes: c.Attributes, meeting: c.Meeting, agents: c.Agents, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
 		socket: c.Socket, access: access, members: c.Members, strangers: c.Strangers,
 	}
 	s.ending, s.end = context.WithCancel(context.Background())

@@ -25,7 +25,7 @@ func (x *exporter) status() *element {
 			continue
 		}
 		e.with("in_ccm", "true", "crmd", "online", "join", "member", "expected", "member")
-		section.add(e.add(x.failCounts(n), x.history(n)))
+		section.add(e.add(x.transient(n), x.history(n)))
 	}
 	return section
 }
@@ -37,8 +37,10 @@ func (e *element) with(attrs ...string) *element {
 	return e
 }
 
-func (x *exporter) failCounts(n *pb.Node) *element {
-	values := make(map[string]string)
+// transient writes what programs say of a node, and how often resources failed there.
+func (x *exporter) transient(n *pb.Node) *element {
+	values := make(map[string]string, len(n.Transient))
+	maps.Copy(values, n.Transient)
 	for _, in := range x.state.Instances {
 		if in.Node != n.Id || in.FailCount == 0 || !x.written[in.Resource] {
 			continue

@@ -139,7 +139,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 		}
 	}
 	scripts, err := ocf.New(ocf.Config{
-		RunDir: a.config.RunDir, Node: func() string { return self{a}.Info().Name }, NodeID: a.identity.ID(), Log: a.logger,
+		RunDir: a.config.RunDir, Socket: a.socket(), Node: func() string { return self{a}.Info().Name }, NodeID: a.identity.ID(), Log: a.logger,
 	})
 	if err != nil {
 		return nil, err
@@ -147,6 +147,9 @@ func (a *Agent) register() (*resources.Registry, error) {
 	r.Extend(scripts)
 	return r, nil
 }
+
+// socket is where this machine's programs reach the API.
+func (a *Agent) socket() string { return filepath.Join(a.config.RunDir, "agent.sock") }
 
 // run takes part until ctx is canceled. The network and the API outlive the
 // core: what it still has to say when it ends must go out, and be answered.

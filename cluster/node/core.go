@@ -68,6 +68,7 @@ type Core struct {
 	executor   *executor.Executor
 	controller *controller.Controller
 	reporter   *reporter
+	attributes *attributes
 	understudy *understudy
 	lapses     *lapses
 	log        *log
@@ -104,6 +105,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 		State: k.store, Log: voterLog{localLog{k.raft}, k.lease}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
 	})
 	k.reporter = newReporter(k, c)
+	k.attributes = newAttributes(k, c)
 	k.understudy = &understudy{id: c.ID, store: c.Store, agents: c.Agents, logger: c.Log}
 	return k, nil
 }
@@ -140,6 +142,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g.Go(func() error { return k.reportDisk(working) })
 	g.Go(func() error { return k.heal(working) })
 	g.Go(func() error { return k.reporter.Run(working) })
+	g.Go(func() error { return k.attributes.Run(working) })
 	g.Go(func() error { return k.understudy.Run(working) })
 	g.Go(func() error { return k.tellLapses(working) })
 	g.Go(func() error {

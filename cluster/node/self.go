@@ -29,8 +29,8 @@ var errNoCluster = errors.New("this node is in no cluster")
 func (a *Agent) apiConfig() api.Config {
 	return api.Config{
 		Self: self{a}, Identity: a.identity, State: a.store, Log: coreLog{a}, Own: ownLog{a}, Sight: sight{a},
-		Executor: coreExecutor{a}, Meeting: meeting{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
-		Socket: filepath.Join(a.config.RunDir, "agent.sock"), Group: a.config.Group,
+		Executor: coreExecutor{a}, Attributes: coreAttributes{a}, Meeting: meeting{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
+		Socket: a.socket(), Group: a.config.Group,
 		Members: a.transport.Listener(transport.ALPNAPI), Strangers: a.transport.Listener(transport.ALPNJoin),
 		Logger: a.logger,
 	}
@@ -185,6 +185,23 @@ func (e coreExecutor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.Ex
 		return core.Execute(ctx, r)
 	}
 	return nil, errNoCluster
+}
+
+// coreAttributes are what programs on this machine say of it.
+type coreAttributes struct{ *Agent }
+
+func (s coreAttributes) Set(name, value string, dampen time.Duration) error {
+	if core := s.current(); core != nil {
+		return core.attributes.Set(name, value, dampen)
+	}
+	return errNoCluster
+}
+
+func (s coreAttributes) Settle(ctx context.Context, names ...string) error {
+	if core := s.current(); core != nil {
+		return core.attributes.Settle(ctx, names...)
+	}
+	return errNoCluster
 }
 
 // meeting answers nodes whose logs went apart from this one's.

@@ -58,7 +58,7 @@ var up = &engine.NodeState{Name: "up", InCCM: "true", Crmd: "online", Join: "mem
 var barred = engine.Block{Score: "INFINITY", Values: []engine.Value{{Name: "standby", Value: "true"}}}
 
 func engineNode(n *node) engine.Node {
-	e := engine.Node{ID: n.Id, Name: n.Name, State: up, Attributes: block(n.Attributes), Utilization: block(n.Utilization)}
+	e := engine.Node{ID: n.Id, Name: n.Name, State: up, Attributes: block(n.Attributes), Transient: block(n.Transient), Utilization: block(n.Utilization)}
 	if n.bar != nil {
 		e.Score, e.Attributes = "-INFINITY", append(e.Attributes, barred)
 	}

@@ -51,7 +51,7 @@ func (d *draft) admit(a *pb.Admit) error {
 			n.Version = a.Version
 		}
 		if rebooted {
-			n.Restarting = false
+			n.Restarting, n.Transient = false, nil
 			n.Stopped = n.Disabled // a shutdown stopped it, or an operator did for the time before
 		}
 	})
@@ -154,7 +154,7 @@ func (d *draft) end(n *pb.Node, why string) {
 	gone := with(n, func(n *pb.Node) {
 		n.Admission = pb.Admission_ADMISSION_GONE
 		n.GoneAt = d.at
-		n.Restarting = false
+		n.Restarting, n.Transient = false, nil
 	})
 	d.putNodeRecord(gone)
 	d.dropOperations(n.Id)

@@ -74,6 +74,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.free(body.Free)
 	case *pb.Command_Record:
 		return d.recordAll(body.Record)
+	case *pb.Command_SetTransient:
+		return d.setTransient(body.SetTransient)
 	case *pb.Command_ReportDisk:
 		return d.reportDisk(body.ReportDisk)
 	default:

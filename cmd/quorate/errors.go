@@ -49,6 +49,10 @@ func (a *app) exitStatus(err error) int {
 	if errors.As(err, &exit) {
 		return exit.Code
 	}
+	var script scriptError
+	if errors.As(err, &script) {
+		return script.status
+	}
 	if errors.As(err, new(*grammar.Error)) || errors.As(err, new(*certificateError)) {
 		return exitBadInput
 	}

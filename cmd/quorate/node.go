@@ -96,21 +96,24 @@ func (a *app) showAttributes(c *cobra.Command, only []string) error {
 	if err != nil {
 		return err
 	}
-	var list []*pb.NodeConfiguration
+	var list []*pb.NodeAttributes
 	for _, n := range resp.GetState().GetNodes() {
 		if len(only) == 0 || n.GetName() == only[0] {
-			list = append(list, nodeConfiguration(n))
+			list = append(list, &pb.NodeAttributes{Name: n.GetName(), Attributes: n.GetAttributes(), Transient: n.GetTransient()})
 		}
 	}
 	if len(only) > 0 && len(list) == 0 {
 		return notFound("node: there is no node %q", only[0])
 	}
-	return a.print(&pb.Configuration{Nodes: list}, func(w io.Writer) error {
+	return a.print(&pb.NodeAttributesList{Nodes: list}, func(w io.Writer) error {
 		for _, n := range list {
 			for _, name := range slices.Sorted(maps.Keys(n.GetAttributes())) {
 				fmt.Fprintf(w, "%s: %s=%s\n", n.GetName(), name, n.GetAttributes()[name])
 			}
+			for _, name := range slices.Sorted(maps.Keys(n.GetTransient())) {
+				fmt.Fprintf(w, "%s: %s=%s (until it goes)\n", n.GetName(), name, n.GetTransient()[name])
+			}
 		}
 		return nil
-	}, "nodes")
+	})
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -9,9 +9,9 @@ import (
 )
 
 // newScriptCommand makes what the program is when a resource agent's script calls
-// it by the name of one of Pacemaker's commands. A script can learn the name of
-// its node. All else would be about what this version does not have, attributes
-// that scripts set and promotion, and says so instead of doing nothing.
+// it by the name of one of Pacemaker's commands. It understands what scripts ask
+// of those, with the options and exit statuses that they have there, and names
+// what it does not understand instead of doing nothing.
 func newScriptCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:                a.name,
@@ -19,22 +19,58 @@ func newScriptCommand(a *app) *cobra.Command {
 		SilenceErrors:      true,
 		SilenceUsage:       true,
 		DisableFlagParsing: true,
-		RunE: func(_ *cobra.Command, words []string) error {
-			if a.name == "crm_node" && len(words) == 1 && (words[0] == "-n" || words[0] == "--name") {
-				return a.printNodeName()
+		RunE: func(c *cobra.Command, words []string) error {
+			s := scriptCommands[a.name]
+			o, err := s.options.parse(words)
+			if err != nil {
+				return err
 			}
-			return grammar.Errorf("scripts cannot set or read node attributes, promotion scores or the cluster's configuration in this version").
-				With("only \"crm_node -n\" is there")
+			return s.run(a, c.Context(), o)
 		},
 	}
 }
 
-// printNodeName prints what the agent told the script.
-func (a *app) printNodeName() error {
-	name := a.getenv("OCF_RESKEY_CRM_meta_on_node")
-	if name == "" {
-		return grammar.Errorf("OCF_RESKEY_CRM_meta_on_node is not set").With("call crm_node from a resource agent's script")
-	}
-	_, err := fmt.Fprintln(a.out, name)
-	return err
+// A scriptCommand is one of Pacemaker's commands.
+type scriptCommand struct {
+	options options
+	run     func(*app, context.Context, *given) error
 }
+
+var scriptCommands = map[string]scriptCommand{
+	"crm_attribute": {attributeOptions, (*app).crmAttribute},
+	"crm_master":    {masterOptions, (*app).crmMaster},
+	"attrd_updater": {updaterOptions, (*app).attrdUpdater},
+	"crm_standby":   {standbyOptions, (*app).crmStandby},
+	"crm_node":      {nodeOptions, (*app).crmNode},
+	"crm_resource":  {resourceOptions, (*app).crmResource},
+	"crm_mon":       {monOptions, (*app).crmMon},
+}
+
+// Exit statuses that scripts know (Pacemaker Explained 3.0, "Exit Codes": those of
+// its tools).
+const (
+	exitUsage  = 64
+	exitNoSuch = 105
+)
+
+// A scriptError is an error with the exit status that scripts expect.
+type scriptError struct {
+	error
+	status int
+}
+
+func (e scriptError) Unwrap() error { return e.error }
+
+// noSuch is the error of a question whose answer is that there is nothing.
+func noSuch(format string, args ...any) error {
+	return scriptError{grammar.Errorf(format, args...), exitNoSuch}
+}
+
+func badUsage(format string, args ...any) *grammar.Error { return grammar.Errorf(format, args...) }
+
+// scriptNode is the node that a script runs on: what the agent told it, so that it
+// need not ask.
+func (a *app) scriptNode() string { return a.getenv("OCF_RESKEY_CRM_meta_on_node") }
+
+// scriptResource is the resource that a script was called for.
+func (a *app) scriptResource() string { return a.getenv("OCF_RESOURCE_INSTANCE") }

@@ -307,6 +307,21 @@ func interrupted(f *pb.Forecast) error {
 	return s.Err()
 }
 
+// SetAttributes takes a dampened change in at once.
+func (w *world) SetAttributes(_ context.Context, r *pb.SetAttributesRequest) (*pb.SetAttributesResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.next("SetAttributes", r); err != nil {
+		return nil, err
+	}
+	n := state.NodeByName(w.state, cmp.Or(r.GetNode(), "lvsm"))
+	_, err := w.apply(&pb.Command{Body: &pb.Command_SetTransient{SetTransient: &pb.SetTransient{Node: n.GetId(), Epoch: n.GetEpoch(), Set: r.GetSet()}}})
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return &pb.SetAttributesResponse{}, nil
+}
+
 func (w *world) answer() *pb.GetResponse {
 	r := &pb.GetResponse{State: proto.CloneOf(state.WithoutCheckpoints(w.state)), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
 	if w.state.GetClusterId() == "" {

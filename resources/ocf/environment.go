@@ -1,6 +1,7 @@
 package ocf
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,6 +29,8 @@ func (a *Agent) environment(ctx context.Context, action string, r *pb.Resource, 
 		"PATH="+a.family.path(),
 		"OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=1",
 		"OCF_ROOT="+a.family.root,
+		"HA_SBIN_DIR="+cmp.Or(a.family.commands, "/usr/sbin"), // where Debian's scripts call the commands
+		"QUORATE_SOCKET="+a.family.socket,
 		mark,
 	)
 	parts := strings.Split(a.name, ":")

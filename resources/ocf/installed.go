@@ -25,6 +25,7 @@ const standard = "ocf"
 type Family struct {
 	root     string
 	commands string // directory of the commands that scripts call; empty: none
+	socket   string // of the agent
 	node     func() string
 	nodeID   string
 	log      *slog.Logger
@@ -37,7 +38,7 @@ type Family struct {
 // scripts cannot be put into the run directory.
 func New(c Config) (*Family, error) {
 	f := &Family{
-		root: cmp.Or(c.Root, "/usr/lib/ocf"), node: c.Node, nodeID: c.NodeID, log: c.Log,
+		root: cmp.Or(c.Root, "/usr/lib/ocf"), socket: c.Socket, node: c.Node, nodeID: c.NodeID, log: c.Log,
 		agents: make(map[string]*Agent),
 	}
 	if f.log == nil {

@@ -243,6 +243,7 @@ func operation(list []*pb.OperationSpec, name string) *pb.OperationSpec {
 type Config struct {
 	Root   string        // OCF_ROOT; empty: /usr/lib/ocf
 	RunDir string        // where the commands that scripts call are put; empty: none
+	Socket string        // of the agent, which the commands ask
 	Node   func() string // name of this node, as the cluster knows it
 	NodeID string
 	Log    *slog.Logger // nil: none

@@ -96,6 +96,217 @@ func (PairPhase) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
 }
 
+type SetAttributesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                                                                         // name; empty: the node that is asked
+	Set   map[string]string      `protobuf:"bytes,2,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes
+	// How long to wait for further changes before one is made; of the node that is
+	// asked alone. Without it the answer comes when the change is made, or after a second.
+	Dampen        *durationpb.Duration `protobuf:"bytes,3,opt,name=dampen,proto3" json:"dampen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAttributesRequest) Reset() {
+	*x = SetAttributesRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAttributesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAttributesRequest) ProtoMessage() {}
+
+func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
+func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *SetAttributesRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *SetAttributesRequest) GetSet() map[string]string {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *SetAttributesRequest) GetDampen() *durationpb.Duration {
+	if x != nil {
+		return x.Dampen
+	}
+	return nil
+}
+
+type SetAttributesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pending       bool                   `protobuf:"varint,1,opt,name=pending,proto3" json:"pending,omitempty"` // it will be made as soon as that is possible
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAttributesResponse) Reset() {
+	*x = SetAttributesResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAttributesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAttributesResponse) ProtoMessage() {}
+
+func (x *SetAttributesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAttributesResponse.ProtoReflect.Descriptor instead.
+func (*SetAttributesResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SetAttributesResponse) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
+}
+
+// NodeAttributesList is what `node attribute` prints.
+type NodeAttributesList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []*NodeAttributes      `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeAttributesList) Reset() {
+	*x = NodeAttributesList{}
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeAttributesList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeAttributesList) ProtoMessage() {}
+
+func (x *NodeAttributesList) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeAttributesList.ProtoReflect.Descriptor instead.
+func (*NodeAttributesList) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *NodeAttributesList) GetNodes() []*NodeAttributes {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+type NodeAttributes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Attributes    map[string]string      `protobuf:"bytes,2,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // that people set
+	Transient     map[string]string      `protobuf:"bytes,3,rep,name=transient,proto3" json:"transient,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`   // that programs on the node set
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeAttributes) Reset() {
+	*x = NodeAttributes{}
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeAttributes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeAttributes) ProtoMessage() {}
+
+func (x *NodeAttributes) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeAttributes.ProtoReflect.Descriptor instead.
+func (*NodeAttributes) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *NodeAttributes) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NodeAttributes) GetAttributes() map[string]string {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *NodeAttributes) GetTransient() map[string]string {
+	if x != nil {
+		return x.Transient
+	}
+	return nil
+}
+
 type ChangeRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Edits  []*Edit                `protobuf:"bytes,1,rep,name=edits,proto3" json:"edits,omitempty"`
@@ -109,7 +320,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -121,7 +332,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -134,7 +345,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChangeRequest) GetEdits() []*Edit {
@@ -170,7 +381,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +393,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +406,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{1}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChangeResponse) GetIndex() uint64 {
@@ -244,7 +455,7 @@ type Forecast struct {
 
 func (x *Forecast) Reset() {
 	*x = Forecast{}
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +467,7 @@ func (x *Forecast) String() string {
 func (*Forecast) ProtoMessage() {}
 
 func (x *Forecast) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +480,7 @@ func (x *Forecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
 func (*Forecast) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Forecast) GetPlacements() []*PlacementForecast {
@@ -340,7 +551,7 @@ type PlacementForecast struct {
 
 func (x *PlacementForecast) Reset() {
 	*x = PlacementForecast{}
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -352,7 +563,7 @@ func (x *PlacementForecast) String() string {
 func (*PlacementForecast) ProtoMessage() {}
 
 func (x *PlacementForecast) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -365,7 +576,7 @@ func (x *PlacementForecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementForecast.ProtoReflect.Descriptor instead.
 func (*PlacementForecast) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlacementForecast) GetResource() string {
@@ -406,7 +617,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +629,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +642,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Place) GetNode() string {
@@ -468,7 +679,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +691,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +704,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Action) GetAction() string {
@@ -587,7 +798,7 @@ type PlannedStep struct {
 
 func (x *PlannedStep) Reset() {
 	*x = PlannedStep{}
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +810,7 @@ func (x *PlannedStep) String() string {
 func (*PlannedStep) ProtoMessage() {}
 
 func (x *PlannedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +823,7 @@ func (x *PlannedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedStep.ProtoReflect.Descriptor instead.
 func (*PlannedStep) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PlannedStep) GetOperation() string {
@@ -673,7 +884,7 @@ type WhatIf struct {
 
 func (x *WhatIf) Reset() {
 	*x = WhatIf{}
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +896,7 @@ func (x *WhatIf) String() string {
 func (*WhatIf) ProtoMessage() {}
 
 func (x *WhatIf) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +909,7 @@ func (x *WhatIf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatIf.ProtoReflect.Descriptor instead.
 func (*WhatIf) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WhatIf) GetSet() map[string]string {
@@ -753,7 +964,7 @@ type SimulateRequest struct {
 
 func (x *SimulateRequest) Reset() {
 	*x = SimulateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +976,7 @@ func (x *SimulateRequest) String() string {
 func (*SimulateRequest) ProtoMessage() {}
 
 func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +989,7 @@ func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateRequest.ProtoReflect.Descriptor instead.
 func (*SimulateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SimulateRequest) GetWhatIf() *WhatIf {
@@ -805,7 +1016,7 @@ type SimulateResponse struct {
 
 func (x *SimulateResponse) Reset() {
 	*x = SimulateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +1028,7 @@ func (x *SimulateResponse) String() string {
 func (*SimulateResponse) ProtoMessage() {}
 
 func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +1041,7 @@ func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateResponse.ProtoReflect.Descriptor instead.
 func (*SimulateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SimulateResponse) GetForecast() *Forecast {
@@ -856,7 +1067,7 @@ type CheckpointsRequest struct {
 
 func (x *CheckpointsRequest) Reset() {
 	*x = CheckpointsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +1079,7 @@ func (x *CheckpointsRequest) String() string {
 func (*CheckpointsRequest) ProtoMessage() {}
 
 func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +1092,7 @@ func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CheckpointsRequest) GetNumber() uint64 {
@@ -901,7 +1112,7 @@ type CheckpointsResponse struct {
 
 func (x *CheckpointsResponse) Reset() {
 	*x = CheckpointsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1124,7 @@ func (x *CheckpointsResponse) String() string {
 func (*CheckpointsResponse) ProtoMessage() {}
 
 func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1137,7 @@ func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
@@ -954,7 +1165,7 @@ type AuthRequest struct {
 
 func (x *AuthRequest) Reset() {
 	*x = AuthRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1177,7 @@ func (x *AuthRequest) String() string {
 func (*AuthRequest) ProtoMessage() {}
 
 func (x *AuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1190,7 @@ func (x *AuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthRequest.ProtoReflect.Descriptor instead.
 func (*AuthRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AuthRequest) GetHosts() []*HostSpec {
@@ -1014,7 +1225,7 @@ type HostSpec struct {
 
 func (x *HostSpec) Reset() {
 	*x = HostSpec{}
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1237,7 @@ func (x *HostSpec) String() string {
 func (*HostSpec) ProtoMessage() {}
 
 func (x *HostSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1250,7 @@ func (x *HostSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostSpec.ProtoReflect.Descriptor instead.
 func (*HostSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HostSpec) GetName() string {
@@ -1065,7 +1276,7 @@ type AuthResponse struct {
 
 func (x *AuthResponse) Reset() {
 	*x = AuthResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1288,7 @@ func (x *AuthResponse) String() string {
 func (*AuthResponse) ProtoMessage() {}
 
 func (x *AuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1301,7 @@ func (x *AuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthResponse.ProtoReflect.Descriptor instead.
 func (*AuthResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AuthResponse) GetHosts() []*HostResult {
@@ -1111,7 +1322,7 @@ type HostResult struct {
 
 func (x *HostResult) Reset() {
 	*x = HostResult{}
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1123,7 +1334,7 @@ func (x *HostResult) String() string {
 func (*HostResult) ProtoMessage() {}
 
 func (x *HostResult) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1136,7 +1347,7 @@ func (x *HostResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostResult.ProtoReflect.Descriptor instead.
 func (*HostResult) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HostResult) GetName() string {
@@ -1173,7 +1384,7 @@ type SetupRequest struct {
 
 func (x *SetupRequest) Reset() {
 	*x = SetupRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1396,7 @@ func (x *SetupRequest) String() string {
 func (*SetupRequest) ProtoMessage() {}
 
 func (x *SetupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1409,7 @@ func (x *SetupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupRequest.ProtoReflect.Descriptor instead.
 func (*SetupRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetupRequest) GetName() string {
@@ -1249,7 +1460,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1472,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1485,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Progress) GetNode() string {
@@ -1315,7 +1526,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1538,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1551,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StartRequest) GetNodes() []string {
@@ -1368,7 +1579,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1591,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1604,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StopRequest) GetNodes() []string {
@@ -1426,7 +1637,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1649,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1662,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DestroyRequest) GetAll() bool {
@@ -1471,7 +1682,7 @@ type AddNodeRequest struct {
 
 func (x *AddNodeRequest) Reset() {
 	*x = AddNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1694,7 @@ func (x *AddNodeRequest) String() string {
 func (*AddNodeRequest) ProtoMessage() {}
 
 func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1707,7 @@ func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
 func (*AddNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AddNodeRequest) GetHost() *HostSpec {
@@ -1523,7 +1734,7 @@ type RemoveNodeRequest struct {
 
 func (x *RemoveNodeRequest) Reset() {
 	*x = RemoveNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1746,7 @@ func (x *RemoveNodeRequest) String() string {
 func (*RemoveNodeRequest) ProtoMessage() {}
 
 func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1759,7 @@ func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
 func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RemoveNodeRequest) GetName() string {
@@ -1575,7 +1786,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1798,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1811,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreateTokenRequest) GetLifetime() *durationpb.Duration {
@@ -1627,7 +1838,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1850,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1863,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -1680,7 +1891,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +1903,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +1916,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -1738,7 +1949,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +1961,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +1974,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetPasswordRequest) GetPassword() string {
@@ -1781,7 +1992,7 @@ type SetPasswordResponse struct {
 
 func (x *SetPasswordResponse) Reset() {
 	*x = SetPasswordResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +2004,7 @@ func (x *SetPasswordResponse) String() string {
 func (*SetPasswordResponse) ProtoMessage() {}
 
 func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +2017,7 @@ func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordResponse.ProtoReflect.Descriptor instead.
 func (*SetPasswordResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 type UnblockRequest struct {
@@ -1817,7 +2028,7 @@ type UnblockRequest struct {
 
 func (x *UnblockRequest) Reset() {
 	*x = UnblockRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +2040,7 @@ func (x *UnblockRequest) String() string {
 func (*UnblockRequest) ProtoMessage() {}
 
 func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +2053,7 @@ func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockRequest.ProtoReflect.Descriptor instead.
 func (*UnblockRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 type UnblockResponse struct {
@@ -1853,7 +2064,7 @@ type UnblockResponse struct {
 
 func (x *UnblockResponse) Reset() {
 	*x = UnblockResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +2076,7 @@ func (x *UnblockResponse) String() string {
 func (*UnblockResponse) ProtoMessage() {}
 
 func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +2089,7 @@ func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockResponse.ProtoReflect.Descriptor instead.
 func (*UnblockResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 type CreateCertificateRequest struct {
@@ -1890,7 +2101,7 @@ type CreateCertificateRequest struct {
 
 func (x *CreateCertificateRequest) Reset() {
 	*x = CreateCertificateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2113,7 @@ func (x *CreateCertificateRequest) String() string {
 func (*CreateCertificateRequest) ProtoMessage() {}
 
 func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2126,7 @@ func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateRequest.ProtoReflect.Descriptor instead.
 func (*CreateCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateCertificateRequest) GetUser() string {
@@ -1936,7 +2147,7 @@ type CreateCertificateResponse struct {
 
 func (x *CreateCertificateResponse) Reset() {
 	*x = CreateCertificateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2159,7 @@ func (x *CreateCertificateResponse) String() string {
 func (*CreateCertificateResponse) ProtoMessage() {}
 
 func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2172,7 @@ func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateResponse.ProtoReflect.Descriptor instead.
 func (*CreateCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateCertificateResponse) GetCertificatePem() []byte {
@@ -1994,7 +2205,7 @@ type DescribeAgentsRequest struct {
 
 func (x *DescribeAgentsRequest) Reset() {
 	*x = DescribeAgentsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2217,7 @@ func (x *DescribeAgentsRequest) String() string {
 func (*DescribeAgentsRequest) ProtoMessage() {}
 
 func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2230,7 @@ func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DescribeAgentsRequest) GetName() string {
@@ -2040,7 +2251,7 @@ type DescribeAgentsResponse struct {
 
 func (x *DescribeAgentsResponse) Reset() {
 	*x = DescribeAgentsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2263,7 @@ func (x *DescribeAgentsResponse) String() string {
 func (*DescribeAgentsResponse) ProtoMessage() {}
 
 func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2276,7 @@ func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DescribeAgentsResponse) GetAgents() []*AgentMetadata {
@@ -2097,7 +2308,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2320,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2333,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 type GetResponse struct {
@@ -2148,7 +2359,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2371,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2384,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetResponse) GetState() *State {
@@ -2296,7 +2507,7 @@ type PairStatus struct {
 
 func (x *PairStatus) Reset() {
 	*x = PairStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2308,7 +2519,7 @@ func (x *PairStatus) String() string {
 func (*PairStatus) ProtoMessage() {}
 
 func (x *PairStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2321,7 +2532,7 @@ func (x *PairStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairStatus.ProtoReflect.Descriptor instead.
 func (*PairStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PairStatus) GetPhase() PairPhase {
@@ -2382,7 +2593,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2605,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2618,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Link) GetNode() string {
@@ -2476,7 +2687,7 @@ type LeaseStatus struct {
 
 func (x *LeaseStatus) Reset() {
 	*x = LeaseStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2488,7 +2699,7 @@ func (x *LeaseStatus) String() string {
 func (*LeaseStatus) ProtoMessage() {}
 
 func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2501,7 +2712,7 @@ func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseStatus.ProtoReflect.Descriptor instead.
 func (*LeaseStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LeaseStatus) GetEpoch() uint64 {
@@ -2581,7 +2792,7 @@ type TimingStatus struct {
 
 func (x *TimingStatus) Reset() {
 	*x = TimingStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2804,7 @@ func (x *TimingStatus) String() string {
 func (*TimingStatus) ProtoMessage() {}
 
 func (x *TimingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2817,7 @@ func (x *TimingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
 func (*TimingStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TimingStatus) GetProfile() string {
@@ -2657,7 +2868,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2880,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2893,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -2728,7 +2939,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2740,7 +2951,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2753,7 +2964,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 type WaitRequest struct {
@@ -2766,7 +2977,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2778,7 +2989,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2791,7 +3002,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -2818,7 +3029,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2830,7 +3041,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2843,7 +3054,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -2870,7 +3081,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3093,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3106,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -2922,7 +3133,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2934,7 +3145,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2947,7 +3158,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -2975,7 +3186,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3198,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3211,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -3036,7 +3247,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3048,7 +3259,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3061,7 +3272,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -3090,7 +3301,30 @@ var File_quorate_v1_api_proto protoreflect.FileDescriptor
 const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x14quorate/v1/api.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"f\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"\xd2\x01\n" +
+	"\x14SetAttributesRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
+	"\x03set\x18\x02 \x03(\v2).quorate.v1.SetAttributesRequest.SetEntryR\x03set\x121\n" +
+	"\x06dampen\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06dampen\x1a6\n" +
+	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"1\n" +
+	"\x15SetAttributesResponse\x12\x18\n" +
+	"\apending\x18\x01 \x01(\bR\apending\"F\n" +
+	"\x12NodeAttributesList\x120\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x1a.quorate.v1.NodeAttributesR\x05nodes\"\xb6\x02\n" +
+	"\x0eNodeAttributes\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12J\n" +
+	"\n" +
+	"attributes\x18\x02 \x03(\v2*.quorate.v1.NodeAttributes.AttributesEntryR\n" +
+	"attributes\x12G\n" +
+	"\ttransient\x18\x03 \x03(\v2).quorate.v1.NodeAttributes.TransientEntryR\ttransient\x1a=\n" +
+	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eTransientEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"f\n" +
 	"\rChangeRequest\x12&\n" +
 	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x14\n" +
@@ -3329,7 +3563,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x14PAIR_PHASE_HELD_BACK\x10\x05\x12\x16\n" +
 	"\x12PAIR_PHASE_CUT_OFF\x10\x06\x12\x16\n" +
 	"\x12PAIR_PHASE_FORKING\x10\a\x12\x14\n" +
-	"\x10PAIR_PHASE_ALONE\x10\b2\xcf\a\n" +
+	"\x10PAIR_PHASE_ALONE\x10\b2\xa5\b\n" +
 	"\aCluster\x12?\n" +
 	"\x06Change\x12\x19.quorate.v1.ChangeRequest\x1a\x1a.quorate.v1.ChangeResponse\x129\n" +
 	"\x04Auth\x12\x17.quorate.v1.AuthRequest\x1a\x18.quorate.v1.AuthResponse\x129\n" +
@@ -3344,7 +3578,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x04Join\x12\x17.quorate.v1.JoinRequest\x1a\x14.quorate.v1.Progress0\x01\x12N\n" +
 	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12B\n" +
 	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
-	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12W\n" +
+	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12T\n" +
+	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12W\n" +
 	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\x88\x03\n" +
 	"\x06Status\x126\n" +
 	"\x03Get\x12\x16.quorate.v1.GetRequest\x1a\x17.quorate.v1.GetResponse\x12<\n" +
@@ -3367,162 +3602,176 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
-	(*ChangeRequest)(nil),             // 1: quorate.v1.ChangeRequest
-	(*ChangeResponse)(nil),            // 2: quorate.v1.ChangeResponse
-	(*Forecast)(nil),                  // 3: quorate.v1.Forecast
-	(*PlacementForecast)(nil),         // 4: quorate.v1.PlacementForecast
-	(*Place)(nil),                     // 5: quorate.v1.Place
-	(*Action)(nil),                    // 6: quorate.v1.Action
-	(*PlannedStep)(nil),               // 7: quorate.v1.PlannedStep
-	(*WhatIf)(nil),                    // 8: quorate.v1.WhatIf
-	(*SimulateRequest)(nil),           // 9: quorate.v1.SimulateRequest
-	(*SimulateResponse)(nil),          // 10: quorate.v1.SimulateResponse
-	(*CheckpointsRequest)(nil),        // 11: quorate.v1.CheckpointsRequest
-	(*CheckpointsResponse)(nil),       // 12: quorate.v1.CheckpointsResponse
-	(*AuthRequest)(nil),               // 13: quorate.v1.AuthRequest
-	(*HostSpec)(nil),                  // 14: quorate.v1.HostSpec
-	(*AuthResponse)(nil),              // 15: quorate.v1.AuthResponse
-	(*HostResult)(nil),                // 16: quorate.v1.HostResult
-	(*SetupRequest)(nil),              // 17: quorate.v1.SetupRequest
-	(*Progress)(nil),                  // 18: quorate.v1.Progress
-	(*StartRequest)(nil),              // 19: quorate.v1.StartRequest
-	(*StopRequest)(nil),               // 20: quorate.v1.StopRequest
-	(*DestroyRequest)(nil),            // 21: quorate.v1.DestroyRequest
-	(*AddNodeRequest)(nil),            // 22: quorate.v1.AddNodeRequest
-	(*RemoveNodeRequest)(nil),         // 23: quorate.v1.RemoveNodeRequest
-	(*CreateTokenRequest)(nil),        // 24: quorate.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),       // 25: quorate.v1.CreateTokenResponse
-	(*JoinRequest)(nil),               // 26: quorate.v1.JoinRequest
-	(*SetPasswordRequest)(nil),        // 27: quorate.v1.SetPasswordRequest
-	(*SetPasswordResponse)(nil),       // 28: quorate.v1.SetPasswordResponse
-	(*UnblockRequest)(nil),            // 29: quorate.v1.UnblockRequest
-	(*UnblockResponse)(nil),           // 30: quorate.v1.UnblockResponse
-	(*CreateCertificateRequest)(nil),  // 31: quorate.v1.CreateCertificateRequest
-	(*CreateCertificateResponse)(nil), // 32: quorate.v1.CreateCertificateResponse
-	(*DescribeAgentsRequest)(nil),     // 33: quorate.v1.DescribeAgentsRequest
-	(*DescribeAgentsResponse)(nil),    // 34: quorate.v1.DescribeAgentsResponse
-	(*GetRequest)(nil),                // 35: quorate.v1.GetRequest
-	(*GetResponse)(nil),               // 36: quorate.v1.GetResponse
-	(*PairStatus)(nil),                // 37: quorate.v1.PairStatus
-	(*Link)(nil),                      // 38: quorate.v1.Link
-	(*LeaseStatus)(nil),               // 39: quorate.v1.LeaseStatus
-	(*TimingStatus)(nil),              // 40: quorate.v1.TimingStatus
-	(*PlacementStatus)(nil),           // 41: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 42: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 43: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 44: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 45: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 46: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 47: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 48: quorate.v1.Reason
-	nil,                               // 49: quorate.v1.WhatIf.SetEntry
-	nil,                               // 50: quorate.v1.SetupRequest.PropertiesEntry
-	(*Edit)(nil),                      // 51: quorate.v1.Edit
-	(*ConfigurationChange)(nil),       // 52: quorate.v1.ConfigurationChange
-	(*timestamppb.Timestamp)(nil),     // 53: google.protobuf.Timestamp
-	(*Checkpoint)(nil),                // 54: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 55: quorate.v1.Configuration
-	(*durationpb.Duration)(nil),       // 56: google.protobuf.Duration
-	(Role)(0),                         // 57: quorate.v1.Role
-	(*AgentMetadata)(nil),             // 58: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 59: quorate.v1.State
+	(*SetAttributesRequest)(nil),      // 1: quorate.v1.SetAttributesRequest
+	(*SetAttributesResponse)(nil),     // 2: quorate.v1.SetAttributesResponse
+	(*NodeAttributesList)(nil),        // 3: quorate.v1.NodeAttributesList
+	(*NodeAttributes)(nil),            // 4: quorate.v1.NodeAttributes
+	(*ChangeRequest)(nil),             // 5: quorate.v1.ChangeRequest
+	(*ChangeResponse)(nil),            // 6: quorate.v1.ChangeResponse
+	(*Forecast)(nil),                  // 7: quorate.v1.Forecast
+	(*PlacementForecast)(nil),         // 8: quorate.v1.PlacementForecast
+	(*Place)(nil),                     // 9: quorate.v1.Place
+	(*Action)(nil),                    // 10: quorate.v1.Action
+	(*PlannedStep)(nil),               // 11: quorate.v1.PlannedStep
+	(*WhatIf)(nil),                    // 12: quorate.v1.WhatIf
+	(*SimulateRequest)(nil),           // 13: quorate.v1.SimulateRequest
+	(*SimulateResponse)(nil),          // 14: quorate.v1.SimulateResponse
+	(*CheckpointsRequest)(nil),        // 15: quorate.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),       // 16: quorate.v1.CheckpointsResponse
+	(*AuthRequest)(nil),               // 17: quorate.v1.AuthRequest
+	(*HostSpec)(nil),                  // 18: quorate.v1.HostSpec
+	(*AuthResponse)(nil),              // 19: quorate.v1.AuthResponse
+	(*HostResult)(nil),                // 20: quorate.v1.HostResult
+	(*SetupRequest)(nil),              // 21: quorate.v1.SetupRequest
+	(*Progress)(nil),                  // 22: quorate.v1.Progress
+	(*StartRequest)(nil),              // 23: quorate.v1.StartRequest
+	(*StopRequest)(nil),               // 24: quorate.v1.StopRequest
+	(*DestroyRequest)(nil),            // 25: quorate.v1.DestroyRequest
+	(*AddNodeRequest)(nil),            // 26: quorate.v1.AddNodeRequest
+	(*RemoveNodeRequest)(nil),         // 27: quorate.v1.RemoveNodeRequest
+	(*CreateTokenRequest)(nil),        // 28: quorate.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),       // 29: quorate.v1.CreateTokenResponse
+	(*JoinRequest)(nil),               // 30: quorate.v1.JoinRequest
+	(*SetPasswordRequest)(nil),        // 31: quorate.v1.SetPasswordRequest
+	(*SetPasswordResponse)(nil),       // 32: quorate.v1.SetPasswordResponse
+	(*UnblockRequest)(nil),            // 33: quorate.v1.UnblockRequest
+	(*UnblockResponse)(nil),           // 34: quorate.v1.UnblockResponse
+	(*CreateCertificateRequest)(nil),  // 35: quorate.v1.CreateCertificateRequest
+	(*CreateCertificateResponse)(nil), // 36: quorate.v1.CreateCertificateResponse
+	(*DescribeAgentsRequest)(nil),     // 37: quorate.v1.DescribeAgentsRequest
+	(*DescribeAgentsResponse)(nil),    // 38: quorate.v1.DescribeAgentsResponse
+	(*GetRequest)(nil),                // 39: quorate.v1.GetRequest
+	(*GetResponse)(nil),               // 40: quorate.v1.GetResponse
+	(*PairStatus)(nil),                // 41: quorate.v1.PairStatus
+	(*Link)(nil),                      // 42: quorate.v1.Link
+	(*LeaseStatus)(nil),               // 43: quorate.v1.LeaseStatus
+	(*TimingStatus)(nil),              // 44: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 45: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 46: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 47: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 48: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 49: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 50: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 51: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 52: quorate.v1.Reason
+	nil,                               // 53: quorate.v1.SetAttributesRequest.SetEntry
+	nil,                               // 54: quorate.v1.NodeAttributes.AttributesEntry
+	nil,                               // 55: quorate.v1.NodeAttributes.TransientEntry
+	nil,                               // 56: quorate.v1.WhatIf.SetEntry
+	nil,                               // 57: quorate.v1.SetupRequest.PropertiesEntry
+	(*durationpb.Duration)(nil),       // 58: google.protobuf.Duration
+	(*Edit)(nil),                      // 59: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 60: quorate.v1.ConfigurationChange
+	(*timestamppb.Timestamp)(nil),     // 61: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 62: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 63: quorate.v1.Configuration
+	(Role)(0),                         // 64: quorate.v1.Role
+	(*AgentMetadata)(nil),             // 65: quorate.v1.AgentMetadata
+	(*State)(nil),                     // 66: quorate.v1.State
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	51, // 0: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	3,  // 1: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
-	4,  // 2: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
-	6,  // 3: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
-	7,  // 4: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
-	52, // 5: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	53, // 6: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
-	5,  // 7: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	47, // 8: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	49, // 9: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
-	8,  // 10: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	51, // 11: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
-	3,  // 12: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	54, // 13: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	55, // 14: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
-	14, // 15: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	16, // 16: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	14, // 17: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	50, // 18: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	56, // 19: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	14, // 20: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	57, // 21: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	56, // 22: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	57, // 23: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	53, // 24: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	58, // 25: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	59, // 26: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	56, // 27: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	38, // 28: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	39, // 29: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	41, // 30: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	37, // 31: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	40, // 32: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	0,  // 33: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	56, // 34: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	56, // 35: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	56, // 36: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	56, // 37: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	56, // 38: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	56, // 39: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	56, // 40: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	56, // 41: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	56, // 42: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	56, // 43: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	56, // 44: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	47, // 45: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	48, // 46: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	1,  // 47: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	13, // 48: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	17, // 49: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	19, // 50: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	20, // 51: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	21, // 52: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	22, // 53: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	23, // 54: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	24, // 55: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	26, // 56: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	27, // 57: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	29, // 58: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	31, // 59: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	33, // 60: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	35, // 61: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	42, // 62: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	43, // 63: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	45, // 64: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	9,  // 65: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	11, // 66: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	2,  // 67: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	15, // 68: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	18, // 69: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	18, // 70: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	18, // 71: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	18, // 72: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	18, // 73: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	18, // 74: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	25, // 75: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	18, // 76: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	28, // 77: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	30, // 78: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	32, // 79: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	34, // 80: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	36, // 81: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	36, // 82: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	44, // 83: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	46, // 84: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	10, // 85: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	12, // 86: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	67, // [67:87] is the sub-list for method output_type
-	47, // [47:67] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	53, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
+	58, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
+	4,  // 2: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
+	54, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
+	55, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
+	59, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	7,  // 6: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
+	8,  // 7: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
+	10, // 8: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
+	11, // 9: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
+	60, // 10: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	61, // 11: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	9,  // 12: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
+	51, // 13: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	56, // 14: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	12, // 15: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
+	59, // 16: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	7,  // 17: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
+	62, // 18: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	63, // 19: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	18, // 20: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	20, // 21: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	18, // 22: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	57, // 23: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	58, // 24: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	18, // 25: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	64, // 26: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	58, // 27: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	64, // 28: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	61, // 29: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	65, // 30: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	66, // 31: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	58, // 32: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	42, // 33: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	43, // 34: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	45, // 35: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	41, // 36: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	44, // 37: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	0,  // 38: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	58, // 39: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	58, // 40: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	58, // 41: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	58, // 42: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	58, // 43: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	58, // 44: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	58, // 45: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	58, // 46: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	58, // 47: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	58, // 48: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	58, // 49: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	51, // 50: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	52, // 51: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	5,  // 52: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	17, // 53: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	21, // 54: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	23, // 55: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	24, // 56: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	25, // 57: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	26, // 58: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	27, // 59: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	28, // 60: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	30, // 61: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	31, // 62: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	33, // 63: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	35, // 64: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	1,  // 65: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	37, // 66: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	39, // 67: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	46, // 68: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	47, // 69: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	49, // 70: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	13, // 71: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	15, // 72: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	6,  // 73: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	19, // 74: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	22, // 75: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	22, // 76: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	22, // 77: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	22, // 78: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	22, // 79: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	22, // 80: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	29, // 81: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	22, // 82: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	32, // 83: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	34, // 84: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	36, // 85: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	2,  // 86: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	38, // 87: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	40, // 88: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	40, // 89: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	48, // 90: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	50, // 91: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	14, // 92: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	16, // 93: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	73, // [73:94] is the sub-list for method output_type
+	52, // [52:73] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -3538,7 +3787,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   50,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -38,6 +38,7 @@ const (
 	Cluster_SetPassword_FullMethodName       = "/quorate.v1.Cluster/SetPassword"
 	Cluster_Unblock_FullMethodName           = "/quorate.v1.Cluster/Unblock"
 	Cluster_CreateCertificate_FullMethodName = "/quorate.v1.Cluster/CreateCertificate"
+	Cluster_SetAttributes_FullMethodName     = "/quorate.v1.Cluster/SetAttributes"
 	Cluster_DescribeAgents_FullMethodName    = "/quorate.v1.Cluster/DescribeAgents"
 )
 
@@ -70,6 +71,8 @@ type ClusterClient interface {
 	Unblock(ctx context.Context, in *UnblockRequest, opts ...grpc.CallOption) (*UnblockResponse, error)
 	// CreateCertificate signs a certificate for remote use of this API.
 	CreateCertificate(ctx context.Context, in *CreateCertificateRequest, opts ...grpc.CallOption) (*CreateCertificateResponse, error)
+	// SetAttributes sets transient attributes of a node, for a program on this machine.
+	SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*SetAttributesResponse, error)
 	// DescribeAgents lists kinds of resources.
 	DescribeAgents(ctx context.Context, in *DescribeAgentsRequest, opts ...grpc.CallOption) (*DescribeAgentsResponse, error)
 }
@@ -275,6 +278,16 @@ func (c *clusterClient) CreateCertificate(ctx context.Context, in *CreateCertifi
 	return out, nil
 }
 
+func (c *clusterClient) SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*SetAttributesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetAttributesResponse)
+	err := c.cc.Invoke(ctx, Cluster_SetAttributes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *clusterClient) DescribeAgents(ctx context.Context, in *DescribeAgentsRequest, opts ...grpc.CallOption) (*DescribeAgentsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DescribeAgentsResponse)
@@ -314,6 +327,8 @@ type ClusterServer interface {
 	Unblock(context.Context, *UnblockRequest) (*UnblockResponse, error)
 	// CreateCertificate signs a certificate for remote use of this API.
 	CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error)
+	// SetAttributes sets transient attributes of a node, for a program on this machine.
+	SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error)
 	// DescribeAgents lists kinds of resources.
 	DescribeAgents(context.Context, *DescribeAgentsRequest) (*DescribeAgentsResponse, error)
 	mustEmbedUnimplementedClusterServer()
@@ -364,6 +379,9 @@ func (UnimplementedClusterServer) Unblock(context.Context, *UnblockRequest) (*Un
 }
 func (UnimplementedClusterServer) CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateCertificate not implemented")
+}
+func (UnimplementedClusterServer) SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetAttributes not implemented")
 }
 func (UnimplementedClusterServer) DescribeAgents(context.Context, *DescribeAgentsRequest) (*DescribeAgentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeAgents not implemented")
@@ -574,6 +592,24 @@ func _Cluster_CreateCertificate_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_SetAttributes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetAttributesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).SetAttributes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_SetAttributes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).SetAttributes(ctx, req.(*SetAttributesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Cluster_DescribeAgents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DescribeAgentsRequest)
 	if err := dec(in); err != nil {
@@ -622,6 +658,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateCertificate",
 			Handler:    _Cluster_CreateCertificate_Handler,
+		},
+		{
+			MethodName: "SetAttributes",
+			Handler:    _Cluster_SetAttributes_Handler,
 		},
 		{
 			MethodName: "DescribeAgents",

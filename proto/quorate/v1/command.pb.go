@@ -104,6 +104,7 @@ type Command struct {
 	//	*Command_Free
 	//	*Command_Record
 	//	*Command_ReportDisk
+	//	*Command_SetTransient
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -329,6 +330,15 @@ func (x *Command) GetReportDisk() *ReportDisk {
 	return nil
 }
 
+func (x *Command) GetSetTransient() *SetTransient {
+	if x != nil {
+		if x, ok := x.Body.(*Command_SetTransient); ok {
+			return x.SetTransient
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -405,6 +415,10 @@ type Command_ReportDisk struct {
 	ReportDisk *ReportDisk `protobuf:"bytes,39,opt,name=report_disk,json=reportDisk,proto3,oneof"`
 }
 
+type Command_SetTransient struct {
+	SetTransient *SetTransient `protobuf:"bytes,60,opt,name=set_transient,json=setTransient,proto3,oneof"` // attributes that programs on a node set
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_Change) isCommand_Body() {}
@@ -440,6 +454,8 @@ func (*Command_Free) isCommand_Body() {}
 func (*Command_Record) isCommand_Body() {}
 
 func (*Command_ReportDisk) isCommand_Body() {}
+
+func (*Command_SetTransient) isCommand_Body() {}
 
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
@@ -1499,6 +1515,68 @@ func (x *LocalTrouble) GetObstacles() []*Obstacle {
 	return nil
 }
 
+// SetTransient changes transient attributes of a node (Node.transient). The node
+// itself asks for it, or another one for a script that names that node.
+type SetTransient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                                                                         // id
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                                                                      // what was said under another one is stale
+	Set           map[string]string      `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTransient) Reset() {
+	*x = SetTransient{}
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTransient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTransient) ProtoMessage() {}
+
+func (x *SetTransient) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTransient.ProtoReflect.Descriptor instead.
+func (*SetTransient) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SetTransient) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *SetTransient) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SetTransient) GetSet() map[string]string {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -1508,7 +1586,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1598,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1611,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1553,7 +1631,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1643,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1656,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1614,7 +1692,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1704,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1717,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -1889,7 +1967,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +1979,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +1992,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -1948,7 +2026,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2038,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2051,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -2007,7 +2085,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2097,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2110,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -2107,7 +2185,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2197,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2210,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -2154,7 +2232,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2244,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2257,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -2220,7 +2298,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2310,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2323,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -2273,7 +2351,7 @@ type CloneResource struct {
 
 func (x *CloneResource) Reset() {
 	*x = CloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2363,7 @@ func (x *CloneResource) String() string {
 func (*CloneResource) ProtoMessage() {}
 
 func (x *CloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2376,7 @@ func (x *CloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
 func (*CloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CloneResource) GetClone() *Clone {
@@ -2319,7 +2397,7 @@ type UncloneResource struct {
 
 func (x *UncloneResource) Reset() {
 	*x = UncloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2409,7 @@ func (x *UncloneResource) String() string {
 func (*UncloneResource) ProtoMessage() {}
 
 func (x *UncloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2422,7 @@ func (x *UncloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
 func (*UncloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UncloneResource) GetId() string {
@@ -2363,7 +2441,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2453,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2466,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2407,7 +2485,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2497,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2510,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2458,7 +2536,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2470,7 +2548,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2483,7 +2561,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2555,7 +2633,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2645,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2658,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2615,7 +2693,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2705,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2718,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2666,7 +2744,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2756,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2769,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2711,7 +2789,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2723,7 +2801,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2736,7 +2814,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2758,7 +2836,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xdf\b\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xa0\t\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2785,7 +2863,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04free\x18  \x01(\v2\x10.quorate.v1.FreeH\x00R\x04free\x12,\n" +
 	"\x06record\x18! \x01(\v2\x12.quorate.v1.RecordH\x00R\x06record\x129\n" +
 	"\vreport_disk\x18' \x01(\v2\x16.quorate.v1.ReportDiskH\x00R\n" +
-	"reportDiskB\x06\n" +
+	"reportDisk\x12?\n" +
+	"\rset_transient\x18< \x01(\v2\x18.quorate.v1.SetTransientH\x00R\fsetTransientB\x06\n" +
 	"\x04body\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
@@ -2874,7 +2953,14 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +
 	"\bisolated\x18\x03 \x01(\bR\bisolated\x12\x1c\n" +
 	"\tconfirmed\x18\x04 \x01(\x04R\tconfirmed\x122\n" +
-	"\tobstacles\x18\x05 \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\"3\n" +
+	"\tobstacles\x18\x05 \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\"\xa5\x01\n" +
+	"\fSetTransient\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x123\n" +
+	"\x03set\x18\x03 \x03(\v2!.quorate.v1.SetTransient.SetEntryR\x03set\x1a6\n" +
+	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"3\n" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
@@ -3007,7 +3093,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -3028,51 +3114,53 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*Free)(nil),                  // 16: quorate.v1.Free
 	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
 	(*LocalTrouble)(nil),          // 18: quorate.v1.LocalTrouble
-	(*Record)(nil),                // 19: quorate.v1.Record
-	(*Change)(nil),                // 20: quorate.v1.Change
-	(*Edit)(nil),                  // 21: quorate.v1.Edit
-	(*SetOptions)(nil),            // 22: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 23: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 24: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 25: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 26: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 27: quorate.v1.RemoveFromGroup
-	(*CloneResource)(nil),         // 28: quorate.v1.CloneResource
-	(*UncloneResource)(nil),       // 29: quorate.v1.UncloneResource
-	(*CreateConstraint)(nil),      // 30: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 31: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 32: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 33: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 34: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 35: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 36: quorate.v1.ReplaceConfiguration
-	nil,                           // 37: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 38: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 39: quorate.v1.SetOptions.SetEntry
-	nil,                           // 40: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 41: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 42: quorate.v1.UpdateResource.SetUtilizationEntry
-	nil,                           // 43: quorate.v1.UpdateNode.SetAttributesEntry
-	nil,                           // 44: quorate.v1.UpdateNode.SetUtilizationEntry
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(*Node)(nil),                  // 46: quorate.v1.Node
-	(*Token)(nil),                 // 47: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
-	(*Operation)(nil),             // 49: quorate.v1.Operation
-	(*Result)(nil),                // 50: quorate.v1.Result
-	(*Obstacle)(nil),              // 51: quorate.v1.Obstacle
-	(*Event)(nil),                 // 52: quorate.v1.Event
-	(*Resource)(nil),              // 53: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 54: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 55: quorate.v1.Traits
-	(*Clone)(nil),                 // 56: quorate.v1.Clone
-	(*Constraint)(nil),            // 57: quorate.v1.Constraint
-	(*Configuration)(nil),         // 58: quorate.v1.Configuration
+	(*SetTransient)(nil),          // 19: quorate.v1.SetTransient
+	(*Record)(nil),                // 20: quorate.v1.Record
+	(*Change)(nil),                // 21: quorate.v1.Change
+	(*Edit)(nil),                  // 22: quorate.v1.Edit
+	(*SetOptions)(nil),            // 23: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 24: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 25: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 26: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 27: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 28: quorate.v1.RemoveFromGroup
+	(*CloneResource)(nil),         // 29: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 30: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 31: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 32: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 33: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 34: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 35: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 36: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 37: quorate.v1.ReplaceConfiguration
+	nil,                           // 38: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 39: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 40: quorate.v1.SetTransient.SetEntry
+	nil,                           // 41: quorate.v1.SetOptions.SetEntry
+	nil,                           // 42: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 43: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 44: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 45: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 46: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
+	(*Node)(nil),                  // 48: quorate.v1.Node
+	(*Token)(nil),                 // 49: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
+	(*Operation)(nil),             // 51: quorate.v1.Operation
+	(*Result)(nil),                // 52: quorate.v1.Result
+	(*Obstacle)(nil),              // 53: quorate.v1.Obstacle
+	(*Event)(nil),                 // 54: quorate.v1.Event
+	(*Resource)(nil),              // 55: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 56: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 57: quorate.v1.Traits
+	(*Clone)(nil),                 // 58: quorate.v1.Clone
+	(*Constraint)(nil),            // 59: quorate.v1.Constraint
+	(*Configuration)(nil),         // 60: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	45, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	47, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	20, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	21, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -3087,59 +3175,61 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	14, // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
 	15, // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
 	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	19, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	20, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
 	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	46, // 19: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	37, // 20: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	38, // 21: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	46, // 22: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	47, // 23: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	46, // 24: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	48, // 25: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 26: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	48, // 27: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	48, // 28: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	48, // 29: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	49, // 30: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	50, // 31: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	45, // 32: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	51, // 33: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	52, // 34: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	21, // 35: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	22, // 36: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	23, // 37: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	24, // 38: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	25, // 39: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	26, // 40: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	27, // 41: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	30, // 42: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	31, // 43: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	32, // 44: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	33, // 45: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	34, // 46: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	35, // 47: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	36, // 48: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	28, // 49: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	29, // 50: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	0,  // 51: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	39, // 52: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	53, // 53: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	40, // 54: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	41, // 55: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	54, // 56: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	54, // 57: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	55, // 58: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	42, // 59: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	56, // 60: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	57, // 61: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	43, // 62: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	44, // 63: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	58, // 64: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	19, // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
+	48, // 20: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	38, // 21: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	39, // 22: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	48, // 23: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	49, // 24: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	48, // 25: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	50, // 26: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,  // 27: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	50, // 28: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	50, // 29: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	50, // 30: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	51, // 31: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	52, // 32: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	47, // 33: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	53, // 34: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	40, // 35: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	54, // 36: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	22, // 37: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	23, // 38: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	24, // 39: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	25, // 40: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	26, // 41: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	27, // 42: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	28, // 43: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	31, // 44: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	32, // 45: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	33, // 46: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	34, // 47: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	35, // 48: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	36, // 49: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	37, // 50: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	29, // 51: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	30, // 52: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	0,  // 53: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	41, // 54: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	55, // 55: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	42, // 56: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	43, // 57: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	56, // 58: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	56, // 59: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	57, // 60: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	44, // 61: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	58, // 62: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	59, // 63: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	45, // 64: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	46, // 65: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	60, // 66: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	67, // [67:67] is the sub-list for method output_type
+	67, // [67:67] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -3167,8 +3257,9 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_Free)(nil),
 		(*Command_Record)(nil),
 		(*Command_ReportDisk)(nil),
+		(*Command_SetTransient)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[20].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[21].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -3185,14 +3276,14 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_CloneResource)(nil),
 		(*Edit_UncloneResource)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[31].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -957,16 +957,20 @@ func (x *State) GetCheckpoints() []*Checkpoint {
 // Node is a member of the cluster. Its id is made with its data directory and
 // never returns once removed (lease protocol, rule 3); its name and addresses may change.
 type Node struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Id                  string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`               // UUID
-	Name                string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`           // unique
-	Addresses           []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port, one per link, first preferred
-	Role                Role                   `protobuf:"varint,4,opt,name=role,proto3,enum=quorate.v1.Role" json:"role,omitempty"`
-	Standby             bool                   `protobuf:"varint,5,opt,name=standby,proto3" json:"standby,omitempty"`         // hosts nothing, by an operator's wish
-	Maintenance         bool                   `protobuf:"varint,6,opt,name=maintenance,proto3" json:"maintenance,omitempty"` // what runs is left alone
-	Stopped             bool                   `protobuf:"varint,7,opt,name=stopped,proto3" json:"stopped,omitempty"`         // `cluster stop`: handed its work over and idles
-	Disabled            bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`       // `cluster disable`: after a boot it waits for `cluster start`
-	Attributes          map[string]string      `protobuf:"bytes,9,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`               // UUID
+	Name        string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`           // unique
+	Addresses   []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port, one per link, first preferred
+	Role        Role                   `protobuf:"varint,4,opt,name=role,proto3,enum=quorate.v1.Role" json:"role,omitempty"`
+	Standby     bool                   `protobuf:"varint,5,opt,name=standby,proto3" json:"standby,omitempty"`         // hosts nothing, by an operator's wish
+	Maintenance bool                   `protobuf:"varint,6,opt,name=maintenance,proto3" json:"maintenance,omitempty"` // what runs is left alone
+	Stopped     bool                   `protobuf:"varint,7,opt,name=stopped,proto3" json:"stopped,omitempty"`         // `cluster stop`: handed its work over and idles
+	Disabled    bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`       // `cluster disable`: after a boot it waits for `cluster start`
+	Attributes  map[string]string      `protobuf:"bytes,9,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Attributes that programs on the node set: resource agents' scripts, above all
+	// promotion scores, and health programs. They end when the node is gone or its
+	// machine boots; a restart of the agent they outlive, as what they tell of does.
+	Transient           map[string]string      `protobuf:"bytes,60,rep,name=transient,proto3" json:"transient,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Utilization         map[string]string      `protobuf:"bytes,33,rep,name=utilization,proto3" json:"utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // what it has to give; whole numbers
 	Version             string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`                                                                                   // of the binary, as the node last said
 	Admission           Admission              `protobuf:"varint,20,opt,name=admission,proto3,enum=quorate.v1.Admission" json:"admission,omitempty"`
@@ -1077,6 +1081,13 @@ func (x *Node) GetDisabled() bool {
 func (x *Node) GetAttributes() map[string]string {
 	if x != nil {
 		return x.Attributes
+	}
+	return nil
+}
+
+func (x *Node) GetTransient() map[string]string {
+	if x != nil {
+		return x.Transient
 	}
 	return nil
 }
@@ -3978,7 +3989,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb8\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb5\t\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -3990,7 +4001,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\bdisabled\x18\b \x01(\bR\bdisabled\x12@\n" +
 	"\n" +
 	"attributes\x18\t \x03(\v2 .quorate.v1.Node.AttributesEntryR\n" +
-	"attributes\x12C\n" +
+	"attributes\x12=\n" +
+	"\ttransient\x18< \x03(\v2\x1f.quorate.v1.Node.TransientEntryR\ttransient\x12C\n" +
 	"\vutilization\x18! \x03(\v2!.quorate.v1.Node.UtilizationEntryR\vutilization\x12\x18\n" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x123\n" +
@@ -4011,6 +4023,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05reach\x18\x1c \x01(\v2\x11.quorate.v1.ReachR\x05reach\x122\n" +
 	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eTransientEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10UtilizationEntry\x12\x10\n" +
@@ -4400,7 +4415,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -4453,22 +4468,23 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	nil,                           // 48: quorate.v1.State.ResourceDefaultsEntry
 	nil,                           // 49: quorate.v1.State.OperationDefaultsEntry
 	nil,                           // 50: quorate.v1.Node.AttributesEntry
-	nil,                           // 51: quorate.v1.Node.UtilizationEntry
-	nil,                           // 52: quorate.v1.Resource.ParametersEntry
-	nil,                           // 53: quorate.v1.Resource.MetaEntry
-	nil,                           // 54: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 55: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 56: quorate.v1.Group.MetaEntry
-	nil,                           // 57: quorate.v1.Clone.MetaEntry
-	nil,                           // 58: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 59: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 60: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 61: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 62: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 63: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 64: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 65: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
+	nil,                           // 51: quorate.v1.Node.TransientEntry
+	nil,                           // 52: quorate.v1.Node.UtilizationEntry
+	nil,                           // 53: quorate.v1.Resource.ParametersEntry
+	nil,                           // 54: quorate.v1.Resource.MetaEntry
+	nil,                           // 55: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 56: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 57: quorate.v1.Group.MetaEntry
+	nil,                           // 58: quorate.v1.Clone.MetaEntry
+	nil,                           // 59: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 60: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 61: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 62: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 63: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 64: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 65: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 66: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
 	47, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
@@ -4489,89 +4505,90 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	43, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
 	0,  // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
 	50, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	51, // 18: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
-	1,  // 19: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	65, // 20: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	66, // 21: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	66, // 22: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	66, // 23: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	15, // 24: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	16, // 25: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	66, // 26: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	41, // 27: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	52, // 28: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	53, // 29: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	22, // 30: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	21, // 31: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	20, // 32: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	54, // 33: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	65, // 34: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	66, // 35: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	65, // 36: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	65, // 37: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	55, // 38: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	56, // 39: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	57, // 40: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	26, // 41: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	31, // 42: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	32, // 43: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	27, // 44: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	2,  // 45: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	28, // 46: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	27, // 47: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	29, // 48: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	30, // 49: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	3,  // 50: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	4,  // 51: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	5,  // 52: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	58, // 53: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	59, // 54: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	33, // 55: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	6,  // 56: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	7,  // 57: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	7,  // 58: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	33, // 59: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	7,  // 60: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	66, // 61: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 62: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	65, // 63: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	8,  // 64: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	66, // 65: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	66, // 66: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,  // 67: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	10, // 68: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	65, // 69: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	66, // 70: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	10, // 71: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	11, // 72: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	65, // 73: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,  // 74: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	66, // 75: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	12, // 76: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	40, // 77: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	65, // 78: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	60, // 79: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	61, // 80: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	62, // 81: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	42, // 82: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	19, // 83: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	23, // 84: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	25, // 85: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	24, // 86: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	63, // 87: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	64, // 88: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	66, // 89: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	44, // 90: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	41, // 91: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	41, // 92: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	46, // 93: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	22, // 94: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	20, // 95: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	96, // [96:96] is the sub-list for method output_type
-	96, // [96:96] is the sub-list for method input_type
-	96, // [96:96] is the sub-list for extension type_name
-	96, // [96:96] is the sub-list for extension extendee
-	0,  // [0:96] is the sub-list for field type_name
+	51, // 18: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	52, // 19: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,  // 20: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	66, // 21: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	67, // 22: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	67, // 23: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	67, // 24: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	15, // 25: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	16, // 26: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	67, // 27: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	41, // 28: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	53, // 29: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	54, // 30: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	22, // 31: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	21, // 32: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	20, // 33: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	55, // 34: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	66, // 35: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	67, // 36: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	66, // 37: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	66, // 38: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	56, // 39: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	57, // 40: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	58, // 41: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	26, // 42: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	31, // 43: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	32, // 44: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	27, // 45: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	2,  // 46: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	28, // 47: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	27, // 48: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	29, // 49: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	30, // 50: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	3,  // 51: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	4,  // 52: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	5,  // 53: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	59, // 54: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	60, // 55: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	33, // 56: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	6,  // 57: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	7,  // 58: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	7,  // 59: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	33, // 60: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	7,  // 61: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	67, // 62: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 63: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	66, // 64: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	8,  // 65: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	67, // 66: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	67, // 67: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,  // 68: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	10, // 69: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	66, // 70: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	67, // 71: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	10, // 72: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	11, // 73: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	66, // 74: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,  // 75: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	67, // 76: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	12, // 77: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	40, // 78: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	66, // 79: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	61, // 80: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	62, // 81: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	63, // 82: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	42, // 83: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	19, // 84: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	23, // 85: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	25, // 86: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	24, // 87: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	64, // 88: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	65, // 89: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	67, // 90: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	44, // 91: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	41, // 92: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	41, // 93: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	46, // 94: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	22, // 95: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	20, // 96: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	97, // [97:97] is the sub-list for method output_type
+	97, // [97:97] is the sub-list for method input_type
+	97, // [97:97] is the sub-list for extension type_name
+	97, // [97:97] is the sub-list for extension extendee
+	0,  // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -4596,7 +4613,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   52,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
