@@ -3,8 +3,8 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Judge], [Installable]). A
-// [Registry] finds the agent for a name, also among those that are installed on the
+// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Contender], [Judge],
+// [Installable]). A [Registry] finds the agent for a name, also among those that are installed on the
 // node, a [Family] each. Deciding where a resource runs, and whether it may, is not
 // done here.
 package resources
@@ -107,6 +107,13 @@ type Stander interface {
 	Stand(ctx context.Context, all []*pb.Resource) error
 }
 
+// A Contender knows what its resources take of a node that only one can have.
+type Contender interface {
+	// Contends returns a *[ParameterError] of r when a node that ran both resources
+	// would have them take the same, which names it and the other one.
+	Contends(r, other *pb.Resource) error
+}
+
 // A Fault is an error of a Start or a Monitor whose kind is known.
 type Fault struct { //nolint:errname // a Survey returns it as well, and there it is no error
 	Kind string // stable code of the event that tells of it: carrier-lost, address-removed, …
@@ -155,6 +162,7 @@ type ParameterError struct {
 	Parameter string
 	Problem   string
 	Fix       string // optional; a full sentence without the final period
+	Lines     []int  // of a text: those that are wrong, from 1
 }
 
 func (e *ParameterError) Error() string {

@@ -52,7 +52,11 @@ func (a agentService) Validate(ctx context.Context, r *pb.ValidateRequest) (*pb.
 		notes, err = agent.Validate(ctx, r.Resource)
 	}
 	if wrong, ok := errors.AsType[*resources.ParameterError](err); ok {
-		return &pb.ValidateResponse{Field: wrong.Parameter, Error: sentence(wrong.Problem, wrong.Fix)}, nil
+		answer := &pb.ValidateResponse{Field: wrong.Parameter, Error: sentence(wrong.Problem, wrong.Fix)}
+		for _, n := range wrong.Lines {
+			answer.Lines = append(answer.Lines, uint32(n))
+		}
+		return answer, nil
 	}
 	if err != nil {
 		return nil, err

@@ -344,6 +344,9 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	} else {
 		notes, err = agent.Validate(ctx, r)
 	}
+	if err == nil {
+		err = d.uncontended(agent, r)
+	}
 	if err != nil {
 		return parameterRefusal(r, err)
 	}
@@ -384,23 +387,37 @@ func (d *draft) unknownAgent(name string, missing error) error {
 }
 
 func (d *draft) validateOn(ctx context.Context, n *pb.Node, r *pb.Resource) ([]string, error) {
-	conn, err := d.dialer.ClientConn(n.Id)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	answer, err := pb.NewAgentClient(conn).Validate(ctx, &pb.ValidateRequest{Resource: r})
+	answer, err := d.askValidate(ctx, n, r)
 	switch {
 	case err != nil:
 		return nil, err
 	case answer.Missing:
 		return nil, errors.New(answer.Error)
 	case answer.Error != "":
-		return nil, &resources.ParameterError{Parameter: answer.Field, Problem: answer.Error}
+		return nil, saidOf(answer)
 	}
 	d.warned = append(d.warned, answer.Warnings...)
 	return answer.Notes, nil
+}
+
+// askValidate asks a node what it says of a resource.
+func (s *Server) askValidate(ctx context.Context, n *pb.Node, r *pb.Resource) (*pb.ValidateResponse, error) {
+	conn, err := s.dialer.ClientConn(n.Id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return pb.NewAgentClient(conn).Validate(ctx, &pb.ValidateRequest{Resource: r})
+}
+
+// saidOf is the error that a node answered with.
+func saidOf(answer *pb.ValidateResponse) *resources.ParameterError {
+	e := &resources.ParameterError{Parameter: answer.Field, Problem: answer.Error}
+	for _, n := range answer.Lines {
+		e.Lines = append(e.Lines, int(n))
+	}
+	return e
 }
 
 // answerTimeout is how long another machine may take over a short question.
@@ -412,7 +429,11 @@ func parameterRefusal(r *pb.Resource, err error) error {
 	if !ok {
 		return precondition("resource "+r.Id, err.Error(), "")
 	}
-	return invalid(wrong.Parameter, wrong.Problem, wrong.Fix)
+	refusal := invalid(wrong.Parameter, wrong.Problem, wrong.Fix)
+	if len(wrong.Lines) > 0 {
+		return &refusedText{refusal, wrong.Lines}
+	}
+	return refusal
 }
 
 // warnings are what the user may want to know of a change that was made.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -43,6 +44,7 @@ const (
 	keyProblem = "problem" // why
 	keyFix     = "fix"     // what would be right
 	keyLeader  = "leader"  // a node id
+	keyLines   = "lines"   // of a text: those that are wrong, from 1, with commas between
 	keyHost    = "host"    // which host failed
 	keyCheck   = "check"   // which check it failed: resolve, connect, tls, password, answer
 )
@@ -84,12 +86,32 @@ func toStatus(err error) error {
 }
 
 func refusalStatus(err error, r *state.Refusal) error {
+	lines := ""
+	if text, ok := errors.AsType[*refusedText](err); ok {
+		lines = text.numbers()
+	}
 	for _, m := range refusals {
 		if m.code == r.Code {
-			return fail(m.grpc, m.reason, err.Error(), keyField, r.Field, keyProblem, r.Problem, keyFix, r.Fix)
+			return fail(m.grpc, m.reason, err.Error(), keyField, r.Field, keyProblem, r.Problem, keyFix, r.Fix, keyLines, lines)
 		}
 	}
 	return fail(codes.FailedPrecondition, ReasonPrecondition, err.Error(), keyField, r.Field, keyProblem, r.Problem, keyFix, r.Fix)
+}
+
+// A refusedText is the refusal of a text that says which of its lines are wrong.
+type refusedText struct {
+	error // wraps a *state.Refusal
+	lines []int
+}
+
+func (e *refusedText) Unwrap() error { return e.error }
+
+func (e *refusedText) numbers() string {
+	var list []string
+	for _, n := range e.lines {
+		list = append(list, strconv.Itoa(n))
+	}
+	return strings.Join(list, ",")
 }
 
 // fail makes a status with an ErrorInfo; metadata are keys and values in turn,

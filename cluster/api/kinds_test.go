@@ -114,3 +114,40 @@ func (*fileAgent) Monitor(_ context.Context, r *pb.Resource) (resources.State, e
 	}
 	return resources.Running, nil
 }
+
+// textAgent holds a text, config, or the name of a file, conffile, and runs
+// nothing. A line "take X" takes X of a node, and one that is unknown on a machine
+// is wrong there.
+type textAgent struct {
+	fileAgent
+	unknown string
+}
+
+var _ resources.Contender = (*textAgent)(nil)
+
+func (*textAgent) Metadata() *pb.AgentMetadata {
+	return &pb.AgentMetadata{Name: "quorate:text", Parameters: []*pb.Parameter{
+		{Name: "config", Type: "text"}, {Name: "conffile", Type: "path", FileOf: "config"}, {Name: "program", Type: "string"},
+	}}
+}
+
+func (a *textAgent) Validate(_ context.Context, r *pb.Resource) ([]string, error) {
+	if a.unknown != "" && r.Parameters["program"] == a.unknown {
+		return nil, &resources.ParameterError{Parameter: "program", Problem: a.unknown + " is not installed"}
+	}
+	for i, line := range strings.Split(r.Parameters["config"], "\n") {
+		if line == "bad" || a.unknown != "" && line == a.unknown {
+			return nil, &resources.ParameterError{Parameter: "config", Problem: "the word " + line + " is unknown", Lines: []int{i + 1}}
+		}
+	}
+	return nil, nil
+}
+
+func (*textAgent) Contends(r, other *pb.Resource) error {
+	for i, line := range strings.Split(r.Parameters["config"], "\n") {
+		if strings.HasPrefix(line, "take ") && strings.Contains(other.Parameters["config"], line) {
+			return &resources.ParameterError{Parameter: "config", Problem: other.Id + " has that already", Lines: []int{i + 1}}
+		}
+	}
+	return nil
+}

@@ -9,7 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+
+	"quorate/resources"
 )
 
 // load returns the configuration as this node can run it, "" for a directory,
@@ -47,23 +51,24 @@ func soleUser() bool {
 	return len(f) == 3 && f[2] == "1"
 }
 
-// userLine is a setting that makes haproxy become another user.
-var userLine = regexp.MustCompile(`^\s*(user|group|uid|gid)\s+\S+`)
+// becomesUser are the settings that make haproxy become another user.
+var becomesUser = map[string]bool{"user": true, "group": true, "uid": true, "gid": true}
 
-// section is the first word of each part of a configuration.
-var section = regexp.MustCompile(`^\s*(global|defaults|frontend|backend|listen|peers|resolvers|userlist|mailers|program|cache|http-errors|ring|log-forward|fcgi-app|crt-store|traces)\b`)
+// sections are the words that begin the parts of a configuration.
+var sections = map[string]bool{
+	"global": true, "defaults": true, "frontend": true, "backend": true, "listen": true, "peers": true,
+	"resolvers": true, "userlist": true, "mailers": true, "program": true, "cache": true, "http-errors": true,
+	"ring": true, "log-forward": true, "log-profile": true, "fcgi-app": true, "crt-store": true, "traces": true, "acme": true,
+}
 
 // withoutUsers turns the user settings of global sections into comments, which
 // leaves every line at its number.
 func withoutUsers(text string) (string, []string) {
 	lines := strings.Split(text, "\n")
-	global, found := false, false
-	for i, line := range lines {
-		if m := section.FindStringSubmatch(line); m != nil {
-			global = m[1] == "global"
-		}
-		if global && userLine.MatchString(line) {
-			lines[i], found = "# not in this user namespace: "+line, true
+	found := false
+	for _, s := range statements(text) {
+		if s.section == "global" && len(s.words) > 1 && becomesUser[s.words[0]] {
+			lines[s.line-1], found = "# not in this user namespace: "+lines[s.line-1], true
 		}
 	}
 	if !found {
@@ -97,16 +102,31 @@ func (s *settings) check(ctx context.Context, text string) (warnings []string, e
 	if problem == "" {
 		problem = fmt.Sprintf("haproxy -c: %v: %s", err, oneLine(said))
 	}
-	return nil, wrong(s.source, "", "%s", problem)
+	return nil, &resources.ParameterError{Parameter: s.source, Problem: problem, Lines: s.lines(problem)}
+}
+
+// lines returns the lines of the resource's own text that haproxy named.
+func (s *settings) lines(said string) []int {
+	var list []int
+	for _, m := range regexp.MustCompile(`\[`+regexp.QuoteMeta(s.name())+`:(\d+)\]`).FindAllStringSubmatch(said, -1) {
+		n, _ := strconv.Atoi(m[1])
+		list = append(list, n)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// name is what the user knows the text by.
+func (s *settings) name() string {
+	if s.source == "config" {
+		return "config"
+	}
+	return s.conffile
 }
 
 // rename gives what haproxy read the name that the user knows it by.
 func (s *settings) rename(said string) string {
-	name := s.conffile
-	if s.source == "config" {
-		name = "config"
-	}
-	return strings.NewReplacer("/dev/stdin", name, s.copy, name).Replace(said)
+	return strings.NewReplacer("/dev/stdin", s.name(), s.copy, s.name()).Replace(s.original(said))
 }
 
 // message is a line that haproxy writes about itself:

@@ -138,7 +138,7 @@ func (a *Agent) adopt(ctx context.Context, s *settings, text string) (worker int
 	}
 	if m := leader(all); m != 0 && s.launched(m) {
 		worker, err := healthy(ctx, s)
-		if err == nil && s.installed() != text {
+		if err == nil && s.installed() != s.wanted(text) {
 			worker, err = reload(ctx, s, text)
 		}
 		if err == nil {

@@ -18,7 +18,13 @@ const pollInterval = 5 * time.Millisecond
 // launch starts haproxy and waits until its worker answers. What it starts
 // belongs to the system's first process, not to us.
 func launch(ctx context.Context, s *settings, text string) (worker int, err error) {
-	if err := s.install(text); err != nil {
+	if err := s.unopposed(); err != nil {
+		return 0, err
+	}
+	if err := s.install(s.wanted(text)); err != nil {
+		return 0, err
+	}
+	if err := s.forgetStates(); err != nil {
 		return 0, err
 	}
 	if err := makeSocketDirectories(text); err != nil {
@@ -123,8 +129,13 @@ func reload(ctx context.Context, s *settings, text string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.keepStates(ctx, before.newest(), text) != nil { // one that cannot tell them is replaced all the same
+		if err := s.forgetStates(); err != nil {
+			return 0, err
+		}
+	}
 	former := s.installed()
-	if err := s.install(text); err != nil {
+	if err := s.install(s.wanted(text)); err != nil {
 		return 0, err
 	}
 	if err := makeSocketDirectories(text); err != nil {

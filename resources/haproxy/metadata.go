@@ -17,8 +17,8 @@ var metadata = &pb.AgentMetadata{
 	Description: "Checks the configuration before anything is touched, runs HAProxy as master and worker, " +
 		"reloads it without losing a connection, and notices at once when it ends.",
 	Parameters: []*pb.Parameter{
-		{Name: "conffile", Type: "path", Default: "/etc/haproxy/haproxy.cfg", Reloadable: true, Summary: "configuration file (or directory of them) on each node"},
-		{Name: "config", Type: "string", Reloadable: true, Summary: "the configuration itself, kept in the cluster; instead of conffile"},
+		{Name: "conffile", Type: "path", FileOf: "config", Default: "/etc/haproxy/haproxy.cfg", Reloadable: true, Summary: "configuration file (or directory of them) on each node"},
+		{Name: "config", Type: "text", Reloadable: true, Summary: "the configuration itself, kept in the cluster; instead of conffile"},
 		{Name: "binpath", Type: "string", Default: "haproxy", Summary: "the program; without a slash it is looked up in PATH"},
 		{Name: "extraconf", Type: "string", Summary: `more options, e.g. "-f /etc/haproxy/shared.cfg"`},
 		{Name: "nonlocal_bind", Type: "boolean", Default: "true", Reloadable: true, Summary: "set ip_nonlocal_bind, so that addresses can be bound before they are here"},

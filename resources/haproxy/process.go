@@ -160,7 +160,7 @@ func (s *settings) end(ctx context.Context, grace time.Duration) error {
 
 // clean removes what is useless without processes. The log stays for people.
 func (s *settings) clean() error {
-	for _, path := range []string{s.socket, s.copy} {
+	for _, path := range []string{s.socket, s.copy, s.states} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -23,6 +23,8 @@ type settings struct {
 	socket string // of the master; it identifies the resource's processes
 	copy   string // of the configuration that runs
 	log    string // what haproxy said when it was launched
+	states string // of the servers, for a worker to begin with
+	added  []int  // lines of the copy that are not the user's
 
 	source   string // the parameter that the configuration comes from
 	conffile string
@@ -35,8 +37,22 @@ type settings struct {
 // place returns the settings that do not depend on parameters, and suffice to
 // find and end what runs.
 func place(r *pb.Resource, runDir string) *settings {
-	base := filepath.Join(runDir, "haproxy", url.PathEscape(r.GetId()))
-	return &settings{id: r.GetId(), socket: base + ".sock", copy: base + ".cfg", log: base + ".log"}
+	return at(r.GetId(), filepath.Join(runDir, "haproxy", url.PathEscape(r.GetId())))
+}
+
+func at(id, base string) *settings {
+	return &settings{id: id, socket: base + ".sock", copy: base + ".cfg", log: base + ".log", states: base + ".states"}
+}
+
+// beside returns the settings of the resource that a copy in the same directory
+// belongs to.
+func beside(path string) *settings {
+	base := strings.TrimSuffix(path, ".cfg")
+	id, err := url.PathUnescape(filepath.Base(base))
+	if err != nil {
+		id = filepath.Base(base)
+	}
+	return at(id, base)
 }
 
 func parse(r *pb.Resource, runDir string) (*settings, error) {
@@ -113,8 +129,14 @@ func (s *settings) installed() string {
 	return string(b)
 }
 
-// install makes text the configuration that the next launch or reload reads.
-// It may hold passwords.
+// wanted returns what the copy of a configuration is to be.
+func (s *settings) wanted(text string) string {
+	text, s.added = s.carrying(text)
+	return text
+}
+
+// install makes text the copy that the next launch or reload reads. It may hold
+// passwords.
 func (s *settings) install(text string) error {
 	if err := os.MkdirAll(filepath.Dir(s.copy), 0o700); err != nil {
 		return err

@@ -17,8 +17,8 @@ var metadata = &pb.AgentMetadata{
 	Description: "Keeps the kernel's table as the configuration says: only differences are written, and services " +
 		"of others are left alone. Real servers are checked; one that is down gets no connection.",
 	Parameters: []*pb.Parameter{
-		{Name: "config", Type: "string", Reloadable: true, Summary: "the configuration, kept in the cluster: virtual, check, real and sorry lines"},
-		{Name: "conffile", Type: "path", Reloadable: true, Summary: "file on each node with the configuration, instead of config"},
+		{Name: "config", Type: "text", Reloadable: true, Summary: "the configuration, kept in the cluster: virtual, check, real and sorry lines"},
+		{Name: "conffile", Type: "path", FileOf: "config", Reloadable: true, Summary: "file on each node with the configuration, instead of config"},
 		{Name: "sync", Type: "string", Reloadable: true, Summary: "interface, or its network ADDRESS/LENGTH, over which connections are copied to the other nodes; empty: they are not"},
 		{Name: "sync_id", Type: "integer", Default: "1", Reloadable: true, Summary: "number of these copies on that network, 1 to 255"},
 		{Name: "conntrack", Type: "boolean", Default: "false", Reloadable: true, Summary: "set net.ipv4.vs.conntrack, for firewall rules about balanced connections"},

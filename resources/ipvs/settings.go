@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -37,7 +38,7 @@ func parse(r *pb.Resource) (*settings, error) {
 	}
 	c, err := Parse(text)
 	if err != nil {
-		return nil, wrong(source, "", "%v", err)
+		return nil, unread(source, err)
 	}
 	if len(c.Virtuals) == 0 {
 		return nil, wrong(source, "begin with virtual ADDRESS:PORT", "names no virtual service")
@@ -56,6 +57,15 @@ func parse(r *pb.Resource) (*settings, error) {
 
 func wrong(parameter, fix, format string, args ...any) error {
 	return &resources.ParameterError{Parameter: parameter, Problem: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// unread is the error of a text that cannot be read.
+func unread(source string, err error) error {
+	e := &resources.ParameterError{Parameter: source, Problem: err.Error()}
+	if at, ok := errors.AsType[*LineError](err); ok {
+		e.Lines = []int{at.Line}
+	}
+	return e
 }
 
 // place is where the record of a resource is.

@@ -276,6 +276,7 @@ type ValidateResponse struct {
 	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	Missing       bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // the agent is not installed there, so that nothing was looked at
 	Warnings      []string               `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Lines         []uint32               `protobuf:"varint,20,rep,packed,name=lines,proto3" json:"lines,omitempty"` // of a text: those that are wrong, from 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -341,6 +342,13 @@ func (x *ValidateResponse) GetMissing() bool {
 func (x *ValidateResponse) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *ValidateResponse) GetLines() []uint32 {
+	if x != nil {
+		return x.Lines
 	}
 	return nil
 }
@@ -603,7 +611,7 @@ var File_quorate_v1_agent_proto protoreflect.FileDescriptor
 const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/agent.proto\x12\n" +
-	"quorate.v1\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"\x8d\x01\n" +
+	"quorate.v1\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
 	"\x0eExecuteRequest\x123\n" +
 	"\toperation\x18\x01 \x01(\v2\x15.quorate.v1.OperationR\toperation\x120\n" +
 	"\bresource\x18\x02 \x01(\v2\x14.quorate.v1.ResourceR\bresource\x12\x14\n" +
@@ -618,13 +626,14 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"operations\x18\x02 \x03(\v2\x15.quorate.v1.OperationR\n" +
 	"operations\"C\n" +
 	"\x0fValidateRequest\x120\n" +
-	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"\x8a\x01\n" +
+	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"\xa0\x01\n" +
 	"\x10ValidateResponse\x12\x14\n" +
 	"\x05notes\x18\x01 \x03(\tR\x05notes\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x18\n" +
 	"\amissing\x18\x04 \x01(\bR\amissing\x12\x1a\n" +
-	"\bwarnings\x18\x05 \x03(\tR\bwarnings\"\x0f\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x12\x14\n" +
+	"\x05lines\x18\x14 \x03(\rR\x05lines\"\x0f\n" +
 	"\rForgetRequest\"\x10\n" +
 	"\x0eForgetResponse\"3\n" +
 	"\vMeetRequest\x12$\n" +
@@ -638,11 +647,12 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\x05forks\x18\x02 \x03(\v2\x10.quorate.v1.ForkR\x05forks\x12\x18\n" +
 	"\arunning\x18\x03 \x01(\rR\arunning\x12\x1a\n" +
 	"\bpriority\x18\x04 \x01(\x03R\bpriority\x12?\n" +
-	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\xd2\x02\n" +
+	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\x99\x03\n" +
 	"\x05Agent\x12B\n" +
 	"\aExecute\x12\x1a.quorate.v1.ExecuteRequest\x1a\x1b.quorate.v1.ExecuteResponse\x12B\n" +
 	"\aPropose\x12\x1a.quorate.v1.ProposeRequest\x1a\x1b.quorate.v1.ProposeResponse\x12E\n" +
-	"\bValidate\x12\x1b.quorate.v1.ValidateRequest\x1a\x1c.quorate.v1.ValidateResponse\x12?\n" +
+	"\bValidate\x12\x1b.quorate.v1.ValidateRequest\x1a\x1c.quorate.v1.ValidateResponse\x12E\n" +
+	"\bReadText\x12\x1b.quorate.v1.ReadTextRequest\x1a\x1c.quorate.v1.ReadTextResponse\x12?\n" +
 	"\x06Forget\x12\x19.quorate.v1.ForgetRequest\x1a\x1a.quorate.v1.ForgetResponse\x129\n" +
 	"\x04Meet\x12\x17.quorate.v1.MeetRequest\x1a\x18.quorate.v1.MeetResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
@@ -677,6 +687,8 @@ var file_quorate_v1_agent_proto_goTypes = []any{
 	(*Command)(nil),          // 14: quorate.v1.Command
 	(*Fork)(nil),             // 15: quorate.v1.Fork
 	(*Configuration)(nil),    // 16: quorate.v1.Configuration
+	(*ReadTextRequest)(nil),  // 17: quorate.v1.ReadTextRequest
+	(*ReadTextResponse)(nil), // 18: quorate.v1.ReadTextResponse
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
 	11, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
@@ -692,15 +704,17 @@ var file_quorate_v1_agent_proto_depIdxs = []int32{
 	0,  // 10: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
 	2,  // 11: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
 	4,  // 12: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
-	6,  // 13: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
-	8,  // 14: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
-	1,  // 15: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 16: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 17: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	7,  // 18: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	9,  // 19: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
+	17, // 13: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
+	6,  // 14: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
+	8,  // 15: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
+	1,  // 16: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	3,  // 17: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	5,  // 18: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	18, // 19: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
+	7,  // 20: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	9,  // 21: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	16, // [16:22] is the sub-list for method output_type
+	10, // [10:16] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -713,6 +727,7 @@ func file_quorate_v1_agent_proto_init() {
 	}
 	file_quorate_v1_command_proto_init()
 	file_quorate_v1_model_proto_init()
+	file_quorate_v1_text_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

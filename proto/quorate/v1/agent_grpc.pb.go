@@ -24,6 +24,7 @@ const (
 	Agent_Execute_FullMethodName  = "/quorate.v1.Agent/Execute"
 	Agent_Propose_FullMethodName  = "/quorate.v1.Agent/Propose"
 	Agent_Validate_FullMethodName = "/quorate.v1.Agent/Validate"
+	Agent_ReadText_FullMethodName = "/quorate.v1.Agent/ReadText"
 	Agent_Forget_FullMethodName   = "/quorate.v1.Agent/Forget"
 	Agent_Meet_FullMethodName     = "/quorate.v1.Agent/Meet"
 )
@@ -39,6 +40,8 @@ type AgentClient interface {
 	Propose(ctx context.Context, in *ProposeRequest, opts ...grpc.CallOption) (*ProposeResponse, error)
 	// Validate asks whether a node could run a resource.
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
+	// ReadText returns what a file holds that a resource of the cluster names.
+	ReadText(ctx context.Context, in *ReadTextRequest, opts ...grpc.CallOption) (*ReadTextResponse, error)
 	// Forget makes a node leave its cluster and delete its cluster data.
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
 	// Meet settles which of two nodes that each went on alone gives way. The node
@@ -84,6 +87,16 @@ func (c *agentClient) Validate(ctx context.Context, in *ValidateRequest, opts ..
 	return out, nil
 }
 
+func (c *agentClient) ReadText(ctx context.Context, in *ReadTextRequest, opts ...grpc.CallOption) (*ReadTextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadTextResponse)
+	err := c.cc.Invoke(ctx, Agent_ReadText_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *agentClient) Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ForgetResponse)
@@ -115,6 +128,8 @@ type AgentServer interface {
 	Propose(context.Context, *ProposeRequest) (*ProposeResponse, error)
 	// Validate asks whether a node could run a resource.
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
+	// ReadText returns what a file holds that a resource of the cluster names.
+	ReadText(context.Context, *ReadTextRequest) (*ReadTextResponse, error)
 	// Forget makes a node leave its cluster and delete its cluster data.
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
 	// Meet settles which of two nodes that each went on alone gives way. The node
@@ -138,6 +153,9 @@ func (UnimplementedAgentServer) Propose(context.Context, *ProposeRequest) (*Prop
 }
 func (UnimplementedAgentServer) Validate(context.Context, *ValidateRequest) (*ValidateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Validate not implemented")
+}
+func (UnimplementedAgentServer) ReadText(context.Context, *ReadTextRequest) (*ReadTextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadText not implemented")
 }
 func (UnimplementedAgentServer) Forget(context.Context, *ForgetRequest) (*ForgetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
@@ -220,6 +238,24 @@ func _Agent_Validate_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_ReadText_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadTextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).ReadText(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_ReadText_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).ReadText(ctx, req.(*ReadTextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Agent_Forget_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ForgetRequest)
 	if err := dec(in); err != nil {
@@ -274,6 +310,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Validate",
 			Handler:    _Agent_Validate_Handler,
+		},
+		{
+			MethodName: "ReadText",
+			Handler:    _Agent_ReadText_Handler,
 		},
 		{
 			MethodName: "Forget",

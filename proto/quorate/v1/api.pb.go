@@ -313,7 +313,10 @@ type ChangeRequest struct {
 	DryRun bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // change nothing: say what would happen
 	// Also if it interrupts what runs and the edits do not name. Without it such a
 	// change is refused, with the reason INTERRUPTS.
-	Force         bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	// Revisions of resources, by id, as the caller has read them. If one has another
+	// by now, the change is refused with the reason STALE.
+	Revisions     map[string]uint64 `protobuf:"bytes,20,rep,name=revisions,proto3" json:"revisions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +370,13 @@ func (x *ChangeRequest) GetForce() bool {
 		return x.Force
 	}
 	return false
+}
+
+func (x *ChangeRequest) GetRevisions() map[string]uint64 {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
 }
 
 type ChangeResponse struct {
@@ -3301,7 +3311,7 @@ var File_quorate_v1_api_proto protoreflect.FileDescriptor
 const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x14quorate/v1/api.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\"\xd2\x01\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x15quorate/v1/text.proto\"\xd2\x01\n" +
 	"\x14SetAttributesRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
 	"\x03set\x18\x02 \x03(\v2).quorate.v1.SetAttributesRequest.SetEntryR\x03set\x121\n" +
@@ -3324,11 +3334,15 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
 	"\x0eTransientEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xec\x01\n" +
 	"\rChangeRequest\x12&\n" +
 	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x14\n" +
-	"\x05force\x18\x03 \x01(\bR\x05force\"\x8a\x01\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\x12F\n" +
+	"\trevisions\x18\x14 \x03(\v2(.quorate.v1.ChangeRequest.RevisionsEntryR\trevisions\x1a<\n" +
+	"\x0eRevisionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x8a\x01\n" +
 	"\x0eChangeResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
 	"\x05notes\x18\x02 \x03(\tR\x05notes\x12\x1a\n" +
@@ -3580,14 +3594,15 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
 	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12T\n" +
 	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12W\n" +
-	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\x88\x03\n" +
+	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\xc3\x03\n" +
 	"\x06Status\x126\n" +
 	"\x03Get\x12\x16.quorate.v1.GetRequest\x1a\x17.quorate.v1.GetResponse\x12<\n" +
 	"\x05Watch\x12\x18.quorate.v1.WatchRequest\x1a\x17.quorate.v1.GetResponse0\x01\x129\n" +
 	"\x04Wait\x12\x17.quorate.v1.WaitRequest\x1a\x18.quorate.v1.WaitResponse\x126\n" +
 	"\x03Why\x12\x16.quorate.v1.WhyRequest\x1a\x17.quorate.v1.WhyResponse\x12E\n" +
 	"\bSimulate\x12\x1b.quorate.v1.SimulateRequest\x1a\x1c.quorate.v1.SimulateResponse\x12N\n" +
-	"\vCheckpoints\x12\x1e.quorate.v1.CheckpointsRequest\x1a\x1f.quorate.v1.CheckpointsResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
+	"\vCheckpoints\x12\x1e.quorate.v1.CheckpointsRequest\x1a\x1f.quorate.v1.CheckpointsResponse\x129\n" +
+	"\x04Text\x12\x17.quorate.v1.TextRequest\x1a\x18.quorate.v1.TextResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
 var (
 	file_quorate_v1_api_proto_rawDescOnce sync.Once
@@ -3602,7 +3617,7 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
 	(*SetAttributesRequest)(nil),      // 1: quorate.v1.SetAttributesRequest
@@ -3660,118 +3675,124 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	nil,                               // 53: quorate.v1.SetAttributesRequest.SetEntry
 	nil,                               // 54: quorate.v1.NodeAttributes.AttributesEntry
 	nil,                               // 55: quorate.v1.NodeAttributes.TransientEntry
-	nil,                               // 56: quorate.v1.WhatIf.SetEntry
-	nil,                               // 57: quorate.v1.SetupRequest.PropertiesEntry
-	(*durationpb.Duration)(nil),       // 58: google.protobuf.Duration
-	(*Edit)(nil),                      // 59: quorate.v1.Edit
-	(*ConfigurationChange)(nil),       // 60: quorate.v1.ConfigurationChange
-	(*timestamppb.Timestamp)(nil),     // 61: google.protobuf.Timestamp
-	(*Checkpoint)(nil),                // 62: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 63: quorate.v1.Configuration
-	(Role)(0),                         // 64: quorate.v1.Role
-	(*AgentMetadata)(nil),             // 65: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 66: quorate.v1.State
+	nil,                               // 56: quorate.v1.ChangeRequest.RevisionsEntry
+	nil,                               // 57: quorate.v1.WhatIf.SetEntry
+	nil,                               // 58: quorate.v1.SetupRequest.PropertiesEntry
+	(*durationpb.Duration)(nil),       // 59: google.protobuf.Duration
+	(*Edit)(nil),                      // 60: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 61: quorate.v1.ConfigurationChange
+	(*timestamppb.Timestamp)(nil),     // 62: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 63: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 64: quorate.v1.Configuration
+	(Role)(0),                         // 65: quorate.v1.Role
+	(*AgentMetadata)(nil),             // 66: quorate.v1.AgentMetadata
+	(*State)(nil),                     // 67: quorate.v1.State
+	(*TextRequest)(nil),               // 68: quorate.v1.TextRequest
+	(*TextResponse)(nil),              // 69: quorate.v1.TextResponse
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
 	53, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
-	58, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
+	59, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
 	4,  // 2: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
 	54, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
 	55, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
-	59, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	7,  // 6: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
-	8,  // 7: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
-	10, // 8: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
-	11, // 9: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
-	60, // 10: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	61, // 11: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
-	9,  // 12: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	51, // 13: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	56, // 14: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
-	12, // 15: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	59, // 16: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
-	7,  // 17: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	62, // 18: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	63, // 19: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
-	18, // 20: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	20, // 21: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	18, // 22: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	57, // 23: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	58, // 24: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	18, // 25: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	64, // 26: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	58, // 27: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	64, // 28: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	61, // 29: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	65, // 30: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	66, // 31: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	58, // 32: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	42, // 33: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	43, // 34: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	45, // 35: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	41, // 36: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	44, // 37: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	0,  // 38: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	58, // 39: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	58, // 40: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	58, // 41: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	58, // 42: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	58, // 43: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	58, // 44: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	58, // 45: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	58, // 46: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	58, // 47: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	58, // 48: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	58, // 49: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	51, // 50: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	52, // 51: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	5,  // 52: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	17, // 53: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	21, // 54: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	23, // 55: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	24, // 56: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	25, // 57: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	26, // 58: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	27, // 59: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	28, // 60: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	30, // 61: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	31, // 62: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	33, // 63: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	35, // 64: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	1,  // 65: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
-	37, // 66: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	39, // 67: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	46, // 68: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	47, // 69: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	49, // 70: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	13, // 71: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	15, // 72: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	6,  // 73: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	19, // 74: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	22, // 75: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	22, // 76: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	22, // 77: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	22, // 78: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	22, // 79: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	22, // 80: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	29, // 81: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	22, // 82: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	32, // 83: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	34, // 84: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	36, // 85: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	2,  // 86: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
-	38, // 87: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	40, // 88: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	40, // 89: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	48, // 90: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	50, // 91: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	14, // 92: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	16, // 93: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	73, // [73:94] is the sub-list for method output_type
-	52, // [52:73] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	60, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	56, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
+	7,  // 7: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
+	8,  // 8: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
+	10, // 9: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
+	11, // 10: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
+	61, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	62, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	9,  // 13: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
+	51, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	57, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	12, // 16: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
+	60, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	7,  // 18: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
+	63, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	64, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	18, // 21: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	20, // 22: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	18, // 23: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	58, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	59, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	18, // 26: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	65, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	59, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	65, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	62, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	67, // 32: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	59, // 33: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	42, // 34: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	43, // 35: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	45, // 36: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	41, // 37: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	44, // 38: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	0,  // 39: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	59, // 40: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	59, // 41: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	59, // 42: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	59, // 43: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	59, // 44: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	59, // 45: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	59, // 46: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	59, // 47: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	59, // 48: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	59, // 49: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	59, // 50: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	51, // 51: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	52, // 52: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	5,  // 53: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	17, // 54: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	21, // 55: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	23, // 56: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	24, // 57: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	25, // 58: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	26, // 59: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	27, // 60: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	28, // 61: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	30, // 62: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	31, // 63: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	33, // 64: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	35, // 65: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	1,  // 66: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	37, // 67: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	39, // 68: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	46, // 69: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	47, // 70: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	49, // 71: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	13, // 72: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	15, // 73: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	68, // 74: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
+	6,  // 75: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	19, // 76: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	22, // 77: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	22, // 78: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	22, // 79: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	22, // 80: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	22, // 81: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	22, // 82: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	29, // 83: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	22, // 84: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	32, // 85: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	34, // 86: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	36, // 87: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	2,  // 88: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	38, // 89: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	40, // 90: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	40, // 91: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	48, // 92: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	50, // 93: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	14, // 94: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	16, // 95: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	69, // 96: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
+	75, // [75:97] is the sub-list for method output_type
+	53, // [53:75] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -3781,13 +3802,14 @@ func file_quorate_v1_api_proto_init() {
 	}
 	file_quorate_v1_command_proto_init()
 	file_quorate_v1_model_proto_init()
+	file_quorate_v1_text_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -715,6 +715,7 @@ const (
 	Status_Why_FullMethodName         = "/quorate.v1.Status/Why"
 	Status_Simulate_FullMethodName    = "/quorate.v1.Status/Simulate"
 	Status_Checkpoints_FullMethodName = "/quorate.v1.Status/Checkpoints"
+	Status_Text_FullMethodName        = "/quorate.v1.Status/Text"
 )
 
 // StatusClient is the client API for Status service.
@@ -735,6 +736,9 @@ type StatusClient interface {
 	Simulate(ctx context.Context, in *SimulateRequest, opts ...grpc.CallOption) (*SimulateResponse, error)
 	// Checkpoints lists the configurations that are kept, or returns one.
 	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
+	// Text returns a configuration that a resource holds as a text, or the files on
+	// the nodes that hold it.
+	Text(ctx context.Context, in *TextRequest, opts ...grpc.CallOption) (*TextResponse, error)
 }
 
 type statusClient struct {
@@ -814,6 +818,16 @@ func (c *statusClient) Checkpoints(ctx context.Context, in *CheckpointsRequest, 
 	return out, nil
 }
 
+func (c *statusClient) Text(ctx context.Context, in *TextRequest, opts ...grpc.CallOption) (*TextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TextResponse)
+	err := c.cc.Invoke(ctx, Status_Text_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StatusServer is the server API for Status service.
 // All implementations must embed UnimplementedStatusServer
 // for forward compatibility.
@@ -832,6 +846,9 @@ type StatusServer interface {
 	Simulate(context.Context, *SimulateRequest) (*SimulateResponse, error)
 	// Checkpoints lists the configurations that are kept, or returns one.
 	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
+	// Text returns a configuration that a resource holds as a text, or the files on
+	// the nodes that hold it.
+	Text(context.Context, *TextRequest) (*TextResponse, error)
 	mustEmbedUnimplementedStatusServer()
 }
 
@@ -859,6 +876,9 @@ func (UnimplementedStatusServer) Simulate(context.Context, *SimulateRequest) (*S
 }
 func (UnimplementedStatusServer) Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Checkpoints not implemented")
+}
+func (UnimplementedStatusServer) Text(context.Context, *TextRequest) (*TextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Text not implemented")
 }
 func (UnimplementedStatusServer) mustEmbedUnimplementedStatusServer() {}
 func (UnimplementedStatusServer) testEmbeddedByValue()                {}
@@ -982,6 +1002,24 @@ func _Status_Checkpoints_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Status_Text_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StatusServer).Text(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Status_Text_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StatusServer).Text(ctx, req.(*TextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Status_ServiceDesc is the grpc.ServiceDesc for Status service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1008,6 +1046,10 @@ var Status_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Checkpoints",
 			Handler:    _Status_Checkpoints_Handler,
+		},
+		{
+			MethodName: "Text",
+			Handler:    _Status_Text_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

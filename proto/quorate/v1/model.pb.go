@@ -3835,7 +3835,7 @@ func (x *AgentMetadata) GetLenient() bool {
 type Parameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"` // string, integer, boolean, duration, address, path, select
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"` // string, integer, boolean, duration, address, path, select, text
 	Required      bool                   `protobuf:"varint,3,opt,name=required,proto3" json:"required,omitempty"`
 	Default       string                 `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
 	Summary       string                 `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
@@ -3843,6 +3843,7 @@ type Parameter struct {
 	Reloadable    bool                   `protobuf:"varint,7,opt,name=reloadable,proto3" json:"reloadable,omitempty"`                  // a change needs no stop
 	Values        []string               `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty"`                           // of a select
 	ReplacedBy    string                 `protobuf:"bytes,9,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"` // the parameter to use instead of this one, which is old
+	FileOf        string                 `protobuf:"bytes,20,opt,name=file_of,json=fileOf,proto3" json:"file_of,omitempty"`            // of a path: the text parameter whose value a file on each node may hold instead
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3936,6 +3937,13 @@ func (x *Parameter) GetValues() []string {
 func (x *Parameter) GetReplacedBy() string {
 	if x != nil {
 		return x.ReplacedBy
+	}
+	return ""
+}
+
+func (x *Parameter) GetFileOf() string {
+	if x != nil {
+		return x.FileOf
 	}
 	return ""
 }
@@ -4315,7 +4323,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"operations\x18\x06 \x03(\v2\x19.quorate.v1.OperationSpecR\n" +
 	"operations\x12*\n" +
 	"\x06traits\x18\a \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x12\x18\n" +
-	"\alenient\x18\b \x01(\bR\alenient\"\xf0\x01\n" +
+	"\alenient\x18\b \x01(\bR\alenient\"\x89\x02\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
@@ -4328,7 +4336,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"reloadable\x12\x16\n" +
 	"\x06values\x18\b \x03(\tR\x06values\x12\x1f\n" +
 	"\vreplaced_by\x18\t \x01(\tR\n" +
-	"replacedBy*P\n" +
+	"replacedBy\x12\x17\n" +
+	"\afile_of\x18\x14 \x01(\tR\x06fileOf*P\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
