@@ -35,6 +35,9 @@ func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.Ch
 	if len(r.Edits) == 0 {
 		return nil, invalid("edits", "there are none", "")
 	}
+	if err := c.unread(r.Revisions); err != nil {
+		return nil, err
+	}
 	d, err := c.rehearse(ctx, r.Edits)
 	if err != nil {
 		return nil, err
@@ -346,6 +349,9 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	}
 	if err == nil {
 		err = d.uncontended(agent, r)
+	}
+	if err == nil {
+		err = d.checkTexts(ctx, agent, r)
 	}
 	if err != nil {
 		return parameterRefusal(r, err)

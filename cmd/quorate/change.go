@@ -34,12 +34,17 @@ func (a *app) foresees(c *cobra.Command) *cobra.Command {
 // --wait was given. What would interrupt more than the edits name is asked
 // about, or refused where nobody can be asked.
 func (a *app) change(c *cobra.Command, edits ...*pb.Edit) error {
-	resp, err := a.request(c.Context(), &pb.ChangeRequest{Edits: edits, DryRun: a.dryRun, Force: a.force})
+	return a.changeIf(c, nil, edits...)
+}
+
+// changeIf is change, if the resources still have the revisions that were read.
+func (a *app) changeIf(c *cobra.Command, revisions map[string]uint64, edits ...*pb.Edit) error {
+	resp, err := a.request(c.Context(), &pb.ChangeRequest{Edits: edits, DryRun: a.dryRun, Force: a.force, Revisions: revisions})
 	if interrupted := interruptions(err); interrupted != nil && a.attended() {
 		if err := a.confirm(interrupted); err != nil {
 			return err
 		}
-		resp, err = a.request(c.Context(), &pb.ChangeRequest{Edits: edits, Force: true})
+		resp, err = a.request(c.Context(), &pb.ChangeRequest{Edits: edits, Force: true, Revisions: revisions})
 	}
 	switch {
 	case err != nil:

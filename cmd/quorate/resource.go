@@ -203,13 +203,15 @@ func newResourceShowCommand(a *app) *cobra.Command {
 }
 
 func newResourceConfigCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:               "config [ID]...",
 		Short:             "Show how resources are configured",
-		Example:           "resource config\nresource config VirtualIP -o yaml",
+		Example:           "resource config\nresource config VirtualIP -o yaml\nresource config edit Web",
 		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
 		RunE:              a.showResources,
 	}
+	c.AddCommand(textCommands(a)...)
+	return c
 }
 
 func (a *app) showResources(c *cobra.Command, ids []string) error {

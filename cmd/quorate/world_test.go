@@ -50,6 +50,8 @@ type world struct {
 	pending  []*pb.WaitResponse // answers of Wait, before "settled"
 	pair     *pb.PairStatus
 	attended bool // a person can be asked
+	env      map[string]string
+	files    map[string]string // of nodes that hold a resource's text, by node
 }
 
 // newWorld starts an agent; with nodes, in a cluster of them.
@@ -90,7 +92,7 @@ func (w *world) run(program string, words ...string) (out, err string, exit int)
 
 func (w *world) runWith(in *strings.Reader, program string, words ...string) (out, errOut string, exit int) {
 	var o, e strings.Builder
-	a := newApp(program, in, &o, &e, func(string) string { return "" })
+	a := newApp(program, in, &o, &e, func(name string) string { return w.env[name] })
 	a.socket = w.socket
 	a.now, a.attended = w.now, func() bool { return w.attended }
 	exit = a.run(w.t.Context(), words)
@@ -435,6 +437,29 @@ func (w *world) Checkpoints(_ context.Context, r *pb.CheckpointsRequest) (*pb.Ch
 		return nil, refuse(err)
 	}
 	return &pb.CheckpointsResponse{Configuration: c}, nil
+}
+
+// Text is of agents that have a text, config, and the file conffile in its place.
+func (w *world) Text(_ context.Context, r *pb.TextRequest) (*pb.TextResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	resource := state.ResourceByID(w.state, r.GetResource())
+	if resource == nil {
+		return nil, status.Errorf(codes.NotFound, "resource: there is no resource %q", r.GetResource())
+	}
+	t := &pb.TextResponse{Resource: r.GetResource(), Parameter: "config", Text: resource.GetParameters()["config"], FileParameter: "conffile", Revision: resource.GetRevision()}
+	if t.Text != "" {
+		return t, nil
+	}
+	t.Path = "/etc/haproxy/haproxy.cfg"
+	for _, n := range w.state.GetNodes() {
+		text := &pb.NodeText{Node: n.GetName(), Text: w.files[n.GetName()]}
+		if text.Text == "" {
+			text.Error = "open " + t.Path + ": no such file or directory"
+		}
+		t.Nodes = append(t.Nodes, text)
+	}
+	return t, nil
 }
 
 func (w *world) Auth(_ context.Context, r *pb.AuthRequest) (*pb.AuthResponse, error) {
