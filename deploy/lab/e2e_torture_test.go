@@ -89,9 +89,10 @@ func TestALedgerKnowsWhatMustBeThere(t *testing.T) {
 
 func TestWhatExplainsAGap(t *testing.T) {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	served := []Span{{"n1", 0, ms(5400)}, {"n2", ms(5450), ms(20000)}}
+	served := []Span{{"n1", 0, ms(5400)}, {"n2", ms(5450), ms(15000)}, {"n2", ms(15100), ms(20000)}}
 	failover := Told{At: ms(5460), Took: ms(455), Kind: "failover", Resource: "vip", Text: "failed over"}
 	lossy := struck{node: "n2", from: ms(9000), to: ms(12000), troubles: []Trouble{{Fault: Lose, Percent: 20}}}
+	cut := struck{node: "n2", from: ms(14600), to: ms(15090), troubles: []Trouble{{Fault: Cut}}}
 	for _, tt := range []struct {
 		name     string
 		from, to int
@@ -102,10 +103,12 @@ func TestWhatExplainsAGap(t *testing.T) {
 		{"nobody's", 7000, 7100, 0, "UNEXPLAINED"},
 		{"some frames lost under the owner", 10000, 10008, 0, "net"},
 		{"a busy machine", 8000, 8010, 4, "late"},
+		{"a cable cut for longer than a lease", 14600, 15100, 0, "net"},
+		{"longer than the cable was cut", 14600, 15150, 0, "UNEXPLAINED"},
 	} {
 		var r TortureReport
 		g := Gap{Kind: "icmp", From: ms(tt.from), To: ms(tt.to), Lost: 4, Late: tt.late}
-		r.explain(g, 0, witness{[]Told{failover}, []struck{lossy}, served, "vip"})
+		r.explain(g, 0, witness{[]Told{failover}, []struck{lossy, cut}, served, "vip"})
 		got := map[bool]string{r.NetworkGaps.Count == 1: "net", r.LateGaps.Count == 1: "late"}[true]
 		if len(r.Gaps) == 1 {
 			got = r.Gaps[0].Why

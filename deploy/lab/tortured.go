@@ -213,20 +213,38 @@ func (w witness) concerns(e Told, g Gap) bool {
 }
 
 // network tells whether the nemesis had struck the service network under a node
-// that served all through the gap: the cluster cannot know of it.
+// that served all through the gap: the cluster cannot know of it. Or had severed it
+// for as long as the gap: a lease may have lapsed in it, but a node that is killed
+// right after that tells nobody.
 func (w witness) network(g Gap) bool {
 	return slices.ContainsFunc(w.served, func(s Span) bool {
-		return s.From <= g.From && s.To >= g.To && w.severed(s.Node, g)
+		return s.From <= g.From && s.To >= g.To && w.struckIn(s.Node, g, wires)
+	}) || slices.ContainsFunc(w.served, func(s Span) bool {
+		return s.From <= g.From && s.To >= g.From-slack && w.severed(s.Node, g)
 	})
 }
 
+// margin is between a fault and what is noticed of it.
+const margin = 20 * time.Millisecond
+
+// severed tells whether nothing came through to the client in all of the gap.
 func (w witness) severed(node string, g Gap) bool {
-	const margin = 20 * time.Millisecond
 	return slices.ContainsFunc(w.struck, func(s struck) bool {
-		return s.node == node && s.from-margin < g.To && s.to+margin > g.From &&
-			slices.ContainsFunc(s.troubles, func(t Trouble) bool {
-				return slices.Contains(wires, t.Fault) && (t.Network == "" || t.Network == Networks[0]) && (t.Peer == "" || t.Peer == ClientName)
-			})
+		return s.from-margin <= g.From && g.To <= s.to+margin && s.serviceNetwork(node, []Fault{Cut, Unplug})
+	})
+}
+
+// struckIn tells whether some of the faults befell the node in the gap.
+func (w witness) struckIn(node string, g Gap, faults []Fault) bool {
+	return slices.ContainsFunc(w.struck, func(s struck) bool {
+		return s.from-margin < g.To && s.to+margin > g.From && s.serviceNetwork(node, faults)
+	})
+}
+
+// serviceNetwork tells whether one of the faults lay between the node and its clients.
+func (s struck) serviceNetwork(node string, faults []Fault) bool {
+	return s.node == node && slices.ContainsFunc(s.troubles, func(t Trouble) bool {
+		return slices.Contains(faults, t.Fault) && (t.Network == "" || t.Network == Networks[0]) && (t.Peer == "" || t.Peer == ClientName)
 	})
 }
 
