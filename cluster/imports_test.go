@@ -36,6 +36,7 @@ var order = []string{
 	"fencing",
 	"resources/",
 	"resources/check",
+	"resources/internal/sysctl",
 	"resources",
 	"cluster/state",
 	"cluster/consensus",

@@ -6,8 +6,7 @@
 // and the checks of the servers ask for ([Reconcile]): at once when a check's
 // result changes, and every few seconds, since nothing tells when another hand has
 // changed it. Services that no configuration names are left alone. A record in the
-// run directory says which are the resource's own, and what was changed of the
-// kernel's settings.
+// run directory says which are the resource's own.
 //
 // Packets get to a table by an address, and the address is another resource, whose
 // guard silences it when the node's lease ends. So a table needs none.
@@ -24,6 +23,7 @@ import (
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/check"
+	"quorate/resources/internal/sysctl"
 )
 
 var (
@@ -43,8 +43,9 @@ type Config struct {
 // An Agent runs the directors of one node. Its methods may be called at the same
 // time, for one resource too.
 type Agent struct {
-	log    *slog.Logger
-	runDir string
+	log     *slog.Logger
+	runDir  string
+	sysctls *sysctl.Store
 
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
@@ -77,6 +78,7 @@ func New(c Config) *Agent {
 	if a.runDir == "" {
 		a.runDir = "/run/quorate"
 	}
+	a.sysctls = sysctl.In(a.runDir)
 	return a
 }
 
@@ -116,7 +118,7 @@ func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) 
 			return nil, wrong("config", "", "line %d: scheduler %s: module ip_vs_%s is not in this node's kernel", v.Line, v.Scheduler, v.Scheduler)
 		}
 	}
-	return append(notes, s.notes()...), nil
+	return append(notes, a.notes(s)...), nil
 }
 
 // Start implements [resources.Agent]. It adopts what is in the table as wanted,
@@ -175,7 +177,10 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	}
 	gone := slices.DeleteFunc(slices.Clone(mine.Services), func(key Key) bool { return slices.Contains(s.config.Keys(), key) })
 	mine.own(s.config.Keys())
-	if err := mine.tune(s.sysctls(), path); err != nil {
+	if err := mine.write(path); err != nil {
+		return err
+	}
+	if err := a.tune(r.GetId(), s.sysctls(), &mine); err != nil {
 		return err
 	}
 	found, err := k.read(func(key Key) bool { return slices.Contains(mine.Services, key) })
@@ -234,12 +239,11 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 	if err := a.clear(r, owned); err != nil {
 		return fmt.Errorf("stop the director: %w", err)
 	}
-	path := place(r, a.runDir)
-	if err := mine.tune(nil, path); err != nil {
+	if err := a.tune(r.GetId(), nil, &mine); err != nil {
 		return fmt.Errorf("stop the director: %w", err)
 	}
 	a.release(r, nil)
-	return removeRecord(path)
+	return removeRecord(place(r, a.runDir))
 }
 
 // clear removes services from the table, and receives connections from then on.
@@ -311,7 +315,8 @@ func (a *Agent) Monitor(_ context.Context, r *pb.Resource) (resources.State, err
 	return resources.Running, nil
 }
 
-// Detail implements [resources.Detailer]: "2 virtual services, 6 real servers".
+// Detail implements [resources.Detailer]: "2 virtual services, 6 real servers,
+// sets vs.expire_nodest_conn=1".
 func (a *Agent) Detail(r *pb.Resource) string {
 	h := a.hold(r)
 	h.mu.Lock()
@@ -325,7 +330,7 @@ func (a *Agent) Detail(r *pb.Resource) string {
 			servers[real.Name()] = true
 		}
 	}
-	return count(len(h.config.Keys()), "virtual service") + ", " + count(len(servers), "real server") + a.syncDetail(r)
+	return count(len(h.config.Keys()), "virtual service") + ", " + count(len(servers), "real server") + a.syncDetail(r) + a.tuneDetail(r)
 }
 
 func count(n int, what string) string {

@@ -247,13 +247,13 @@ func TestKernelSettingsAreSetAndRestored(t *testing.T) {
 	d := newDirector(t.TempDir())
 	const nodest, forward = "net.ipv4.vs.expire_nodest_conn", "net.ipv4.ip_forward"
 	for name, value := range map[string]string{nodest: "0", forward: "0"} {
-		if err := writeSysctl(name, value); err != nil {
+		if err := os.WriteFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect := func(when, name, want string) {
 		t.Helper()
-		if got, err := readSysctl(name); err != nil || got != want {
+		if got, err := d.sysctls.Read(name); err != nil || got != want {
 			t.Errorf("%s, %s is %q, %v; want %s", when, name, got, err, want)
 		}
 	}
@@ -263,6 +263,9 @@ func TestKernelSettingsAreSetAndRestored(t *testing.T) {
 	}
 	expect("while it runs", nodest, "1")
 	expect("while it runs", forward, "1")
+	if got := d.Detail(r); got != "1 virtual service, 1 real server, sets ip_forward=1, vs.expire_nodest_conn=1" {
+		t.Errorf("the detail is %q", got)
+	}
 	if err := d.Reload(t.Context(), resource("virtual 10.0.0.1:80 forward=direct; real 10.0.0.21")); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,11 +15,11 @@ import (
 // written before what it says is done, and lives as long as the boot.
 type record struct {
 	Services []Key             `json:"services"`
-	Sysctls  map[string]string `json:"sysctls"` // what was there before, by name
+	Sysctls  map[string]string `json:"sysctls,omitempty"` // of an earlier build: what was there before, by name
 }
 
 func readRecord(path string) (record, error) {
-	r := record{Sysctls: map[string]string{}}
+	r := record{}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -63,36 +62,4 @@ func (r *record) own(keys []Key) {
 		}
 	}
 	slices.SortFunc(r.Services, compareKeys)
-}
-
-// tune sets what is wanted of the kernel and restores what no longer is. What it
-// found is in the record before it is changed.
-func (r *record) tune(wanted map[string]string, path string) error {
-	var err error
-	for _, name := range slices.Sorted(maps.Keys(r.Sysctls)) {
-		if _, ok := wanted[name]; !ok {
-			err = errors.Join(err, writeSysctl(name, r.Sysctls[name]))
-			delete(r.Sysctls, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		before, readErr := readSysctl(name)
-		if readErr != nil {
-			err = errors.Join(err, readErr)
-			continue
-		}
-		if _, noted := r.Sysctls[name]; !noted && before != wanted[name] {
-			r.Sysctls[name] = before
-		}
-	}
-	if err = errors.Join(err, r.write(path)); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if now, readErr := readSysctl(name); readErr == nil && now == wanted[name] {
-			continue
-		}
-		err = errors.Join(err, writeSysctl(name, wanted[name]))
-	}
-	return err
 }

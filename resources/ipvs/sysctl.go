@@ -2,10 +2,11 @@ package ipvs
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
+
+	pb "quorate/proto/quorate/v1"
 )
 
 // sysctls are what the services need of the kernel, in this network namespace
@@ -49,21 +50,40 @@ func (s *settings) sysctls() map[string]string {
 	return wanted
 }
 
-func sysctlPath(name string) string {
-	return filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))
-}
-
-func readSysctl(name string) (string, error) {
-	b, err := os.ReadFile(sysctlPath(name))
-	if err != nil {
-		return "", fmt.Errorf("read %s, or give sysctl=false: %w", name, err)
+// tune has the kernel's settings be what is wanted for a resource, and restores
+// what no longer is. A record of an earlier build had noted them itself.
+func (a *Agent) tune(id string, wanted map[string]string, mine *record) error {
+	if len(mine.Sysctls) > 0 {
+		if err := a.sysctls.Adopt(id, mine.Sysctls); err != nil {
+			return err
+		}
+		mine.Sysctls = nil
 	}
-	return strings.Join(strings.Fields(string(b)), " "), nil
-}
-
-func writeSysctl(name, value string) error {
-	if err := os.WriteFile(sysctlPath(name), []byte(value), 0); err != nil {
-		return fmt.Errorf("set %s to %s, or give sysctl=false: %w", name, value, err)
+	if err := a.sysctls.Set(id, wanted); err != nil {
+		return fmt.Errorf("%w, or give sysctl=false", err)
 	}
 	return nil
+}
+
+// notes tell what Start would change of the kernel's settings.
+func (a *Agent) notes(s *settings) []string {
+	wanted := s.sysctls()
+	var set []string
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if now, err := a.sysctls.Read(name); err != nil || now != wanted[name] {
+			set = append(set, fmt.Sprintf("%s=%s", name, wanted[name]))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return []string{"while it runs: " + strings.Join(set, ", ")}
+}
+
+// tuneDetail says what of the kernel is set, for people.
+func (a *Agent) tuneDetail(r *pb.Resource) string {
+	if set := a.sysctls.Describe(r.GetId()); set != "" {
+		return ", sets " + set
+	}
+	return ""
 }

@@ -2,10 +2,7 @@ package ipvs
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -100,19 +97,4 @@ func (h *hold) learn(all []check.Status) {
 		case check.Unknown:
 		}
 	}
-}
-
-// notes tell what Start would change of the kernel's settings.
-func (s *settings) notes() []string {
-	wanted := s.sysctls()
-	var set []string
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if now, err := readSysctl(name); err != nil || now != wanted[name] {
-			set = append(set, fmt.Sprintf("%s=%s", name, wanted[name]))
-		}
-	}
-	if len(set) == 0 {
-		return nil
-	}
-	return []string{"while it runs: " + strings.Join(set, ", ")}
 }
