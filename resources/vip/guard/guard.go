@@ -14,6 +14,9 @@
 // that does not. A wall clock that is set moves the deadline and not the
 // timeouts. After every write the clock is read again; if the lease is over,
 // what was written is deleted (lease protocol, rules 23 and 24).
+//
+// On a node that is a real server for an address, and not its owner, packets for it
+// pass without a lease, and ARP and neighbour discovery do not: see [Guard.Admit].
 package guard
 
 import (
@@ -56,6 +59,7 @@ type Guard struct {
 	leased   map[netip.Addr]struct{} // renewed by Extend
 	managed  map[netip.Addr]struct{} // silent unless leased
 	kept     legacy
+	servant  servant
 }
 
 // Add admits an address until the present lease ends, and has Extend renew it.
@@ -77,6 +81,7 @@ func (g *Guard) Add(ctx context.Context, addr netip.Addr) error {
 	g.kept.drop(addr)
 	b := new(batch)
 	g.sets.manage(b, addr)
+	g.unserve(b, addr) // a director serves as long as its lease, and no longer
 	if err := g.write(b, until, addr); err != nil {
 		return errors.Join(err, g.silence(addr))
 	}
@@ -152,6 +157,7 @@ func (g *Guard) Revoke(addr netip.Addr) error {
 
 // silence ends one lease in the kernel. g.mu is held.
 func (g *Guard) silence(addr netip.Addr) error {
+	defer g.servant.free()
 	delete(g.leased, addr)
 	g.kept.drop(addr)
 	if _, ok := g.managed[addr]; !ok {
@@ -159,6 +165,7 @@ func (g *Guard) silence(addr netip.Addr) error {
 	}
 	b := new(batch)
 	g.sets.expire(b, addr)
+	g.unserve(b, addr)
 	if err := g.commit(b); err != nil {
 		return fmt.Errorf("silence %s: %w", addr, err)
 	}
@@ -174,9 +181,12 @@ func (g *Guard) Remove(addr netip.Addr) error {
 	if _, ok := g.managed[addr]; !ok {
 		return nil
 	}
+	defer g.servant.free()
 	b := new(batch)
 	g.sets.expire(b, addr)
-	g.sets.release(b, addr)
+	if _, ok := g.servant.attended[addr]; !ok {
+		g.sets.release(b, addr)
+	}
 	if err := g.commit(b); err != nil {
 		return fmt.Errorf("release %s: %w", addr, err)
 	}
@@ -195,6 +205,7 @@ func (g *Guard) Clear() error {
 
 // withdraw empties the sets of leased addresses. g.mu is held.
 func (g *Guard) withdraw() error {
+	defer g.servant.free()
 	clear(g.leased)
 	clear(g.kept.addrs)
 	b := new(batch)

@@ -3,7 +3,9 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -23,7 +25,7 @@ type Config struct {
 // Open creates the tables, or replaces those that an earlier agent left. The
 // addresses that it managed and that keep returns true for stay managed: silent
 // until they are added again, but for those whose lease lasts still, which speak
-// until it ends (see Kept). Until it is closed, the guard renews what is leased
+// until it ends (see Kept). What that agent served as a real server goes on, too. Until it is closed, the guard renews what is leased
 // whenever the wall clock was set.
 func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 	g := &Guard{
@@ -33,6 +35,7 @@ func Open(c Config, keep func(netip.Addr) bool) (*Guard, error) {
 		leased:  make(map[netip.Addr]struct{}),
 		managed: make(map[netip.Addr]struct{}),
 		kept:    legacy{addrs: make(map[netip.Addr]struct{})},
+		servant: newServant(),
 	}
 	if c.Now != nil {
 		g.now = c.Now
@@ -77,7 +80,9 @@ func (g *Guard) install(keep func(netip.Addr) bool, forms ...sets) error {
 			}
 		}
 		left := g.inherit(conn)
-		if err = g.sets.install(conn, g.managed, g.kept.addrs, left); err == nil {
+		g.inheritServed(g.sets.listServed(conn))
+		err = g.sets.install(conn, filling{managed: g.cared(), leased: slices.Collect(maps.Keys(g.kept.addrs)), served: slices.Collect(maps.Keys(g.servant.attended)), until: left})
+		if err == nil {
 			return nil
 		}
 	}
@@ -125,7 +130,7 @@ func (g *Guard) Close() error {
 }
 
 func (g *Guard) uninstall() error {
-	if len(g.managed) > 0 {
+	if len(g.cared()) > 0 {
 		return nil
 	}
 	conn, err := nftables.New()

@@ -37,19 +37,22 @@ const (
 	neighborAdvertisement = 136
 )
 
-// addRules drops what managed addresses receive and send without a lease. It
-// hooks in before connection tracking and address translation of what comes in
-// and after that of what goes out, so that IPVS and NAT are covered too.
+// addRules drops what managed addresses receive and send without a lease, but for
+// the packets of those that this node serves as a real server: of these only what
+// tells neighbours where they are. It hooks in before connection tracking and
+// address translation of what comes in and after that of what goes out, so that
+// IPVS and NAT are covered too.
 func (s *sets) addRules(c *nftables.Conn) {
 	in := addChain(c, s.inet, "in", nftables.ChainHookPrerouting, *nftables.ChainPriorityRaw)
 	out := addChain(c, s.inet, "out", nftables.ChainHookPostrouting, *nftables.ChainPriorityConntrackHelper)
 	v4, v6 := family(unix.NFPROTO_IPV4), family(unix.NFPROTO_IPV6)
+	s.addRule(c, in, s.v6.never(), ndTarget, slices.Concat(v6, icmp6(neighborSolicitation))...)
 	s.addRule(c, in, s.v4[0], ipDestination, v4...)
 	s.addRule(c, in, s.v6, ip6Destination, v6...)
-	s.addRule(c, in, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborSolicitation))...)
+	s.addRule(c, out, s.v6.never(), ndTarget, slices.Concat(v6, icmp6(neighborAdvertisement))...)
+	s.addRule(c, out, s.v6.never(), ip6Source, slices.Concat(v6, icmp6(neighborSolicitation))...) // it tells the sender's place
 	s.addRule(c, out, s.v4[0], ipSource, v4...)
 	s.addRule(c, out, s.v6, ip6Source, v6...)
-	s.addRule(c, out, s.v6, ndTarget, slices.Concat(v6, icmp6(neighborAdvertisement))...)
 
 	arpIn := addChain(c, s.arp, "in", nftables.ChainHookRef(hookARPIn), *nftables.ChainPriorityFilter)
 	arpOut := addChain(c, s.arp, "out", nftables.ChainHookRef(hookARPOut), *nftables.ChainPriorityFilter)
@@ -63,17 +66,26 @@ func addChain(c *nftables.Conn, t *nftables.Table, name string, hook *nftables.C
 	})
 }
 
+// never are the same addresses, as if none were served.
+func (p pair) never() pair {
+	p.served = nil
+	return p
+}
+
 // addRule drops a packet that meets the conditions when its field is managed and
-// not leased, and has it pass the deadline when it is leased.
+// neither leased nor served, and has it pass the deadline when it is leased.
 func (s *sets) addRule(c *nftables.Conn, chain *nftables.Chain, p pair, f field, when ...expr.Any) {
 	add := func(then ...expr.Any) {
 		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: slices.Concat(when, []expr.Any{f.load()}, then)})
 	}
-	add(
+	silent := []expr.Any{
 		&expr.Lookup{SourceRegister: 1, SetName: p.managed.Name},
 		&expr.Lookup{SourceRegister: 1, SetName: p.leased.Name, Invert: true},
-		&expr.Verdict{Kind: expr.VerdictDrop},
-	)
+	}
+	if p.served != nil {
+		silent = append(silent, &expr.Lookup{SourceRegister: 1, SetName: p.served.Name, Invert: true})
+	}
+	add(append(silent, &expr.Verdict{Kind: expr.VerdictDrop})...)
 	if s.absolute() {
 		add(
 			&expr.Lookup{SourceRegister: 1, SetName: p.leased.Name},

@@ -1,10 +1,7 @@
 package guard
 
 import (
-	"errors"
-	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -23,9 +20,10 @@ type sets struct {
 }
 
 // A pair is one table's managed and leased addresses of one family. What is in
-// the first and not in the second is silent.
+// the first and not in the second is silent, but for what is served: to and from
+// that go packets of IP, and no word of whose it is. There is none in arp.
 type pair struct {
-	managed, leased *nftables.Set
+	managed, leased, served *nftables.Set
 }
 
 // newSets describes the tables in their absolute form, in which leased addresses
@@ -36,6 +34,7 @@ func newSets(absolute bool) sets {
 		arp:  &nftables.Table{Family: nftables.TableFamilyARP, Name: tableName},
 	}
 	s.v4 = []pair{newPair(s.inet, "4", nftables.TypeIPAddr), newPair(s.arp, "4", nftables.TypeIPAddr)}
+	s.v4[1].served = nil
 	s.v6 = newPair(s.inet, "6", nftables.TypeIP6Addr)
 	if absolute {
 		s.deadlines = []*nftables.Chain{{Table: s.inet, Name: deadlineChain}, {Table: s.arp, Name: deadlineChain}}
@@ -47,7 +46,15 @@ func newPair(t *nftables.Table, family string, key nftables.SetDatatype) pair {
 	return pair{
 		managed: &nftables.Set{Table: t, Name: "managed" + family, KeyType: key},
 		leased:  &nftables.Set{Table: t, Name: "leased" + family, KeyType: key, HasTimeout: true},
+		served:  &nftables.Set{Table: t, Name: "served" + family, KeyType: key},
 	}
+}
+
+func (p pair) sets() []*nftables.Set {
+	if p.served == nil {
+		return []*nftables.Set{p.managed, p.leased}
+	}
+	return []*nftables.Set{p.managed, p.leased, p.served}
 }
 
 func (s *sets) absolute() bool { return len(s.deadlines) > 0 }
@@ -59,9 +66,18 @@ func (s *sets) all() []pair {
 // list returns the addresses that an earlier agent managed; none if there is
 // no table of ours.
 func (s *sets) list(c *nftables.Conn) []netip.Addr {
+	return elementsOf(c, s.v4[0].managed, s.v6.managed)
+}
+
+// listServed returns those that it served as a real server.
+func (s *sets) listServed(c *nftables.Conn) []netip.Addr {
+	return elementsOf(c, s.v4[0].served, s.v6.served)
+}
+
+func elementsOf(c *nftables.Conn, sets ...*nftables.Set) []netip.Addr {
 	var addrs []netip.Addr
-	for _, p := range []pair{s.v4[0], s.v6} {
-		elements, err := c.GetSetElements(p.managed)
+	for _, set := range sets {
+		elements, err := c.GetSetElements(set)
 		if err != nil {
 			continue // no such table or set
 		}
@@ -74,32 +90,40 @@ func (s *sets) list(c *nftables.Conn) []netip.Addr {
 	return addrs
 }
 
+// A filling is what tables are made with.
+type filling struct {
+	managed, leased, served []netip.Addr
+	until                   span // of what is leased
+}
+
 // install replaces our tables in one commit, so that no managed address speaks
-// between the old ones and the new but those that are leased, for as long as the
-// span says.
-func (s *sets) install(c *nftables.Conn, managed, leased map[netip.Addr]struct{}, to span) error {
+// between the old ones and the new but those that are served, and those that are
+// leased, for as long as the span says.
+func (s *sets) install(c *nftables.Conn, with filling) error {
 	s.uninstall(c)
 	c.AddTable(s.inet)
 	c.AddTable(s.arp)
 	elements := make(map[*nftables.Set][]nftables.SetElement)
-	s.each(slices.Collect(maps.Keys(managed)), func(p pair, keys [][]byte) {
-		for _, key := range keys {
-			elements[p.managed] = append(elements[p.managed], nftables.SetElement{Key: key})
-		}
-	})
-	s.each(slices.Collect(maps.Keys(leased)), func(p pair, keys [][]byte) {
-		for _, key := range keys {
-			elements[p.leased] = append(elements[p.leased], nftables.SetElement{Key: key, Timeout: to.timeout})
-		}
-	})
+	fill := func(addrs []netip.Addr, timeout time.Duration, set func(pair) *nftables.Set) {
+		s.each(addrs, func(p pair, keys [][]byte) {
+			for _, key := range keys {
+				elements[set(p)] = append(elements[set(p)], nftables.SetElement{Key: key, Timeout: timeout})
+			}
+		})
+	}
+	fill(with.managed, 0, func(p pair) *nftables.Set { return p.managed })
+	fill(with.leased, with.until.timeout, func(p pair) *nftables.Set { return p.leased })
+	fill(with.served, 0, func(p pair) *nftables.Set { return p.served })
 	for _, p := range s.all() {
-		if err := errors.Join(c.AddSet(p.managed, elements[p.managed]), c.AddSet(p.leased, elements[p.leased])); err != nil {
-			return err
+		for _, set := range p.sets() {
+			if err := c.AddSet(set, elements[set]); err != nil {
+				return err
+			}
 		}
 	}
 	for _, chain := range s.deadlines {
 		c.AddChain(chain)
-		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: to.dropOutside()})
+		c.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: with.until.dropOutside()})
 	}
 	s.addRules(c)
 	return c.Flush()
@@ -122,6 +146,25 @@ func (s *sets) release(b *batch, addr netip.Addr) {
 	s.each([]netip.Addr{addr}, func(p pair, keys [][]byte) {
 		b.put(p.managed, keys, 0)
 		b.take(p.managed, keys)
+	})
+}
+
+// serve lets packets to and from an address pass without a lease.
+func (s *sets) serve(b *batch, addr netip.Addr) {
+	s.each([]netip.Addr{addr}, func(p pair, keys [][]byte) {
+		if p.served != nil {
+			b.put(p.served, keys, 0)
+		}
+	})
+}
+
+// refuse ends that.
+func (s *sets) refuse(b *batch, addrs ...netip.Addr) {
+	s.each(addrs, func(p pair, keys [][]byte) {
+		if p.served != nil {
+			b.put(p.served, keys, 0) // for the deletion's sake; never seen by a packet
+			b.take(p.served, keys)
+		}
 	})
 }
 
