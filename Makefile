@@ -14,7 +14,7 @@ PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libpro
             qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents
 
 .DEFAULT_GOAL := build
-.PHONY: help build install uninstall deps test race simulate bench bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean
+.PHONY: help build install uninstall deps test race simulate bench bench-checks bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,10 @@ simulate: ## play N simulated schedules (make simulate N=100000), one again (SEE
 
 bench: build bench-scheduler ## what bench-scheduler measures, then failover times in a lab: power-off, move, kill; keepalived beside them when installed
 	$(BIN) lab bench power-off move kill --runs $(or $(RUNS),10) --keepalived
+
+bench-checks: ## what 2,000 checks a second cost, keepalived's beside ours when installed; one change of 10,000 real servers, emulated
+	go test ./resources/check -count=1 -run TestSpeed -v -speed
+	go test ./resources/ipvs -count=1 -run TestOneChangeOfTenThousandServersIsOneWrite -v
 
 bench-scheduler: build ## time and memory of one decision about 100, 1000 and 5000 resources; crm_simulate beside it when installed
 	go test ./cluster/cib -count=1 -timeout 2h -run TestSpeed -v -speed -binary $(abspath $(BIN))

@@ -9,21 +9,17 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // dial connects, over TLS if the check says so. The connection ends with ctx:
 // its deadline is that of every read and write.
 func (c Check) dial(ctx context.Context, network string, at netip.AddrPort) (net.Conn, error) {
-	conn, err := connect(ctx, network, at)
-	if err != nil {
-		return nil, err
+	if network == "udp" {
+		return dialDatagrams(ctx, at)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // a connection that is refused it has ended
-	}
-	if !c.TLS {
-		return conn, nil
+	conn, err := dialStream(ctx, at)
+	if err != nil || !c.TLS {
+		return conn, err
 	}
 	secure := tls.Client(conn, c.tlsConfig(at))
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -33,14 +29,16 @@ func (c Check) dial(ctx context.Context, network string, at netip.AddrPort) (net
 	return secure, nil
 }
 
-// connect sets no keep-alives: no connection lives that long, and setting them takes
-// more calls of the kernel than all else.
-func connect(ctx context.Context, network string, at netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: -1}
-	if network == "udp" {
-		return d.DialUDP(ctx, network, netip.AddrPort{}, at)
+func dialDatagrams(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "udp", at.String())
+	if err != nil {
+		return nil, err
 	}
-	return d.DialTCP(ctx, network, netip.AddrPort{}, at)
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline) // a connection that is refused it has ended
+	}
+	return conn, nil
 }
 
 // tlsConfig does not verify unless told to: a real server is asked by its address,
@@ -62,12 +60,6 @@ func hostOnly(host string) string {
 		return h
 	}
 	return strings.Trim(host, "[]")
-}
-
-// during closes a connection when ctx is canceled before its deadline, so that
-// a check that is taken back does not go on. The returned func ends that.
-func during(ctx context.Context, conn net.Conn) (end func() bool) {
-	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 func tcpProbe(c Check) (probe, error) {
