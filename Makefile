@@ -12,6 +12,7 @@ DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
             qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents
+SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench bench-checks bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean
@@ -45,6 +46,7 @@ deps: ## install what the tests need, with root or sudo
 	  $(SUDO) apt-get update -qq; \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@deploy/lab/vm/kernel.sh $(BUILD)/kernel
+	@resources/check/testdata/unpack.sh $(BUILD)/servers $(SERVERS)
 
 test: deps build ## install what the tests need, then run all tests
 	go test -timeout 25m ./...

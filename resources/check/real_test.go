@@ -1,38 +1,58 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// A realServer is a program of Debian that checks are tried with. Those that are
-// not installed are named and skipped.
+// A realServer is a program of Debian that checks are tried with: the one that
+// make deps has unpacked, or the system's. Without either it is named and skipped.
 type realServer struct {
 	name    string
-	program string // path, or a pattern of one
-	user    string // to run as, when the tests run as root; empty: as they do
+	program string // a pattern of its path, below the root
 	prepare func(t *testing.T, s *running)
 	command func(s *running) []string
 	checks  []struct{ check, want string }
 }
 
+// unpacked is where make deps puts the servers' packages.
+const unpacked = "../../.build/servers"
+
 // A running server has a folder and a port of its own.
 type running struct {
+	root    string // below which its files are; empty: the system's
 	program string
 	dir     string
 	port    uint16
-	user    string
 }
+
+// find looks for the server's program.
+func (s *running) find(t *testing.T, pattern string) {
+	t.Helper()
+	below, err := filepath.Abs(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s.root = range []string{below, ""} {
+		if found, _ := filepath.Glob(s.root + pattern); len(found) > 0 { // the pattern is well formed
+			s.program = found[0]
+			return
+		}
+	}
+	t.Skipf("NOT TESTED: there is no %s, neither in %s, where make deps puts it, nor on this system", pattern, below)
+}
+
+// file is a file of the server's packages.
+func (s *running) file(path string) string { return s.root + path }
 
 func (s *running) write(t *testing.T, name, text string) string {
 	t.Helper()
@@ -43,39 +63,54 @@ func (s *running) write(t *testing.T, name, text string) string {
 	return path
 }
 
-// run runs a helper program to its end, as the server's user.
+// run runs a helper program to its end.
 func (s *running) run(t *testing.T, words ...string) {
 	t.Helper()
-	cmd := s.as(t, words)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("NOT TESTED: %s: %v: %s", words[0], err, out)
+	cmd := s.command(t, words)
+	out, err := cmd.CombinedOutput()
+	needNamespaces(t, err)
+	if err != nil {
+		t.Fatalf("%s: %v: %s", words[0], err, out)
 	}
 }
 
-// as makes a command of the server's user that ends with the test.
-func (s *running) as(t *testing.T, words []string) *exec.Cmd {
+// daemon is a user of every Debian system. Databases refuse to run as root, and want
+// their user to have a name.
+const daemon = 1
+
+// command makes a command that ends with the test. It runs in a user namespace, in
+// which whoever runs the tests is the user daemon, with no rights over the system.
+func (s *running) command(t *testing.T, words []string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if s.user == "" || os.Getuid() != 0 {
-		return cmd
+	if s.root != "" {
+		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+strings.Join(libraries(s.root), ":"))
 	}
-	u, err := user.Lookup(s.user)
-	if err != nil {
-		t.Skipf("NOT TESTED: %v", err)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: daemon, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: daemon, HostID: os.Getgid(), Size: 1}},
 	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	if err := os.Chmod(filepath.Dir(s.dir), 0o755); err != nil { // the test's own folder, in which s.dir is
-		t.Fatal(err)
-	}
-	if err := os.Chown(s.dir, uid, gid); err != nil {
-		t.Fatal(err)
-	}
-	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return cmd
+}
+
+// needNamespaces skips where a command failed for want of a user namespace.
+func needNamespaces(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skipf("NOT TESTED: user namespaces are not allowed here: %v", err)
+	}
+}
+
+// libraries are the folders below a root that programs are linked with.
+func libraries(root string) (list []string) {
+	for _, pattern := range []string{"/usr/lib/*-linux-gnu*", "/lib/*-linux-gnu*"} {
+		found, _ := filepath.Glob(root + pattern) // the pattern is well formed
+		list = append(list, found...)
+	}
+	return list
 }
 
 var realServers = []realServer{
@@ -93,7 +128,7 @@ var realServers = []realServer{
 		},
 	},
 	{
-		name: "postgresql", program: "/usr/lib/postgresql/*/bin/postgres", user: "postgres",
+		name: "postgresql", program: "/usr/lib/postgresql/*/bin/postgres",
 		prepare: func(t *testing.T, s *running) {
 			password := s.write(t, "password", "secret\n")
 			s.run(t, filepath.Join(filepath.Dir(s.program), "initdb"), "-D", filepath.Join(s.dir, "data"), "-U", "reader",
@@ -113,13 +148,13 @@ var realServers = []realServer{
 		},
 	},
 	{
-		name: "mariadb", program: "/usr/sbin/mariadbd", user: "mysql",
+		name: "mariadb", program: "/usr/sbin/mariadbd",
 		prepare: func(t *testing.T, s *running) {
-			s.run(t, "/usr/bin/mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db")
+			s.run(t, s.file("/usr/bin/mariadb-install-db"), "--no-defaults", "--basedir="+s.file("/usr"), "--datadir="+filepath.Join(s.dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db")
 			s.write(t, "init.sql", "CREATE USER 'reader'@'127.0.0.1' IDENTIFIED BY 'secret';\n")
 		},
 		command: func(s *running) []string {
-			return []string{s.program, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--bind-address=127.0.0.1", "--port=" + fmt.Sprint(s.port),
+			return []string{s.program, "--no-defaults", "--basedir=" + s.file("/usr"), "--datadir=" + filepath.Join(s.dir, "data"), "--bind-address=127.0.0.1", "--port=" + fmt.Sprint(s.port),
 				"--socket=" + filepath.Join(s.dir, "socket"), "--init-file=" + filepath.Join(s.dir, "init.sql"), "--skip-name-resolve"}
 		},
 		checks: []struct{ check, want string }{
@@ -134,10 +169,10 @@ var realServers = []realServer{
 	{
 		name: "openldap", program: "/usr/sbin/slapd",
 		prepare: func(t *testing.T, s *running) {
-			conf := s.write(t, "slapd.conf", "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n"+
+			conf := s.write(t, "slapd.conf", "include "+s.file("/etc/ldap/schema/core.schema")+"\nmodulepath "+s.file("/usr/lib/ldap")+"\nmoduleload back_mdb\n"+
 				"database mdb\nsuffix dc=example,dc=com\nrootdn cn=admin,dc=example,dc=com\nrootpw secret\ndirectory "+s.dir+"\n")
 			entry := s.write(t, "entry.ldif", "dn: dc=example,dc=com\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example Works\n")
-			s.run(t, "/usr/sbin/slapadd", "-f", conf, "-l", entry)
+			s.run(t, s.file("/usr/sbin/slapadd"), "-f", conf, "-l", entry)
 		},
 		command: func(s *running) []string {
 			return []string{s.program, "-f", filepath.Join(s.dir, "slapd.conf"), "-h", fmt.Sprintf("ldap://127.0.0.1:%d", s.port), "-d", "0"}
@@ -155,7 +190,7 @@ var realServers = []realServer{
 	{
 		name: "vsftpd", program: "/usr/sbin/vsftpd",
 		prepare: func(t *testing.T, s *running) {
-			s.write(t, "vsftpd.conf", fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nlisten_port=%d\nanonymous_enable=YES\nrun_as_launching_user=YES\nsecure_chroot_dir=%s\nanon_root=%s\nbackground=NO\n", s.port, s.dir, s.dir))
+			s.write(t, "vsftpd.conf", fmt.Sprintf("ftp_username=daemon\nlisten=YES\nlisten_address=127.0.0.1\nlisten_port=%d\nanonymous_enable=YES\nrun_as_launching_user=YES\nsecure_chroot_dir=%s\nanon_root=%s\nbackground=NO\n", s.port, s.dir, s.dir))
 		},
 		command: func(s *running) []string { return []string{s.program, filepath.Join(s.dir, "vsftpd.conf")} },
 		checks: []struct{ check, want string }{
@@ -182,18 +217,17 @@ func TestChecksOfRealServers(t *testing.T) {
 // start starts a server and waits until it takes connections.
 func start(t *testing.T, kind realServer) netip.AddrPort {
 	t.Helper()
-	found, err := filepath.Glob(kind.program)
-	if err != nil || len(found) == 0 {
-		t.Skipf("NOT TESTED: %s is not installed", kind.program)
-	}
-	s := &running{program: found[0], dir: t.TempDir(), port: freePort(t), user: kind.user}
+	s := &running{dir: t.TempDir(), port: freePort(t)}
+	s.find(t, kind.program)
 	if kind.prepare != nil {
 		kind.prepare(t, s)
 	}
-	cmd := s.as(t, kind.command(s))
+	cmd := s.command(t, kind.command(s))
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	needNamespaces(t, err)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -208,7 +242,7 @@ func start(t *testing.T, kind realServer) netip.AddrPort {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Skipf("NOT TESTED: %s does not run here: %v: %s", s.program, err, said.String())
+			t.Fatalf("%s: %v: %s", s.program, err, said.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
