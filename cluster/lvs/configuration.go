@@ -36,6 +36,7 @@ func Keepalived(files []*File, base *pb.Configuration, try adoption.Trial) (*pb.
 // A member is a resource of a group that is made with its first member.
 type member struct {
 	group    string
+	first    bool              // it is started before the others: a table has to be there before its address is
 	meta     map[string]string // of the group
 	resource *pb.Resource
 }
@@ -49,7 +50,11 @@ func (m member) add(c *pb.Configuration) string {
 		i = len(c.Groups) - 1
 	}
 	g := c.Groups[i]
-	if !slices.Contains(g.Members, m.resource.Id) {
+	switch {
+	case slices.Contains(g.Members, m.resource.Id):
+	case m.first:
+		g.Members = slices.Insert(g.Members, 0, m.resource.Id)
+	default:
 		g.Members = append(g.Members, m.resource.Id)
 	}
 	for name, value := range m.meta {

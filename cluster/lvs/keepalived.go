@@ -457,7 +457,7 @@ func (t *keepalived) directors() {
 		for _, d := range in.made {
 			of = append(of, all(d)...)
 		}
-		t.offer(of, member{group: in.group, resource: director(id, in.virtuals, in.copies)}.add)
+		t.offer(of, member{group: in.group, first: true, resource: director(id, in.virtuals, in.copies)}.add)
 	}
 }
 

@@ -88,7 +88,7 @@ func (t *ldirectord) translate(f *File) {
 	}
 	t.globalsTaken()
 	members := t.addresses(taken, made)
-	members = append(members, member{group: directorGroup, resource: director(directorName, taken, syncDaemon{})})
+	members = append(members, member{group: directorGroup, first: true, resource: director(directorName, taken, syncDaemon{})})
 	var of []*Directive
 	for _, d := range made {
 		of = append(of, all(d)...)
