@@ -3,7 +3,7 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Contender], [Judge],
+// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Contender], [Comparer], [Judge],
 // [Installable]). A [Registry] finds the agent for a name, also among those that are installed on the
 // node, a [Family] each. Deciding where a resource runs, and whether it may, is not
 // done here.
@@ -112,6 +112,13 @@ type Contender interface {
 	// Contends returns a *[ParameterError] of r when a node that ran both resources
 	// would have them take the same, which names it and the other one.
 	Contends(r, other *pb.Resource) error
+}
+
+// A Comparer reads things of a node that should be the same on every one: a file.
+type Comparer interface {
+	// Common returns what is compared, and what it says, line by line, as it
+	// matters to the resource. An empty name: there is nothing to compare.
+	Common(r *pb.Resource) (what string, lines []string, err error)
 }
 
 // A Fault is an error of a Start or a Monitor whose kind is known.

@@ -61,7 +61,7 @@ func (a agentService) Validate(ctx context.Context, r *pb.ValidateRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	return &pb.ValidateResponse{Notes: notes, Warnings: warnings}, nil
+	return &pb.ValidateResponse{Notes: notes, Warnings: warnings, Common: common(agent, r.Resource)}, nil
 }
 
 // Forget makes this node leave. The members that ask have removed it already;

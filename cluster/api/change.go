@@ -356,6 +356,9 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	if err != nil {
 		return parameterRefusal(r, err)
 	}
+	if missing == nil && !d.hostsNothing() {
+		d.compare(ctx, agent, r)
+	}
 	d.notes = append(d.notes, notes...)
 	return nil
 }
@@ -368,7 +371,7 @@ func (d *draft) hostsNothing() bool {
 // tell. An agent that is missing here has to be on one of them.
 func (d *draft) validateElsewhere(ctx context.Context, r *pb.Resource, missing error) ([]string, error) {
 	for _, n := range d.base.Nodes {
-		if n.Role == pb.Role_ROLE_WITNESS || n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Id == d.self.Info().ID {
+		if !d.askable(n) {
 			continue
 		}
 		notes, err := d.validateOn(ctx, n, r)

@@ -61,7 +61,8 @@ var leftOptions = map[string]string{
 	"secret":           "there is no check of RADIUS",
 }
 
-func (t *ldirectord) translate(f *File) {
+// services reads the virtual services that can be taken, each made of a directive.
+func (t *ldirectord) services(f *File) (taken []*Virtual, made []*Directive) {
 	t.globals = &Directive{Block: f.Directives}
 	for _, d := range f.Directives {
 		if why, ok := leftGlobals[d.Name()]; ok {
@@ -69,9 +70,7 @@ func (t *ldirectord) translate(f *File) {
 		}
 	}
 	t.leaveNamed(t.globals, "connecttimeout", "ldirectord refuses it: it is negotiatetimeout now")
-	var taken []*Virtual
 	booked := make(claims)
-	var made []*Directive
 	for _, d := range t.globals.find("virtual", "virtual6") {
 		v, problem := t.virtual(d)
 		if problem == "" {
@@ -83,10 +82,17 @@ func (t *ldirectord) translate(f *File) {
 		}
 		taken, made = append(taken, v), append(made, d)
 	}
+	if len(taken) > 0 {
+		t.globalsTaken()
+	}
+	return taken, made
+}
+
+func (t *ldirectord) translate(f *File) {
+	taken, made := t.services(f)
 	if len(taken) == 0 {
 		return
 	}
-	t.globalsTaken()
 	members := t.addresses(taken, made)
 	members = append(members, member{group: directorGroup, first: true, resource: director(directorName, taken, syncDaemon{})})
 	var of []*Directive

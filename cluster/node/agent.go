@@ -23,6 +23,7 @@ import (
 	"quorate/cluster/api"
 	"quorate/cluster/identity"
 	"quorate/cluster/lease"
+	"quorate/cluster/lvs"
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
 	pb "quorate/proto/quorate/v1"
@@ -132,7 +133,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 	for _, kind := range []resources.Agent{
 		a.vip,
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
-		ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger}),
+		ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Ldirectord: lvs.ServeLdirectord}),
 	} {
 		if err := r.Register(kind); err != nil {
 			return nil, err

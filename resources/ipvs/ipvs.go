@@ -32,20 +32,24 @@ var (
 	_ resources.Reloader = (*Agent)(nil)
 	_ resources.Detailer = (*Agent)(nil)
 	_ resources.Stander  = (*Agent)(nil)
+	_ resources.Comparer = (*Agent)(nil)
 )
 
 // Config is what the agent is given.
 type Config struct {
 	RunDir string       // for records; empty: /run/quorate
 	Log    *slog.Logger // nil: none
+	// Ldirectord reads an ldirectord.cf, for the parameter configfile. Nil: nobody can.
+	Ldirectord func(name string, data []byte) (*Translation, error)
 }
 
 // An Agent runs the directors of one node. Its methods may be called at the same
 // time, for one resource too.
 type Agent struct {
-	log     *slog.Logger
-	runDir  string
-	sysctls *sysctl.Store
+	log        *slog.Logger
+	runDir     string
+	sysctls    *sysctl.Store
+	ldirectord func(name string, data []byte) (*Translation, error)
 
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
@@ -63,6 +67,7 @@ type hold struct {
 
 	mu      sync.Mutex // held over a change of the table, and of what follows
 	config  *Configuration
+	edition edition // of the file that config was read from
 	targets []check.Target
 	round   int // of the targets: what they were before have another
 	down    Health
@@ -71,7 +76,10 @@ type hold struct {
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
-	a := &Agent{log: c.Log, runDir: c.RunDir, holds: make(map[string]*hold), names: make(map[Key]string), roles: make(map[string]Daemon)}
+	a := &Agent{
+		log: c.Log, runDir: c.RunDir, ldirectord: c.Ldirectord,
+		holds: make(map[string]*hold), names: make(map[Key]string), roles: make(map[string]Daemon),
+	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,7 +96,7 @@ func (a *Agent) Metadata() *pb.AgentMetadata { return metadata }
 // Validate implements [resources.Agent]. It loads no module, and finds out whether
 // this kernel has those that Start would load.
 func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) {
-	s, err := parse(r)
+	s, err := a.parse(r)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +123,16 @@ func (a *Agent) Validate(ctx context.Context, r *pb.Resource) ([]string, error) 
 	}
 	for _, v := range s.config.Virtuals {
 		if !schedulerThere(ctx, v.Scheduler) {
-			return nil, wrong("config", "", "line %d: scheduler %s: module ip_vs_%s is not in this node's kernel", v.Line, v.Scheduler, v.Scheduler)
+			return nil, wrong(s.source, "", "line %d: scheduler %s: module ip_vs_%s is not in this node's kernel", v.Line, v.Scheduler, v.Scheduler)
 		}
 	}
-	return append(notes, a.notes(s)...), nil
+	return slices.Concat(notes, s.said, a.notes(s)), nil
 }
 
 // Start implements [resources.Agent]. It adopts what is in the table as wanted,
 // servers that are down there included.
 func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
-	s, err := parse(r)
+	s, err := a.parse(r)
 	if err != nil {
 		return err
 	}
@@ -147,7 +155,7 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 
 // Reload implements [resources.Reloader]. Servers keep what is known of them.
 func (a *Agent) Reload(_ context.Context, r *pb.Resource) error {
-	s, err := parse(r)
+	s, err := a.parse(r)
 	if err != nil {
 		return err
 	}
@@ -187,7 +195,7 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	if err != nil {
 		return err
 	}
-	h.config = s.config
+	h.config, h.edition = s.config, s.edition
 	h.round++
 	if adopt {
 		h.targets = s.config.Questions(found)
@@ -260,7 +268,7 @@ func (a *Agent) clear(r *pb.Resource, owned []Key) error {
 	for _, c := range Reconcile(nil, found, owned) {
 		err = errors.Join(err, k.perform(c))
 	}
-	if s, wrong := parse(r); wrong == nil {
+	if s, wrong := a.parse(r); wrong == nil {
 		if err := a.turn(k, r, s.sync, Backup); err != nil {
 			a.log.Error("connections are not received", "resource", r.GetId(), "err", err)
 		}
@@ -276,7 +284,7 @@ func (a *Agent) owned(r *pb.Resource) ([]Key, record, error) {
 		return nil, mine, err
 	}
 	all := record{Services: slices.Clone(mine.Services)}
-	if s, err := parse(r); err == nil {
+	if s, err := a.parse(r); err == nil {
 		all.own(s.config.Keys())
 	}
 	return all.Services, mine, nil

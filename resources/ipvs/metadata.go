@@ -12,13 +12,15 @@ import (
 // silent when the node's lease ends; so nothing lapses.
 var metadata = &pb.AgentMetadata{
 	Name:    "quorate:ipvs",
-	Serves:  []string{"ipvs"},
+	Serves:  []string{"ipvs", "ocf:heartbeat:ldirectord"},
 	Summary: "an IPVS (LVS) director: virtual services and their real servers in the kernel",
 	Description: "Keeps the kernel's table as the configuration says: only differences are written, and services " +
 		"of others are left alone. Real servers are checked; one that is down gets no connection.",
 	Parameters: []*pb.Parameter{
 		{Name: "config", Type: "text", Reloadable: true, Summary: "the configuration, kept in the cluster: virtual, check, real and sorry lines"},
 		{Name: "conffile", Type: "path", FileOf: "config", Reloadable: true, Summary: "file on each node with the configuration, instead of config"},
+		{Name: "configfile", Type: "path", Reloadable: true, Summary: "ldirectord.cf on each node, instead of config; as ocf:heartbeat:ldirectord by default " + ldirectordFile},
+		{Name: "ldirectord", Type: "path", Summary: "program of ocf:heartbeat:ldirectord; it is not needed, and not run"},
 		{Name: "sync", Type: "string", Reloadable: true, Summary: "interface, or its network ADDRESS/LENGTH, over which connections are copied to the other nodes; empty: they are not"},
 		{Name: "sync_id", Type: "integer", Default: "1", Reloadable: true, Summary: "number of these copies on that network, 1 to 255"},
 		{Name: "conntrack", Type: "boolean", Default: "false", Reloadable: true, Summary: "set net.ipv4.vs.conntrack, for firewall rules about balanced connections"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 
 	pb "quorate/proto/quorate/v1"
@@ -14,36 +13,24 @@ import (
 // settings are the parameters of one resource.
 type settings struct {
 	config    *Configuration
+	text      string   // of config, in its words
+	said      []string // notes on what the file says
+	edition   edition  // of the file, if a change of it is to be taken over
+	source    string   // the parameter that names the configuration
 	conntrack bool
 	sysctl    bool
 	sync      *copying // nil: connections are not copied
 }
 
-func parse(r *pb.Resource) (*settings, error) {
+func (a *Agent) parse(r *pb.Resource) (*settings, error) {
 	get := func(name string) string { return resources.Parameter(metadata, r, name) }
-	text, file := get("config"), get("conffile")
-	source := "config"
-	switch {
-	case text != "" && file != "":
-		return nil, wrong("config", "keep one of them", "is given together with conffile")
-	case text == "" && file == "":
-		return nil, wrong("config", `add config="virtual ADDRESS:PORT; real ADDRESS", or conffile=`, "is missing")
-	case file != "":
-		source = "conffile"
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, wrong("conffile", "put the file on every node, or its text in config", "%v", err)
-		}
-		text = string(b)
+	s := &settings{}
+	if err := a.configure(s, r); err != nil {
+		return nil, err
 	}
-	c, err := Parse(text)
-	if err != nil {
-		return nil, unread(source, err)
+	if len(s.config.Virtuals) == 0 {
+		return nil, wrong(s.source, "begin with virtual ADDRESS:PORT", "names no virtual service")
 	}
-	if len(c.Virtuals) == 0 {
-		return nil, wrong(source, "begin with virtual ADDRESS:PORT", "names no virtual service")
-	}
-	s := &settings{config: c}
 	for name, into := range map[string]*bool{"conntrack": &s.conntrack, "sysctl": &s.sysctl} {
 		is, ok := resources.Bool(get(name))
 		if !ok {
@@ -51,6 +38,7 @@ func parse(r *pb.Resource) (*settings, error) {
 		}
 		*into = is
 	}
+	var err error
 	s.sync, err = parseSync(get("sync"), get("sync_id"))
 	return s, err
 }

@@ -73,7 +73,7 @@ func (a *Agent) Stand(ctx context.Context, all []*pb.Resource) error {
 	var err error
 	for _, r := range all {
 		a.stands[r.GetId()] = true
-		s, parseErr := parse(r)
+		s, parseErr := a.parse(r)
 		if parseErr != nil || s.sync == nil {
 			continue // a start will say what is wrong
 		}

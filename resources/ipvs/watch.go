@@ -61,6 +61,9 @@ func (x *watch) follow() error {
 	if !h.active {
 		return nil // a Start will say when there is something to do
 	}
+	if err := x.agent.takeEdit(h, x.r); err != nil {
+		x.agent.log.Warn("a changed file is not taken over; what it said before stays in force", "resource", x.r.GetId(), "err", err)
+	}
 	if x.round != h.round {
 		if err := x.checks.Set(h.targets); err != nil {
 			return err

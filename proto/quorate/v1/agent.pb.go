@@ -277,6 +277,7 @@ type ValidateResponse struct {
 	Missing       bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // the agent is not installed there, so that nothing was looked at
 	Warnings      []string               `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Lines         []uint32               `protobuf:"varint,20,rep,packed,name=lines,proto3" json:"lines,omitempty"` // of a text: those that are wrong, from 1
+	Common        *Common                `protobuf:"bytes,10,opt,name=common,proto3" json:"common,omitempty"`       // unset: there is nothing to compare
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -353,6 +354,66 @@ func (x *ValidateResponse) GetLines() []uint32 {
 	return nil
 }
 
+func (x *ValidateResponse) GetCommon() *Common {
+	if x != nil {
+		return x.Common
+	}
+	return nil
+}
+
+// Common is what should be the same on every node that may run a resource.
+type Common struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`   // a file
+	Lines         []string               `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"` // what it says
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Common) Reset() {
+	*x = Common{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Common) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Common) ProtoMessage() {}
+
+func (x *Common) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Common.ProtoReflect.Descriptor instead.
+func (*Common) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Common) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Common) GetLines() []string {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
 type ForgetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -361,7 +422,7 @@ type ForgetRequest struct {
 
 func (x *ForgetRequest) Reset() {
 	*x = ForgetRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	mi := &file_quorate_v1_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +434,7 @@ func (x *ForgetRequest) String() string {
 func (*ForgetRequest) ProtoMessage() {}
 
 func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	mi := &file_quorate_v1_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +447,7 @@ func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
 func (*ForgetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{7}
 }
 
 type ForgetResponse struct {
@@ -397,7 +458,7 @@ type ForgetResponse struct {
 
 func (x *ForgetResponse) Reset() {
 	*x = ForgetResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[7]
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +470,7 @@ func (x *ForgetResponse) String() string {
 func (*ForgetResponse) ProtoMessage() {}
 
 func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[7]
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +483,7 @@ func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetResponse.ProtoReflect.Descriptor instead.
 func (*ForgetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{8}
 }
 
 type MeetRequest struct {
@@ -434,7 +495,7 @@ type MeetRequest struct {
 
 func (x *MeetRequest) Reset() {
 	*x = MeetRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +507,7 @@ func (x *MeetRequest) String() string {
 func (*MeetRequest) ProtoMessage() {}
 
 func (x *MeetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +520,7 @@ func (x *MeetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetRequest.ProtoReflect.Descriptor instead.
 func (*MeetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MeetRequest) GetSide() *Side {
@@ -480,7 +541,7 @@ type MeetResponse struct {
 
 func (x *MeetResponse) Reset() {
 	*x = MeetResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +553,7 @@ func (x *MeetResponse) String() string {
 func (*MeetResponse) ProtoMessage() {}
 
 func (x *MeetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +566,7 @@ func (x *MeetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetResponse.ProtoReflect.Descriptor instead.
 func (*MeetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MeetResponse) GetSide() *Side {
@@ -543,7 +604,7 @@ type Side struct {
 
 func (x *Side) Reset() {
 	*x = Side{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	mi := &file_quorate_v1_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -555,7 +616,7 @@ func (x *Side) String() string {
 func (*Side) ProtoMessage() {}
 
 func (x *Side) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	mi := &file_quorate_v1_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -568,7 +629,7 @@ func (x *Side) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Side.ProtoReflect.Descriptor instead.
 func (*Side) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Side) GetNode() string {
@@ -626,14 +687,19 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"operations\x18\x02 \x03(\v2\x15.quorate.v1.OperationR\n" +
 	"operations\"C\n" +
 	"\x0fValidateRequest\x120\n" +
-	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"\xa0\x01\n" +
+	"\bresource\x18\x01 \x01(\v2\x14.quorate.v1.ResourceR\bresource\"\xcc\x01\n" +
 	"\x10ValidateResponse\x12\x14\n" +
 	"\x05notes\x18\x01 \x03(\tR\x05notes\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x18\n" +
 	"\amissing\x18\x04 \x01(\bR\amissing\x12\x1a\n" +
 	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x12\x14\n" +
-	"\x05lines\x18\x14 \x03(\rR\x05lines\"\x0f\n" +
+	"\x05lines\x18\x14 \x03(\rR\x05lines\x12*\n" +
+	"\x06common\x18\n" +
+	" \x01(\v2\x12.quorate.v1.CommonR\x06common\"2\n" +
+	"\x06Common\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x14\n" +
+	"\x05lines\x18\x02 \x03(\tR\x05lines\"\x0f\n" +
 	"\rForgetRequest\"\x10\n" +
 	"\x0eForgetResponse\"3\n" +
 	"\vMeetRequest\x12$\n" +
@@ -668,7 +734,7 @@ func file_quorate_v1_agent_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_agent_proto_rawDescData
 }
 
-var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_quorate_v1_agent_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),   // 0: quorate.v1.ExecuteRequest
 	(*ExecuteResponse)(nil),  // 1: quorate.v1.ExecuteResponse
@@ -676,48 +742,50 @@ var file_quorate_v1_agent_proto_goTypes = []any{
 	(*ProposeResponse)(nil),  // 3: quorate.v1.ProposeResponse
 	(*ValidateRequest)(nil),  // 4: quorate.v1.ValidateRequest
 	(*ValidateResponse)(nil), // 5: quorate.v1.ValidateResponse
-	(*ForgetRequest)(nil),    // 6: quorate.v1.ForgetRequest
-	(*ForgetResponse)(nil),   // 7: quorate.v1.ForgetResponse
-	(*MeetRequest)(nil),      // 8: quorate.v1.MeetRequest
-	(*MeetResponse)(nil),     // 9: quorate.v1.MeetResponse
-	(*Side)(nil),             // 10: quorate.v1.Side
-	(*Operation)(nil),        // 11: quorate.v1.Operation
-	(*Resource)(nil),         // 12: quorate.v1.Resource
-	(*Result)(nil),           // 13: quorate.v1.Result
-	(*Command)(nil),          // 14: quorate.v1.Command
-	(*Fork)(nil),             // 15: quorate.v1.Fork
-	(*Configuration)(nil),    // 16: quorate.v1.Configuration
-	(*ReadTextRequest)(nil),  // 17: quorate.v1.ReadTextRequest
-	(*ReadTextResponse)(nil), // 18: quorate.v1.ReadTextResponse
+	(*Common)(nil),           // 6: quorate.v1.Common
+	(*ForgetRequest)(nil),    // 7: quorate.v1.ForgetRequest
+	(*ForgetResponse)(nil),   // 8: quorate.v1.ForgetResponse
+	(*MeetRequest)(nil),      // 9: quorate.v1.MeetRequest
+	(*MeetResponse)(nil),     // 10: quorate.v1.MeetResponse
+	(*Side)(nil),             // 11: quorate.v1.Side
+	(*Operation)(nil),        // 12: quorate.v1.Operation
+	(*Resource)(nil),         // 13: quorate.v1.Resource
+	(*Result)(nil),           // 14: quorate.v1.Result
+	(*Command)(nil),          // 15: quorate.v1.Command
+	(*Fork)(nil),             // 16: quorate.v1.Fork
+	(*Configuration)(nil),    // 17: quorate.v1.Configuration
+	(*ReadTextRequest)(nil),  // 18: quorate.v1.ReadTextRequest
+	(*ReadTextResponse)(nil), // 19: quorate.v1.ReadTextResponse
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
-	11, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
-	12, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
-	13, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
-	14, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
-	11, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
-	12, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
-	10, // 6: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
-	10, // 7: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
-	15, // 8: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
-	16, // 9: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
-	0,  // 10: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
-	2,  // 11: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
-	4,  // 12: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
-	17, // 13: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
-	6,  // 14: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
-	8,  // 15: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
-	1,  // 16: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 17: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 18: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	18, // 19: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
-	7,  // 20: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	9,  // 21: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
-	16, // [16:22] is the sub-list for method output_type
-	10, // [10:16] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
+	13, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
+	14, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
+	15, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
+	12, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
+	13, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
+	6,  // 6: quorate.v1.ValidateResponse.common:type_name -> quorate.v1.Common
+	11, // 7: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
+	11, // 8: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
+	16, // 9: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
+	17, // 10: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
+	0,  // 11: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
+	2,  // 12: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
+	4,  // 13: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
+	18, // 14: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
+	7,  // 15: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
+	9,  // 16: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
+	1,  // 17: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	3,  // 18: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	5,  // 19: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	19, // 20: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
+	8,  // 21: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	10, // 22: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_agent_proto_init() }
@@ -734,7 +802,7 @@ func file_quorate_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_agent_proto_rawDesc), len(file_quorate_v1_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
