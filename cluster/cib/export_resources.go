@@ -88,6 +88,9 @@ func (x *exporter) primitive(r *pb.Resource) *element {
 	if r.Move != nil {
 		x.left("move", r.Id, "a move leaves no constraint behind")
 	}
+	if len(r.ServerOrders) > 0 {
+		x.left("orders", r.Id, "Pacemaker keeps no orders for the servers behind a resource")
+	}
 	x.written[r.Id] = true
 	x.took("resource", r.Id)
 	e := node("primitive", "id", r.Id, "class", class, "provider", provider, "type", kind)

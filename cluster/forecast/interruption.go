@@ -84,6 +84,8 @@ func (m *meaning) add(e *pb.Edit) {
 		m.name(k.UpdateResource.Id)
 	case *pb.Edit_CloneResource:
 		m.name(k.CloneResource.GetClone().GetMember())
+	case *pb.Edit_KeepServers:
+		m.name(k.KeepServers.Resource)
 	case *pb.Edit_UncloneResource:
 		m.name(k.UncloneResource.Id)
 	case *pb.Edit_AddToGroup:

@@ -68,6 +68,8 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 		return d.cloneResource(kind.CloneResource.GetClone())
 	case *pb.Edit_UncloneResource:
 		return d.uncloneResource(kind.UncloneResource.GetId())
+	case *pb.Edit_KeepServers:
+		return d.keepServers(kind.KeepServers)
 	default:
 		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
 	}

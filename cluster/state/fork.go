@@ -117,7 +117,7 @@ func Configuration(s *pb.State) *pb.Configuration {
 		if !r.Deleting {
 			c.Resources = append(c.Resources, &pb.Resource{
 				Id: r.Id, Agent: r.Agent, Parameters: r.Parameters, Meta: r.Meta, Operations: r.Operations,
-				Utilization: r.Utilization,
+				Utilization: r.Utilization, ServerOrders: r.ServerOrders,
 			})
 		}
 	}

@@ -121,6 +121,7 @@ func (d *draft) replaceResource(given *pb.Resource) error {
 		}
 		kept.Agent, kept.Meta, kept.Operations = r.Agent, r.Meta, r.Operations
 		kept.Utilization = r.Utilization
+		d.setOrders(kept, r.ServerOrders)
 	}))
 	return nil
 }

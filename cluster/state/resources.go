@@ -72,9 +72,14 @@ func (d *draft) newResource(given *pb.Resource) (*pb.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	orders, err := canonicalOrders(given.ServerOrders)
+	if err != nil {
+		return nil, err
+	}
 	return &pb.Resource{
 		Id: given.Id, Agent: given.Agent, Parameters: given.Parameters, Meta: meta,
 		Operations: operations, Traits: given.Traits, Revision: d.index, Utilization: utilization,
+		ServerOrders: orders,
 	}, nil
 }
 

@@ -672,7 +672,7 @@ var File_quorate_v1_agent_proto protoreflect.FileDescriptor
 const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/agent.proto\x12\n" +
-	"quorate.v1\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
+	"quorate.v1\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
 	"\x0eExecuteRequest\x123\n" +
 	"\toperation\x18\x01 \x01(\v2\x15.quorate.v1.OperationR\toperation\x120\n" +
 	"\bresource\x18\x02 \x01(\v2\x14.quorate.v1.ResourceR\bresource\x12\x14\n" +
@@ -713,14 +713,15 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\x05forks\x18\x02 \x03(\v2\x10.quorate.v1.ForkR\x05forks\x12\x18\n" +
 	"\arunning\x18\x03 \x01(\rR\arunning\x12\x1a\n" +
 	"\bpriority\x18\x04 \x01(\x03R\bpriority\x12?\n" +
-	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\x99\x03\n" +
+	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\xdd\x03\n" +
 	"\x05Agent\x12B\n" +
 	"\aExecute\x12\x1a.quorate.v1.ExecuteRequest\x1a\x1b.quorate.v1.ExecuteResponse\x12B\n" +
 	"\aPropose\x12\x1a.quorate.v1.ProposeRequest\x1a\x1b.quorate.v1.ProposeResponse\x12E\n" +
 	"\bValidate\x12\x1b.quorate.v1.ValidateRequest\x1a\x1c.quorate.v1.ValidateResponse\x12E\n" +
 	"\bReadText\x12\x1b.quorate.v1.ReadTextRequest\x1a\x1c.quorate.v1.ReadTextResponse\x12?\n" +
 	"\x06Forget\x12\x19.quorate.v1.ForgetRequest\x1a\x1a.quorate.v1.ForgetResponse\x129\n" +
-	"\x04Meet\x12\x17.quorate.v1.MeetRequest\x1a\x18.quorate.v1.MeetResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
+	"\x04Meet\x12\x17.quorate.v1.MeetRequest\x1a\x18.quorate.v1.MeetResponse\x12B\n" +
+	"\aBalance\x12\x1a.quorate.v1.BalanceRequest\x1a\x1b.quorate.v1.BalanceResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
 var (
 	file_quorate_v1_agent_proto_rawDescOnce sync.Once
@@ -755,7 +756,9 @@ var file_quorate_v1_agent_proto_goTypes = []any{
 	(*Fork)(nil),             // 16: quorate.v1.Fork
 	(*Configuration)(nil),    // 17: quorate.v1.Configuration
 	(*ReadTextRequest)(nil),  // 18: quorate.v1.ReadTextRequest
-	(*ReadTextResponse)(nil), // 19: quorate.v1.ReadTextResponse
+	(*BalanceRequest)(nil),   // 19: quorate.v1.BalanceRequest
+	(*ReadTextResponse)(nil), // 20: quorate.v1.ReadTextResponse
+	(*BalanceResponse)(nil),  // 21: quorate.v1.BalanceResponse
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
 	12, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
@@ -775,14 +778,16 @@ var file_quorate_v1_agent_proto_depIdxs = []int32{
 	18, // 14: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
 	7,  // 15: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
 	9,  // 16: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
-	1,  // 17: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 18: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 19: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	19, // 20: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
-	8,  // 21: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	10, // 22: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
+	19, // 17: quorate.v1.Agent.Balance:input_type -> quorate.v1.BalanceRequest
+	1,  // 18: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	3,  // 19: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	5,  // 20: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	20, // 21: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
+	8,  // 22: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	10, // 23: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	21, // 24: quorate.v1.Agent.Balance:output_type -> quorate.v1.BalanceResponse
+	18, // [18:25] is the sub-list for method output_type
+	11, // [11:18] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -795,6 +800,7 @@ func file_quorate_v1_agent_proto_init() {
 	}
 	file_quorate_v1_command_proto_init()
 	file_quorate_v1_model_proto_init()
+	file_quorate_v1_server_proto_init()
 	file_quorate_v1_text_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -27,6 +27,7 @@ const (
 	Agent_ReadText_FullMethodName = "/quorate.v1.Agent/ReadText"
 	Agent_Forget_FullMethodName   = "/quorate.v1.Agent/Forget"
 	Agent_Meet_FullMethodName     = "/quorate.v1.Agent/Meet"
+	Agent_Balance_FullMethodName  = "/quorate.v1.Agent/Balance"
 )
 
 // AgentClient is the client API for Agent service.
@@ -47,6 +48,8 @@ type AgentClient interface {
 	// Meet settles which of two nodes that each went on alone gives way. The node
 	// with the smaller id asks; the other one decides, once.
 	Meet(ctx context.Context, in *MeetRequest, opts ...grpc.CallOption) (*MeetResponse, error)
+	// Balance asks about the servers of what a node runs, and orders them.
+	Balance(ctx context.Context, in *BalanceRequest, opts ...grpc.CallOption) (*BalanceResponse, error)
 }
 
 type agentClient struct {
@@ -117,6 +120,16 @@ func (c *agentClient) Meet(ctx context.Context, in *MeetRequest, opts ...grpc.Ca
 	return out, nil
 }
 
+func (c *agentClient) Balance(ctx context.Context, in *BalanceRequest, opts ...grpc.CallOption) (*BalanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BalanceResponse)
+	err := c.cc.Invoke(ctx, Agent_Balance_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -135,6 +148,8 @@ type AgentServer interface {
 	// Meet settles which of two nodes that each went on alone gives way. The node
 	// with the smaller id asks; the other one decides, once.
 	Meet(context.Context, *MeetRequest) (*MeetResponse, error)
+	// Balance asks about the servers of what a node runs, and orders them.
+	Balance(context.Context, *BalanceRequest) (*BalanceResponse, error)
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -162,6 +177,9 @@ func (UnimplementedAgentServer) Forget(context.Context, *ForgetRequest) (*Forget
 }
 func (UnimplementedAgentServer) Meet(context.Context, *MeetRequest) (*MeetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Meet not implemented")
+}
+func (UnimplementedAgentServer) Balance(context.Context, *BalanceRequest) (*BalanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Balance not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -292,6 +310,24 @@ func _Agent_Meet_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_Balance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BalanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Balance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Balance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Balance(ctx, req.(*BalanceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +358,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Meet",
 			Handler:    _Agent_Meet_Handler,
+		},
+		{
+			MethodName: "Balance",
+			Handler:    _Agent_Balance_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -2310,8 +2310,11 @@ func (x *DescribeAgentsResponse) GetNode() string {
 	return ""
 }
 
+// GetRequest asks for the status. With servers the nodes that balance are asked,
+// and waited for a moment.
 type GetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Servers       ServerDetail           `protobuf:"varint,1,opt,name=servers,proto3,enum=quorate.v1.ServerDetail" json:"servers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2346,6 +2349,13 @@ func (*GetRequest) Descriptor() ([]byte, []int) {
 	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
+func (x *GetRequest) GetServers() ServerDetail {
+	if x != nil {
+		return x.Servers
+	}
+	return ServerDetail_SERVER_DETAIL_NONE
+}
+
 type GetResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         *State                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`  // empty cluster_id: this node is in no cluster
@@ -2363,6 +2373,7 @@ type GetResponse struct {
 	Pair          *PairStatus            `protobuf:"bytes,13,opt,name=pair,proto3" json:"pair,omitempty"`             // of the answering node; unset: it is not one of a pair that may go on alone
 	Guard         string                 `protobuf:"bytes,14,opt,name=guard,proto3" json:"guard,omitempty"`           // what silences addresses when the lease of the answering node ends: kernel, address lifetime
 	Timing        *TimingStatus          `protobuf:"bytes,15,opt,name=timing,proto3" json:"timing,omitempty"`
+	Balances      []*BalanceStatus       `protobuf:"bytes,30,rep,name=balances,proto3" json:"balances,omitempty"` // by resource, then node; if they were asked for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2498,6 +2509,13 @@ func (x *GetResponse) GetGuard() string {
 func (x *GetResponse) GetTiming() *TimingStatus {
 	if x != nil {
 		return x.Timing
+	}
+	return nil
+}
+
+func (x *GetResponse) GetBalances() []*BalanceStatus {
+	if x != nil {
+		return x.Balances
 	}
 	return nil
 }
@@ -3311,7 +3329,7 @@ var File_quorate_v1_api_proto protoreflect.FileDescriptor
 const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x14quorate/v1/api.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x15quorate/v1/text.proto\"\xd2\x01\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\xd2\x01\n" +
 	"\x14SetAttributesRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
 	"\x03set\x18\x02 \x03(\v2).quorate.v1.SetAttributesRequest.SetEntryR\x03set\x121\n" +
@@ -3481,9 +3499,10 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x16DescribeAgentsResponse\x121\n" +
 	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\x12\x1c\n" +
 	"\tinstalled\x18\x02 \x03(\tR\tinstalled\x12\x12\n" +
-	"\x04node\x18\x03 \x01(\tR\x04node\"\f\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\"@\n" +
 	"\n" +
-	"GetRequest\"\x9d\x04\n" +
+	"GetRequest\x122\n" +
+	"\aservers\x18\x01 \x01(\x0e2\x18.quorate.v1.ServerDetailR\aservers\"\xd4\x04\n" +
 	"\vGetResponse\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.quorate.v1.StateR\x05state\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -3502,7 +3521,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\bproblems\x18\f \x03(\tR\bproblems\x12*\n" +
 	"\x04pair\x18\r \x01(\v2\x16.quorate.v1.PairStatusR\x04pair\x12\x14\n" +
 	"\x05guard\x18\x0e \x01(\tR\x05guard\x120\n" +
-	"\x06timing\x18\x0f \x01(\v2\x18.quorate.v1.TimingStatusR\x06timing\"\xc8\x01\n" +
+	"\x06timing\x18\x0f \x01(\v2\x18.quorate.v1.TimingStatusR\x06timing\x125\n" +
+	"\bbalances\x18\x1e \x03(\v2\x19.quorate.v1.BalanceStatusR\bbalances\"\xc8\x01\n" +
 	"\n" +
 	"PairStatus\x12+\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x15.quorate.v1.PairPhaseR\x05phase\x12\x12\n" +
@@ -3686,9 +3706,11 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	(*Configuration)(nil),             // 64: quorate.v1.Configuration
 	(Role)(0),                         // 65: quorate.v1.Role
 	(*AgentMetadata)(nil),             // 66: quorate.v1.AgentMetadata
-	(*State)(nil),                     // 67: quorate.v1.State
-	(*TextRequest)(nil),               // 68: quorate.v1.TextRequest
-	(*TextResponse)(nil),              // 69: quorate.v1.TextResponse
+	(ServerDetail)(0),                 // 67: quorate.v1.ServerDetail
+	(*State)(nil),                     // 68: quorate.v1.State
+	(*BalanceStatus)(nil),             // 69: quorate.v1.BalanceStatus
+	(*TextRequest)(nil),               // 70: quorate.v1.TextRequest
+	(*TextResponse)(nil),              // 71: quorate.v1.TextResponse
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
 	53, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
@@ -3723,76 +3745,78 @@ var file_quorate_v1_api_proto_depIdxs = []int32{
 	65, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
 	62, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
 	66, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	67, // 32: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	59, // 33: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	42, // 34: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	43, // 35: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	45, // 36: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	41, // 37: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	44, // 38: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	0,  // 39: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	59, // 40: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	59, // 41: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	59, // 42: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	59, // 43: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	59, // 44: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	59, // 45: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	59, // 46: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	59, // 47: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	59, // 48: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	59, // 49: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	59, // 50: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	51, // 51: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	52, // 52: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	5,  // 53: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	17, // 54: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	21, // 55: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	23, // 56: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	24, // 57: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	25, // 58: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	26, // 59: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	27, // 60: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	28, // 61: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	30, // 62: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	31, // 63: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	33, // 64: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	35, // 65: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	1,  // 66: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
-	37, // 67: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	39, // 68: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	46, // 69: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	47, // 70: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	49, // 71: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	13, // 72: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	15, // 73: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	68, // 74: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
-	6,  // 75: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	19, // 76: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	22, // 77: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	22, // 78: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	22, // 79: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	22, // 80: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	22, // 81: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	22, // 82: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	29, // 83: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	22, // 84: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	32, // 85: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	34, // 86: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	36, // 87: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	2,  // 88: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
-	38, // 89: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	40, // 90: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	40, // 91: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	48, // 92: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	50, // 93: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	14, // 94: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	16, // 95: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	69, // 96: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
-	75, // [75:97] is the sub-list for method output_type
-	53, // [53:75] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	67, // 32: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
+	68, // 33: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	59, // 34: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	42, // 35: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	43, // 36: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	45, // 37: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	41, // 38: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	44, // 39: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	69, // 40: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
+	0,  // 41: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	59, // 42: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	59, // 43: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	59, // 44: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	59, // 45: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	59, // 46: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	59, // 47: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	59, // 48: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	59, // 49: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	59, // 50: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	59, // 51: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	59, // 52: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	51, // 53: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	52, // 54: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	5,  // 55: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	17, // 56: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	21, // 57: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	23, // 58: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	24, // 59: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	25, // 60: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	26, // 61: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	27, // 62: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	28, // 63: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	30, // 64: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	31, // 65: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	33, // 66: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	35, // 67: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	1,  // 68: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	37, // 69: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	39, // 70: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	46, // 71: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	47, // 72: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	49, // 73: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	13, // 74: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	15, // 75: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	70, // 76: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
+	6,  // 77: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	19, // 78: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	22, // 79: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	22, // 80: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	22, // 81: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	22, // 82: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	22, // 83: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	22, // 84: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	29, // 85: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	22, // 86: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	32, // 87: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	34, // 88: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	36, // 89: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	2,  // 90: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	38, // 91: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	40, // 92: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	40, // 93: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	48, // 94: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	50, // 95: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	14, // 96: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	16, // 97: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	71, // 98: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
+	77, // [77:99] is the sub-list for method output_type
+	55, // [55:77] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -3802,6 +3826,7 @@ func file_quorate_v1_api_proto_init() {
 	}
 	file_quorate_v1_command_proto_init()
 	file_quorate_v1_model_proto_init()
+	file_quorate_v1_server_proto_init()
 	file_quorate_v1_text_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1685,6 +1685,7 @@ type Edit struct {
 	//	*Edit_ReplaceConfiguration
 	//	*Edit_CloneResource
 	//	*Edit_UncloneResource
+	//	*Edit_KeepServers
 	Kind          isEdit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1862,6 +1863,15 @@ func (x *Edit) GetUncloneResource() *UncloneResource {
 	return nil
 }
 
+func (x *Edit) GetKeepServers() *KeepServers {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_KeepServers); ok {
+			return x.KeepServers
+		}
+	}
+	return nil
+}
+
 type isEdit_Kind interface {
 	isEdit_Kind()
 }
@@ -1926,6 +1936,10 @@ type Edit_UncloneResource struct {
 	UncloneResource *UncloneResource `protobuf:"bytes,15,opt,name=unclone_resource,json=uncloneResource,proto3,oneof"`
 }
 
+type Edit_KeepServers struct {
+	KeepServers *KeepServers `protobuf:"bytes,60,opt,name=keep_servers,json=keepServers,proto3,oneof"`
+}
+
 func (*Edit_SetOptions) isEdit_Kind() {}
 
 func (*Edit_CreateResource) isEdit_Kind() {}
@@ -1955,6 +1969,8 @@ func (*Edit_ReplaceConfiguration) isEdit_Kind() {}
 func (*Edit_CloneResource) isEdit_Kind() {}
 
 func (*Edit_UncloneResource) isEdit_Kind() {}
+
+func (*Edit_KeepServers) isEdit_Kind() {}
 
 type SetOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2836,7 +2852,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\"\xa0\t\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xa0\t\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2964,7 +2980,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
-	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\x9d\b\n" +
+	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\xdb\b\n" +
 	"\x04Edit\x129\n" +
 	"\vset_options\x18\x01 \x01(\v2\x16.quorate.v1.SetOptionsH\x00R\n" +
 	"setOptions\x12E\n" +
@@ -2984,7 +3000,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x10restart_resource\x18\f \x01(\v2\x1b.quorate.v1.RestartResourceH\x00R\x0frestartResource\x12W\n" +
 	"\x15replace_configuration\x18\r \x01(\v2 .quorate.v1.ReplaceConfigurationH\x00R\x14replaceConfiguration\x12B\n" +
 	"\x0eclone_resource\x18\x0e \x01(\v2\x19.quorate.v1.CloneResourceH\x00R\rcloneResource\x12H\n" +
-	"\x10unclone_resource\x18\x0f \x01(\v2\x1b.quorate.v1.UncloneResourceH\x00R\x0funcloneResourceB\x06\n" +
+	"\x10unclone_resource\x18\x0f \x01(\v2\x1b.quorate.v1.UncloneResourceH\x00R\x0funcloneResource\x12<\n" +
+	"\fkeep_servers\x18< \x01(\v2\x17.quorate.v1.KeepServersH\x00R\vkeepServersB\x06\n" +
 	"\x04kind\"\xbc\x01\n" +
 	"\n" +
 	"SetOptions\x12-\n" +
@@ -3150,12 +3167,13 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*Result)(nil),                // 52: quorate.v1.Result
 	(*Obstacle)(nil),              // 53: quorate.v1.Obstacle
 	(*Event)(nil),                 // 54: quorate.v1.Event
-	(*Resource)(nil),              // 55: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 56: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 57: quorate.v1.Traits
-	(*Clone)(nil),                 // 58: quorate.v1.Clone
-	(*Constraint)(nil),            // 59: quorate.v1.Constraint
-	(*Configuration)(nil),         // 60: quorate.v1.Configuration
+	(*KeepServers)(nil),           // 55: quorate.v1.KeepServers
+	(*Resource)(nil),              // 56: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 57: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 58: quorate.v1.Traits
+	(*Clone)(nil),                 // 59: quorate.v1.Clone
+	(*Constraint)(nil),            // 60: quorate.v1.Constraint
+	(*Configuration)(nil),         // 61: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
 	47, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
@@ -3211,25 +3229,26 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	37, // 50: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
 	29, // 51: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
 	30, // 52: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	0,  // 53: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	41, // 54: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	55, // 55: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	42, // 56: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	43, // 57: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	56, // 58: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	56, // 59: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	57, // 60: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	44, // 61: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	58, // 62: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	59, // 63: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	45, // 64: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	46, // 65: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	60, // 66: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	67, // [67:67] is the sub-list for method output_type
-	67, // [67:67] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	55, // 53: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	0,  // 54: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	41, // 55: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	56, // 56: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	42, // 57: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	43, // 58: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	57, // 59: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	57, // 60: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	58, // 61: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	44, // 62: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	59, // 63: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	60, // 64: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	45, // 65: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	46, // 66: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	61, // 67: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	68, // [68:68] is the sub-list for method output_type
+	68, // [68:68] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -3238,6 +3257,7 @@ func file_quorate_v1_command_proto_init() {
 		return
 	}
 	file_quorate_v1_model_proto_init()
+	file_quorate_v1_server_proto_init()
 	file_quorate_v1_command_proto_msgTypes[0].OneofWrappers = []any{
 		(*Command_Bootstrap)(nil),
 		(*Command_Change)(nil),
@@ -3275,6 +3295,7 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_ReplaceConfiguration)(nil),
 		(*Edit_CloneResource)(nil),
 		(*Edit_UncloneResource)(nil),
+		(*Edit_KeepServers)(nil),
 	}
 	file_quorate_v1_command_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}

@@ -1479,6 +1479,7 @@ type Resource struct {
 	Traits        *Traits                `protobuf:"bytes,9,opt,name=traits,proto3" json:"traits,omitempty"`                                                                                      // of its agent, at the time it was created or updated
 	Restart       uint64                 `protobuf:"varint,10,opt,name=restart,proto3" json:"restart,omitempty"`                                                                                  // log index of the newest `resource restart`
 	Utilization   map[string]string      `protobuf:"bytes,11,rep,name=utilization,proto3" json:"utilization,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // what it takes of a node's; whole numbers ("Utilization and Placement Strategy")
+	ServerOrders  []*ServerOrder         `protobuf:"bytes,30,rep,name=server_orders,json=serverOrders,proto3" json:"server_orders,omitempty"`                                                     // by service, then server; those that operators wanted kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1586,6 +1587,13 @@ func (x *Resource) GetRestart() uint64 {
 func (x *Resource) GetUtilization() map[string]string {
 	if x != nil {
 		return x.Utilization
+	}
+	return nil
+}
+
+func (x *Resource) GetServerOrders() []*ServerOrder {
+	if x != nil {
+		return x.ServerOrders
 	}
 	return nil
 }
@@ -3953,7 +3961,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\xd6\n" +
 	"\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
@@ -4057,7 +4065,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12*\n" +
 	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05index\x18\x06 \x01(\x04R\x05index\x12?\n" +
-	"\rconfiguration\x18\a \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\x8a\x05\n" +
+	"\rconfiguration\x18\a \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\xc8\x05\n" +
 	"\bResource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12D\n" +
@@ -4074,7 +4082,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06traits\x18\t \x01(\v2\x12.quorate.v1.TraitsR\x06traits\x12\x18\n" +
 	"\arestart\x18\n" +
 	" \x01(\x04R\arestart\x12G\n" +
-	"\vutilization\x18\v \x03(\v2%.quorate.v1.Resource.UtilizationEntryR\vutilization\x1a=\n" +
+	"\vutilization\x18\v \x03(\v2%.quorate.v1.Resource.UtilizationEntryR\vutilization\x12<\n" +
+	"\rserver_orders\x18\x1e \x03(\v2\x17.quorate.v1.ServerOrderR\fserverOrders\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
@@ -4494,6 +4503,7 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	nil,                           // 65: quorate.v1.NodeConfiguration.UtilizationEntry
 	(*durationpb.Duration)(nil),   // 66: google.protobuf.Duration
 	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 68: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
 	47, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
@@ -4531,73 +4541,74 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	21, // 32: quorate.v1.Resource.move:type_name -> quorate.v1.Move
 	20, // 33: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
 	55, // 34: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	66, // 35: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	67, // 36: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	66, // 37: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	66, // 38: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	56, // 39: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	57, // 40: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	58, // 41: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	26, // 42: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	31, // 43: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	32, // 44: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	27, // 45: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	2,  // 46: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	28, // 47: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	27, // 48: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	29, // 49: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	30, // 50: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	3,  // 51: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	4,  // 52: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	5,  // 53: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	59, // 54: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	60, // 55: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	33, // 56: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	6,  // 57: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	7,  // 58: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	7,  // 59: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	33, // 60: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	7,  // 61: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	67, // 62: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 63: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	66, // 64: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	8,  // 65: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	67, // 66: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	67, // 67: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,  // 68: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	10, // 69: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	66, // 70: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	67, // 71: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	10, // 72: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	11, // 73: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	66, // 74: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,  // 75: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	67, // 76: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	12, // 77: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	40, // 78: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	66, // 79: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	61, // 80: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	62, // 81: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	63, // 82: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	42, // 83: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	19, // 84: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	23, // 85: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	25, // 86: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	24, // 87: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	64, // 88: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	65, // 89: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	67, // 90: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	44, // 91: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	41, // 92: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	41, // 93: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	46, // 94: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	22, // 95: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	20, // 96: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	68, // 35: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	66, // 36: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	67, // 37: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	66, // 38: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	66, // 39: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	56, // 40: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	57, // 41: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	58, // 42: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	26, // 43: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	31, // 44: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	32, // 45: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	27, // 46: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	2,  // 47: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	28, // 48: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	27, // 49: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	29, // 50: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	30, // 51: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	3,  // 52: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	4,  // 53: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	5,  // 54: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	59, // 55: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	60, // 56: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	33, // 57: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	6,  // 58: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	7,  // 59: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	7,  // 60: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	33, // 61: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	7,  // 62: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	67, // 63: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 64: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	66, // 65: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	8,  // 66: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	67, // 67: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	67, // 68: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,  // 69: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	10, // 70: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	66, // 71: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	67, // 72: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	10, // 73: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	11, // 74: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	66, // 75: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,  // 76: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	67, // 77: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	12, // 78: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	40, // 79: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	66, // 80: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	61, // 81: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	62, // 82: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	63, // 83: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	42, // 84: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	19, // 85: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	23, // 86: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	25, // 87: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	24, // 88: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	64, // 89: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	65, // 90: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	67, // 91: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	44, // 92: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	41, // 93: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	41, // 94: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	46, // 95: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	22, // 96: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	20, // 97: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	98, // [98:98] is the sub-list for method output_type
+	98, // [98:98] is the sub-list for method input_type
+	98, // [98:98] is the sub-list for extension type_name
+	98, // [98:98] is the sub-list for extension extendee
+	0,  // [0:98] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -4605,6 +4616,7 @@ func file_quorate_v1_model_proto_init() {
 	if File_quorate_v1_model_proto != nil {
 		return
 	}
+	file_quorate_v1_server_proto_init()
 	file_quorate_v1_model_proto_msgTypes[12].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
