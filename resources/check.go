@@ -55,7 +55,7 @@ func unknownParameter(name string, meta *pb.AgentMetadata) *ParameterError {
 		names = append(names, p.GetName())
 	}
 	e := &ParameterError{Parameter: name, Problem: fmt.Sprintf("is not known to %s", meta.GetName())}
-	if near := nearest(name, names, 1); len(near) > 0 {
+	if near := Nearest(name, names, 1); len(near) > 0 {
 		e.Fix = fmt.Sprintf("did you mean %s?", near[0])
 	} else if len(names) > 0 {
 		e.Fix = "it has " + strings.Join(names, ", ")

@@ -11,10 +11,10 @@ func canonical(name string) string {
 	return strings.ReplaceAll(strings.TrimSpace(name), "::", ":")
 }
 
-// nearest returns up to limit candidates that a person may have meant by name,
+// Nearest returns up to limit candidates that a person may have meant by name,
 // the likeliest first: those away by at most a third of the letters after the
 // last colon, in any case, and those that contain it.
-func nearest(name string, candidates []string, limit int) []string {
+func Nearest(name string, candidates []string, limit int) []string {
 	type scored struct {
 		name     string
 		distance int

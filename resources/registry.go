@@ -57,7 +57,7 @@ func (r *Registry) Unknown(name string) *UnknownAgentError {
 	for known := range r.names {
 		e.Nearest = append(e.Nearest, known)
 	}
-	e.Nearest = nearest(canonical(name), append(e.Nearest, r.Installed()...), 3)
+	e.Nearest = Nearest(canonical(name), append(e.Nearest, r.Installed()...), 3)
 	for _, a := range r.agents {
 		e.Known = append(e.Known, a.Metadata().GetName())
 	}

@@ -53,9 +53,10 @@ type Agent struct {
 // A hold is what the agent knows of one resource. It outlives a stop.
 type hold struct {
 	mu      sync.Mutex
-	renewed chan struct{} // closed, and made anew, when Start or Reload is done
-	active  bool          // between the end of Start and the beginning of Stop
-	worker  int           // process id that was last seen
+	renewed chan struct{}        // closed, and made anew, when Start or Reload is done
+	active  bool                 // between the end of Start and the beginning of Stop
+	worker  int                  // process id that was last seen
+	orders  *resources.OrderBook // for servers; nil: not read yet
 }
 
 // New returns an agent that has done nothing yet.
@@ -113,6 +114,9 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	worker, adopted, err := a.adopt(ctx, s, text)
 	if err == nil && !adopted {
 		worker, err = launch(ctx, s, text)
+	}
+	if err == nil {
+		_, err = a.settle(ctx, s, r, worker)
 	}
 	if err != nil {
 		return fmt.Errorf("start haproxy: %w", err)
@@ -177,7 +181,13 @@ func (a *Agent) Reload(ctx context.Context, r *pb.Resource) error {
 			return err
 		}
 	}
+	if done, err := a.reorder(ctx, s, r, text); done || err != nil {
+		return err
+	}
 	worker, err := reload(ctx, s, text)
+	if err == nil {
+		_, err = a.settle(ctx, s, r, worker)
+	}
 	if err != nil {
 		return fmt.Errorf("reload haproxy: %w", err)
 	}
@@ -215,6 +225,9 @@ func (a *Agent) Halt(ctx context.Context, r *pb.Resource) error {
 func (a *Agent) end(ctx context.Context, r *pb.Resource, grace time.Duration) error {
 	a.hold(r).end()
 	if err := place(r, a.runDir).end(ctx, grace); err != nil {
+		return fmt.Errorf("stop haproxy: %w", err)
+	}
+	if err := a.hold(r).drop(r, a.runDir); err != nil {
 		return fmt.Errorf("stop haproxy: %w", err)
 	}
 	return nil

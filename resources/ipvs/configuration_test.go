@@ -76,7 +76,7 @@ func TestAConfigurationSaysWhatIsBalanced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := table(c.Services(nil)); got != tt.want {
+			if got := table(c.Services(nil, nil)); got != tt.want {
 				t.Errorf("Parse(%s)\n got %s\nwant %s", tt.text, got, tt.want)
 			}
 		})
@@ -139,8 +139,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse(text)
 		if err == nil {
-			c.Services(nil)
-			c.Questions(nil)
+			c.Services(nil, nil)
+			c.Questions(nil, nil)
 		}
 	})
 }
@@ -184,7 +184,7 @@ func TestAServerServesWhileNoneOfItsChecksFails(t *testing.T) {
 				down[Question{netip.MustParseAddrPort("10.0.0." + at), q}] = true
 			}
 			var got []string
-			for _, s := range c.Services(down)[0].Servers {
+			for _, s := range c.Services(down, nil)[0].Servers {
 				got = append(got, fmt.Sprintf("%d:%d", s.Address.Addr().As4()[3], s.Weight))
 			}
 			if strings.Join(got, " ") != want {
@@ -196,7 +196,7 @@ func TestAServerServesWhileNoneOfItsChecksFails(t *testing.T) {
 
 func TestAnAdoptedTableSaysWhoIsDown(t *testing.T) {
 	c := configured(t, strings.Replace(checked, "QUIESCENT", "", 1))
-	full := c.Services(nil)[:1] // the second service is not there yet
+	full := c.Services(nil, nil)[:1] // the second service is not there yet
 	short := slices.Clone(full)
 	short[0].Servers = short[0].Servers[:1]
 	for _, tt := range []struct {
@@ -209,7 +209,7 @@ func TestAnAdoptedTableSaysWhoIsDown(t *testing.T) {
 		{"one missing", short, "up down down"},
 	} {
 		var got []string
-		for _, q := range c.Questions(tt.found) {
+		for _, q := range c.Questions(tt.found, nil) {
 			if q.Server.Port() == 80 {
 				got = append(got, q.Assume.String())
 			}

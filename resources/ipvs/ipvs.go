@@ -33,6 +33,7 @@ var (
 	_ resources.Detailer = (*Agent)(nil)
 	_ resources.Stander  = (*Agent)(nil)
 	_ resources.Comparer = (*Agent)(nil)
+	_ resources.Balancer = (*Agent)(nil)
 )
 
 // Config is what the agent is given.
@@ -72,6 +73,8 @@ type hold struct {
 	round   int // of the targets: what they were before have another
 	down    Health
 	active  bool // between the end of Start and the beginning of Stop
+	checks  *check.Runner
+	orders  *resources.OrderBook // nil: not read yet
 }
 
 // New returns an agent that has done nothing yet.
@@ -147,6 +150,9 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 	h := a.hold(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.takeOrders(r, a.runDir); err != nil {
+		return err
+	}
 	if err := a.take(k, h, r, s, true); err != nil {
 		return fmt.Errorf("start the director: %w", err)
 	}
@@ -170,6 +176,9 @@ func (a *Agent) Reload(_ context.Context, r *pb.Resource) error {
 	h := a.hold(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.takeOrders(r, a.runDir); err != nil {
+		return err
+	}
 	if err := a.take(k, h, r, s, false); err != nil {
 		return fmt.Errorf("reload the director: %w", err)
 	}
@@ -198,10 +207,10 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	h.config, h.edition = s.config, s.edition
 	h.round++
 	if adopt {
-		h.targets = s.config.Questions(found)
+		h.targets = s.config.Questions(found, h.orders.InForce())
 		h.down = assumed(h.targets)
 	} else {
-		h.targets = s.config.Questions(nil)
+		h.targets = s.config.Questions(nil, nil)
 		h.keep()
 	}
 	if err := a.write(k, h, r, found, gone); err != nil {
@@ -223,7 +232,7 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 // write makes the table what is wanted. h.mu is held.
 func (a *Agent) write(k *kernel, h *hold, r *pb.Resource, found []Service, owned []Key) error {
 	var err error
-	for _, c := range Reconcile(h.config.Services(h.down), found, owned) {
+	for _, c := range Reconcile(h.config.Services(h.down, h.orders.InForce()), found, owned) {
 		if failed := k.perform(c); failed != nil {
 			err = errors.Join(err, failed)
 			continue
@@ -251,6 +260,10 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 		return fmt.Errorf("stop the director: %w", err)
 	}
 	a.release(r, nil)
+	h.orders = nil
+	if err := resources.DropOrders(ordersPlace(r, a.runDir)); err != nil {
+		return fmt.Errorf("stop the director: %w", err)
+	}
 	return removeRecord(place(r, a.runDir))
 }
 

@@ -13,9 +13,10 @@ import (
 // (ipvs-sysctl.rst, ip-sysctl.rst):
 //
 // NAT forwards packets, so forwarding is on in its family. A connection to a
-// server that was removed, which would hang, is ended (expire_nodest_conn). A
-// persistent client whose server has weight 0 is given another one
-// (expire_quiescent_template). Connections are copied once they are established,
+// server that was removed, by its checks or because it was disabled, would hang,
+// and is ended (expire_nodest_conn). A persistent client whose server has weight 0,
+// since it is down or drained, is given another one (expire_quiescent_template).
+// Connections are copied once they are established,
 // and again every few seconds while they carry anything, so that a node that was
 // away, or was the owner before, soon knows them all; the default is by packets,
 // and a slow connection has few. conntrack is the user's wish.
@@ -31,12 +32,10 @@ func (s *settings) sysctls() map[string]string {
 	if s.conntrack {
 		wanted["net.ipv4.vs.conntrack"] = "1"
 	}
+	wanted["net.ipv4.vs.expire_nodest_conn"] = "1"
 	for _, v := range s.config.Virtuals {
-		switch {
-		case v.Quiescent && v.Timeout > 0:
+		if v.Timeout > 0 {
 			wanted["net.ipv4.vs.expire_quiescent_template"] = "1"
-		case !v.Quiescent:
-			wanted["net.ipv4.vs.expire_nodest_conn"] = "1"
 		}
 		if !slices.ContainsFunc(slices.Concat(v.Reals, v.Sorry), func(r Real) bool { return r.Method == NAT }) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"quorate/resources"
 	"quorate/resources/check"
 )
 
@@ -23,8 +24,9 @@ type Question struct {
 
 func (q Question) id() string { return fmt.Sprintf("%s %s", q.Server, q.Check) }
 
-// Services are what the kernel is to balance.
-func (c *Configuration) Services(down Health) []Service {
+// Services are what the kernel is to balance. Of what the checks and an operator's
+// orders say of a server the worse counts.
+func (c *Configuration) Services(down Health, orders resources.Orders) []Service {
 	var all []Service
 	for _, v := range c.Virtuals {
 		for _, k := range v.Keys {
@@ -32,7 +34,7 @@ func (c *Configuration) Services(down Health) []Service {
 			if s.Mask == 0 {
 				s.Mask = k.bits()
 			}
-			s.Servers = v.servers(k, down)
+			s.Servers = v.servers(k, down, orders)
 			all = append(all, s)
 		}
 	}
@@ -50,21 +52,23 @@ func (c *Configuration) Keys() []Key {
 
 // servers are those of one of v's services, in the order of their addresses. A
 // sorry server is there when no real one gets any connection.
-func (v Virtual) servers(k Key, down Health) []Server {
+func (v Virtual) servers(k Key, down Health, orders resources.Orders) []Server {
 	var all []Server
 	for _, r := range v.Reals {
-		s := r.of(k)
+		s, there := ordered(r.of(k), k, orders)
 		if v.down(k, r, down) {
-			if !v.Quiescent {
-				continue
-			}
+			there = there && v.Quiescent
 			s.Weight = 0
 		}
-		all = append(all, s)
+		if there {
+			all = append(all, s)
+		}
 	}
 	if !slices.ContainsFunc(all, func(s Server) bool { return s.Weight > 0 }) {
 		for _, r := range v.Sorry {
-			all = append(all, r.of(k))
+			if s, there := ordered(r.of(k), k, orders); there {
+				all = append(all, s)
+			}
 		}
 	}
 	slices.SortFunc(all, compareServers)
@@ -107,8 +111,9 @@ func (r Real) of(k Key) Server {
 
 // Questions are what is to be asked, each once. A server that the table has and
 // gives nothing to, or that is missing in a service of the table, is assumed to
-// be down already, and any other of the table to be up.
-func (c *Configuration) Questions(table []Service) []check.Target {
+// be down already, and any other of the table to be up; but nothing is assumed of
+// one that an order keeps from connections.
+func (c *Configuration) Questions(table []Service, orders resources.Orders) []check.Target {
 	var all []check.Target
 	seen := map[Question]bool{}
 	for _, v := range c.Virtuals {
@@ -118,7 +123,7 @@ func (c *Configuration) Questions(table []Service) []check.Target {
 				for _, q := range v.questions(k, r) {
 					if !seen[q] {
 						seen[q] = true
-						all = append(all, check.Target{ID: q.id(), Server: q.Server, Check: q.Check, Assume: assume(s, r.of(k))})
+						all = append(all, check.Target{ID: q.id(), Server: q.Server, Check: q.Check, Assume: assume(s, k, r.of(k), orders)})
 					}
 				}
 			}
@@ -128,8 +133,8 @@ func (c *Configuration) Questions(table []Service) []check.Target {
 }
 
 // assume is what a service of the table says of a server that it should have.
-func assume(s *Service, r Server) check.State {
-	if s == nil || r.Weight == 0 {
+func assume(s *Service, k Key, r Server, orders resources.Orders) check.State {
+	if r, there := ordered(r, k, orders); s == nil || !there || r.Weight == 0 {
 		return check.Unknown
 	}
 	for _, f := range s.Servers {

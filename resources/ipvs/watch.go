@@ -31,6 +31,7 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		a.log.Info("server checked", "resource", r.GetId(), "check", c.ID, "state", c.State.String(), "reason", c.Reason)
 		signal(x.hold.changed)
 	}})
+	x.hold.show(x.checks)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { _ = x.checks.Run(ctx) }) // it ends with ctx, and with no other error
