@@ -267,8 +267,9 @@ func (s *Server) strangerServer() *grpc.Server {
 func (s *Server) registerPublic(server *grpc.Server) {
 	pb.RegisterClusterServer(server, clusterService{Server: s})
 	pb.RegisterStatusServer(server, statusService{Server: s})
+	pb.RegisterServersServer(server, serversService{Server: s})
 	alive := health.NewServer()
-	for _, name := range []string{pb.Cluster_ServiceDesc.ServiceName, pb.Status_ServiceDesc.ServiceName} {
+	for _, name := range []string{pb.Cluster_ServiceDesc.ServiceName, pb.Status_ServiceDesc.ServiceName, pb.Servers_ServiceDesc.ServiceName} {
 		alive.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
 	healthpb.RegisterHealthServer(server, alive)

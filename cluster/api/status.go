@@ -21,9 +21,21 @@ type statusService struct {
 	pb.UnimplementedStatusServer
 }
 
+// balancePatience is how long a status waits for nodes that tell of their servers.
+const balancePatience = 700 * time.Millisecond
+
 // Get returns the state and this node's sight of the cluster.
-func (s statusService) Get(context.Context, *pb.GetRequest) (*pb.GetResponse, error) {
-	return s.status(time.Now()), nil
+func (s statusService) Get(ctx context.Context, r *pb.GetRequest) (*pb.GetResponse, error) {
+	answer := s.status(time.Now())
+	if r.Servers == pb.ServerDetail_SERVER_DETAIL_NONE || s.enrolled() != nil {
+		return answer, nil
+	}
+	ids, err := s.balancers("")
+	if err != nil {
+		return nil, err
+	}
+	answer.Balances = s.balances(ctx, &pb.BalanceRequest{Resources: ids, Detail: r.Servers}, balancePatience)
+	return answer, nil
 }
 
 // lookout is how often a watcher is told of what changes without the state:

@@ -28,8 +28,14 @@ func (a *app) ask(ctx context.Context, timeout time.Duration, f func(context.Con
 
 // get reads what the agent knows.
 func (a *app) get(ctx context.Context) (resp *pb.GetResponse, err error) {
+	return a.getWith(ctx, pb.ServerDetail_SERVER_DETAIL_NONE)
+}
+
+// getWith reads what the agent knows, and what nodes tell of the servers behind
+// what they run.
+func (a *app) getWith(ctx context.Context, servers pb.ServerDetail) (resp *pb.GetResponse, err error) {
 	err = a.ask(ctx, readTimeout, func(ctx context.Context, c *client) error {
-		resp, err = c.StatusClient.Get(ctx, &pb.GetRequest{})
+		resp, err = c.StatusClient.Get(ctx, &pb.GetRequest{Servers: servers})
 		return err
 	})
 	return resp, err

@@ -30,7 +30,8 @@ const (
 type client struct {
 	pb.ClusterClient
 	pb.StatusClient
-	conn *grpc.ClientConn
+	servers pb.ServersClient
+	conn    *grpc.ClientConn
 
 	mu     sync.Mutex
 	failed error // of the newest attempt to connect
@@ -58,7 +59,7 @@ func (a *app) connect() (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c.ClusterClient, c.StatusClient = pb.NewClusterClient(c.conn), pb.NewStatusClient(c.conn)
+	c.ClusterClient, c.StatusClient, c.servers = pb.NewClusterClient(c.conn), pb.NewStatusClient(c.conn), pb.NewServersClient(c.conn)
 	return c, nil
 }
 

@@ -155,7 +155,9 @@ func newClusterStatusCommand(a *app) *cobra.Command {
 		Short:   "Show the quorum and the nodes",
 		Example: "cluster status",
 		Args:    words(0, 0),
-		RunE:    func(c *cobra.Command, _ []string) error { return a.status(c, render.Nodes) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.status(c, render.Nodes, pb.ServerDetail_SERVER_DETAIL_NONE)
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/cluster/state"
 	"quorate/cmd/quorate/grammar"
 	"quorate/cmd/quorate/render"
 	pb "quorate/proto/quorate/v1"
@@ -246,6 +247,9 @@ func printResource(w io.Writer, r *pb.Resource) {
 	printPairs(w, "  ", r.GetParameters())
 	printPairs(w, "  meta", r.GetMeta())
 	printPairs(w, "  utilization", r.GetUtilization())
+	for _, o := range r.GetServerOrders() {
+		fmt.Fprintf(w, "  server %s\n", state.DescribeOrder(o))
+	}
 	for _, o := range r.GetOperations() {
 		fmt.Fprintf(w, "  op %s\n", strings.Join(grammar.OperationWords(o), " "))
 	}

@@ -39,6 +39,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newHostCommand(a),
 		newNodeCommand(a),
 		newResourceCommand(a),
+		newServerCommand(a),
 		newConstraintCommand(a),
 		newPropertyCommand(a),
 		newStatusCommand(a),

@@ -11,9 +11,12 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
 	"google.golang.org/grpc/codes"
+
+	pb "quorate/proto/quorate/v1"
 )
 
 var update = flag.Bool("update", false, "write the scripts' outputs anew")
@@ -126,6 +129,8 @@ func (w *world) alter(t *testing.T, words []string) {
 	switch words[0] {
 	case "cluster":
 		w.found("web", words[1:]...)
+	case "servers":
+		w.balances = balances(t)
 	case "stuck":
 		w.stuck[words[1]] = strings.Join(words[2:], " ")
 	case "mended":
@@ -170,4 +175,17 @@ func shellWords(line string) []string {
 		words = append(words, word.String())
 	}
 	return words
+}
+
+// balances are those of a director with two servers, the first with connections.
+func balances(t *testing.T) []*pb.BalanceStatus {
+	t.Helper()
+	list := new(pb.ListServersResponse)
+	if err := prototext.Unmarshal([]byte(`balances{resource:"lb" node:"lvsm" running:true services{name:"tcp 192.0.2.10:80" scheduler:"rr" counts{servers:2 up:1 drained:1 active:2}
+		servers{name:"10.0.0.21:80" address:"10.0.0.21:80" state:SERVER_STATE_DRAINED active:2 open:2 configured_weight:1}
+		servers{name:"10.0.0.22:80" address:"10.0.0.22:80" state:SERVER_STATE_UP weight:1 configured_weight:1
+			checks{check:"tcp" result:"up" latency{nanos:1200000}}}}}`), list); err != nil {
+		t.Fatal(err)
+	}
+	return list.GetBalances()
 }

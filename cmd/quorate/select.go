@@ -113,6 +113,7 @@ func resourceConfiguration(r *pb.Resource) *pb.Resource {
 	return &pb.Resource{
 		Id: r.GetId(), Agent: r.GetAgent(), Parameters: maps.Clone(r.GetParameters()), Meta: maps.Clone(r.GetMeta()),
 		Operations: each(r.GetOperations(), proto.CloneOf[*pb.OperationSpec]), Utilization: r.GetUtilization(),
+		ServerOrders: r.GetServerOrders(),
 	}
 }
 

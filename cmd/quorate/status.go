@@ -34,13 +34,13 @@ func newStatusCommand(a *app) *cobra.Command {
 				draw = fully(draw)
 			}
 			if watch {
-				return a.watch(c.Context(), draw)
+				return a.watch(c.Context(), draw, detailOf(what, full))
 			}
-			return a.status(c, draw)
+			return a.status(c, draw, detailOf(what, full))
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "draw it anew whenever something changes")
-	c.Flags().BoolVar(&full, "full", false, "links, lease and versions, too")
+	c.Flags().BoolVar(&full, "full", false, "links, lease and versions, and each server, too")
 	return c
 }
 
@@ -68,9 +68,21 @@ func fully(draw drawing) drawing {
 	}
 }
 
+// detailOf is how much of the servers behind resources a status shows.
+func detailOf(what []string, full bool) pb.ServerDetail {
+	switch {
+	case len(what) > 0 && what[0] != "resources":
+		return pb.ServerDetail_SERVER_DETAIL_NONE
+	case full:
+		return pb.ServerDetail_SERVER_DETAIL_ALL
+	default:
+		return pb.ServerDetail_SERVER_DETAIL_SOME
+	}
+}
+
 // status draws the agent's answer once.
-func (a *app) status(c *cobra.Command, draw drawing) error {
-	resp, err := a.get(c.Context())
+func (a *app) status(c *cobra.Command, draw drawing, servers pb.ServerDetail) error {
+	resp, err := a.getWith(c.Context(), servers)
 	if err != nil {
 		return err
 	}

@@ -22,15 +22,15 @@ const (
 // watch draws every answer of the agent until ctx ends. On a terminal it also
 // asks every second, so that ages go on and an agent that is frozen is noticed:
 // then the last picture stays, under a line that says so.
-func (a *app) watch(ctx context.Context, draw drawing) error {
-	first, err := a.get(ctx) // tells at once when there is nothing to watch
+func (a *app) watch(ctx context.Context, draw drawing, servers pb.ServerDetail) error {
+	first, err := a.getWith(ctx, servers) // tells at once when there is nothing to watch
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	answers, g := make(chan *pb.GetResponse), new(errgroup.Group)
 	g.Go(func() error { return a.follow(ctx, answers) })
-	s := &screen{app: a, draw: draw, live: a.output == "table" && isTerminal(a.out), resp: first, at: a.now()}
+	s := &screen{app: a, draw: draw, servers: servers, live: a.output == "table" && isTerminal(a.out), resp: first, at: a.now()}
 	err = s.run(ctx, answers)
 	cancel()
 	return errors.Join(err, g.Wait())
@@ -76,11 +76,12 @@ func (a *app) followOnce(ctx context.Context, got func(*pb.GetResponse)) error {
 // A screen shows the newest answer.
 type screen struct {
 	*app
-	draw   drawing
-	live   bool // drawn in place, on a terminal
-	resp   *pb.GetResponse
-	at     time.Time // of the newest answer
-	failed error     // of the newest question
+	draw    drawing
+	servers pb.ServerDetail
+	live    bool // drawn in place, on a terminal
+	resp    *pb.GetResponse
+	at      time.Time // of the newest answer
+	failed  error     // of the newest question
 }
 
 func (s *screen) run(ctx context.Context, answers <-chan *pb.GetResponse) error {
@@ -96,8 +97,11 @@ func (s *screen) run(ctx context.Context, answers <-chan *pb.GetResponse) error 
 	}
 	for {
 		select {
-		case s.resp = <-answers:
-			s.at, s.failed = s.now(), nil
+		case resp := <-answers:
+			if s.live { // a watch does not tell of servers
+				resp.Balances = s.resp.GetBalances()
+			}
+			s.resp, s.at, s.failed = resp, s.now(), nil
 		case <-tick:
 			s.question(ctx)
 		case <-ctx.Done():
@@ -113,7 +117,7 @@ func (s *screen) run(ctx context.Context, answers <-chan *pb.GetResponse) error 
 func (s *screen) question(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refresh)
 	defer cancel()
-	resp, err := s.get(ctx)
+	resp, err := s.getWith(ctx, s.servers)
 	if s.failed = err; err == nil {
 		s.resp, s.at = resp, s.now()
 	}

@@ -35,6 +35,7 @@ import (
 type world struct {
 	pb.UnimplementedClusterServer
 	pb.UnimplementedStatusServer
+	pb.UnimplementedServersServer
 	t      *testing.T
 	socket string
 
@@ -49,6 +50,7 @@ type world struct {
 	changed  chan struct{}      // closed at the next change
 	pending  []*pb.WaitResponse // answers of Wait, before "settled"
 	pair     *pb.PairStatus
+	balances []*pb.BalanceStatus // what nodes tell of servers
 	attended bool // a person can be asked
 	env      map[string]string
 	files    map[string]string // of nodes that hold a resource's text, by node
@@ -72,6 +74,7 @@ func newWorld(t *testing.T, nodes ...string) *world {
 	server := grpc.NewServer()
 	pb.RegisterClusterServer(server, w)
 	pb.RegisterStatusServer(server, w)
+	pb.RegisterServersServer(server, w)
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(l) })
 	t.Cleanup(func() {
@@ -345,10 +348,55 @@ func (w *world) answer() *pb.GetResponse {
 	return r
 }
 
-func (w *world) Get(context.Context, *pb.GetRequest) (*pb.GetResponse, error) {
+func (w *world) Get(_ context.Context, r *pb.GetRequest) (*pb.GetResponse, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.answer(), nil
+	answer := w.answer()
+	if r.GetServers() != pb.ServerDetail_SERVER_DETAIL_NONE {
+		answer.Balances = w.balances
+	}
+	return answer, nil
+}
+
+func (w *world) List(_ context.Context, r *pb.ListServersRequest) (*pb.ListServersResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.GetServer() == "" { // a drain asks often
+		if err := w.next("List", r); err != nil {
+			return nil, err
+		}
+	}
+	answer := &pb.ListServersResponse{Balances: each(w.balances, proto.CloneOf[*pb.BalanceStatus])}
+	if r.GetServer() != "" {
+		s := answer.Balances[0].GetServices()[0]
+		s.Servers = slices.DeleteFunc(s.GetServers(), func(e *pb.BalancedServer) bool { return e.GetName() != r.GetServer() })
+		w.drain()
+	}
+	return answer, nil
+}
+
+// drain ends a connection of each server.
+func (w *world) drain() {
+	for _, b := range w.balances {
+		for _, s := range b.GetServices() {
+			for _, e := range s.GetServers() {
+				e.Open = max(e.GetOpen(), 1) - 1
+			}
+		}
+	}
+}
+
+func (w *world) Order(_ context.Context, r *pb.OrderServersRequest) (*pb.OrderServersResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.next("Order", r); err != nil {
+		return nil, err
+	}
+	answer := &pb.OrderServersResponse{Targets: []*pb.ServerTarget{{Resource: "lb", Service: "tcp 192.0.2.10:80", Server: r.GetServer() + ":80"}}}
+	if r.GetKept() {
+		answer.Index, answer.Notes = w.newest, []string{"(what is to be known)"}
+	}
+	return answer, nil
 }
 
 func (w *world) Watch(_ *pb.WatchRequest, s grpc.ServerStreamingServer[pb.GetResponse]) error {

@@ -50,6 +50,9 @@ func Commands(c *pb.Configuration) [][]string {
 	for _, k := range c.GetConstraints() {
 		add(ConstraintWords(k)...)
 	}
+	for _, r := range c.GetResources() {
+		all = append(all, serverWords(r)...)
+	}
 	return all
 }
 

@@ -20,7 +20,8 @@ resources{id:"VirtualIP" agent:"ocf:heartbeat:IPaddr2" parameters{key:"ip" value
 	operations{name:"monitor" interval{seconds:90}} operations{name:"start" timeout{seconds:5}}}
 resources{id:"Web" agent:"haproxy" parameters{key:"config" value:"global\n  # it's here\n"}
 	parameters{key:"odd" value:"@home"} meta{key:"priority" value:"5"}
-	operations{name:"monitor" options{key:"on-fail" value:"ignore"}}}
+	operations{name:"monitor" options{key:"on-fail" value:"ignore"}}
+	server_orders{service:"app" server:"a" mode:SERVER_MODE_DRAIN} server_orders{service:"app" server:"b" mode:SERVER_MODE_DISABLED weight:0}}
 groups{id:"g" members:"VirtualIP" members:"Web" meta{key:"resource-stickiness" value:"7"}}
 constraints{id:"l" location{resource:"g" node:"lvsm" score:-1000000}}
 constraints{id:"c" colocation{resource:"Web" with:"VirtualIP" score:-5}}
@@ -62,7 +63,10 @@ constraint location add ld g lvsm 7 resource-discovery=never
 constraint colocation set VirtualIP Web sequential=false set g setoptions score=INFINITY influence=false id=cs
 constraint colocation add Web with VirtualIP 5 node-attribute=rack id=cn
 constraint order set VirtualIP Web action=stop require-all=false setoptions id=os
-constraint order stop VirtualIP then start Web require-all=false id=ox`
+constraint order stop VirtualIP then start Web require-all=false id=ox
+server drain a --resource Web --service app --kept
+server disable b --resource Web --service app --kept
+server weight b 0 --resource Web --service app --kept`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -92,6 +96,7 @@ func TestCommandsReadBack(t *testing.T) {
 		}
 	}
 	resources[1].Parameters["odd"] = strings.TrimPrefix(resources[1].GetParameters()["odd"], "@") // done where files are read
+	resources[1].ServerOrders = c.GetResources()[1].GetServerOrders() // kept by commands of their own
 	got := &pb.Configuration{Resources: resources, Constraints: constraints}
 	want := &pb.Configuration{Resources: c.GetResources(), Constraints: c.GetConstraints()}
 	if !proto.Equal(got, want) {

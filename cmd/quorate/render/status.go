@@ -31,6 +31,7 @@ func Status(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	v.problems(&b, o)
 	v.nodes(&b, o)
 	v.resources(&b, o, resp.GetState().GetResources())
+	balances(&b, o, resp.GetBalances())
 	v.failures(&b, o)
 	v.temporary(&b, o)
 	if o.Full {
@@ -62,6 +63,7 @@ func Resources(w io.Writer, resp *pb.GetResponse, list []*pb.Resource, now time.
 	v := NewView(resp, now)
 	var b strings.Builder
 	v.resources(&b, o, list)
+	balances(&b, o, resp.GetBalances())
 	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
 	return err
 }

@@ -894,6 +894,7 @@ type OrderServersRequest struct {
 	Kept bool `protobuf:"varint,8,opt,name=kept,proto3" json:"kept,omitempty"`
 	// READY and reset_weight end kept orders too, unless this is said.
 	Temporary     bool `protobuf:"varint,9,opt,name=temporary,proto3" json:"temporary,omitempty"`
+	DryRun        bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // only say which servers are meant
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -987,6 +988,13 @@ func (x *OrderServersRequest) GetKept() bool {
 func (x *OrderServersRequest) GetTemporary() bool {
 	if x != nil {
 		return x.Temporary
+	}
+	return false
+}
+
+func (x *OrderServersRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
 	}
 	return false
 }
@@ -1357,7 +1365,7 @@ const file_quorate_v1_server_proto_rawDesc = "" +
 	"\x06server\x18\x03 \x01(\tR\x06server\x120\n" +
 	"\x06detail\x18\x04 \x01(\x0e2\x18.quorate.v1.ServerDetailR\x06detail\"L\n" +
 	"\x13ListServersResponse\x125\n" +
-	"\bbalances\x18\x01 \x03(\v2\x19.quorate.v1.BalanceStatusR\bbalances\"\x9e\x02\n" +
+	"\bbalances\x18\x01 \x03(\v2\x19.quorate.v1.BalanceStatusR\bbalances\"\xb7\x02\n" +
 	"\x13OrderServersRequest\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x16\n" +
@@ -1367,7 +1375,9 @@ const file_quorate_v1_server_proto_rawDesc = "" +
 	"\x06weight\x18\x06 \x01(\rH\x00R\x06weight\x88\x01\x01\x12!\n" +
 	"\freset_weight\x18\a \x01(\bR\vresetWeight\x12\x12\n" +
 	"\x04kept\x18\b \x01(\bR\x04kept\x12\x1c\n" +
-	"\ttemporary\x18\t \x01(\bR\ttemporaryB\t\n" +
+	"\ttemporary\x18\t \x01(\bR\ttemporary\x12\x17\n" +
+	"\adry_run\x18\n" +
+	" \x01(\bR\x06dryRunB\t\n" +
 	"\a_weight\"v\n" +
 	"\x14OrderServersResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
