@@ -3,8 +3,8 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Contender], [Comparer], [Balancer],
-// [Judge], [Installable]). A [Registry] finds the agent for a name, also among those that are installed on the
+// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Rehearser], [Contender], [Comparer],
+// [Balancer], [Judge], [Installable]). A [Registry] finds the agent for a name, also among those that are installed on the
 // node, a [Family] each. Deciding where a resource runs, and whether it may, is not
 // done here.
 package resources
@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 )
@@ -105,6 +106,21 @@ type Stander interface {
 	// the kind, and ready for no other. It is called when that may have changed, on
 	// every node that may run them; a Start and a Stop see to their own resource.
 	Stand(ctx context.Context, all []*pb.Resource) error
+}
+
+// A Rehearser is a Stander that hears bit by bit what it needs to take a resource
+// over without loss.
+type Rehearser interface {
+	Stander
+	// Rehearse says how far this node is for a resource; nil: it needs to hear nothing.
+	Rehearse(r *pb.Resource) *Rehearsal
+}
+
+// A Rehearsal is how far a node is.
+type Rehearsal struct {
+	Since  time.Time     // it has stood without a gap; zero: it does not stand
+	Length time.Duration // that it has to stand to be ready
+	Text   string        // what it hears, or why it hears nothing
 }
 
 // A Contender knows what its resources take of a node that only one can have.

@@ -106,7 +106,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 	})
 	k.reporter = newReporter(k, c)
 	k.attributes = newAttributes(k, c)
-	k.understudy = &understudy{id: c.ID, store: c.Store, agents: c.Agents, logger: c.Log}
+	k.understudy = &understudy{id: c.ID, store: c.Store, agents: c.Agents, stood: k.reporter.poke, logger: c.Log}
 	return k, nil
 }
 

@@ -27,7 +27,8 @@ const (
 )
 
 // A reporter tells the cluster what keeps this node from serving: that it reaches
-// none of the ping targets, and what obstacles the resources would meet here. It
+// none of the ping targets, what obstacles the resources would meet here, and for
+// which of them it has yet to hear something. It
 // compares what it finds with what the state says of this node, so that neither
 // a lost report nor one of an earlier start of the agent stays wrong.
 type reporter struct {
@@ -46,6 +47,10 @@ type reporter struct {
 	of        uint64                  // index of that configuration
 	obstacles map[string]*pb.Obstacle // by resource
 	gone      map[string]time.Time    // since when an obstacle of the state is not met any more
+
+	awaited  []expected // of this configuration
+	epoch    uint64     // of this node, since admitted
+	admitted time.Time
 }
 
 func newReporter(k *Core, c CoreConfig) *reporter {
@@ -130,11 +135,17 @@ func (t *reporter) survey(ctx context.Context, s *pb.State, following *followers
 		return
 	}
 	t.surveyed, t.of = true, s.ConfigurationIndex
-	t.obstacles = make(map[string]*pb.Obstacle)
+	t.obstacles, t.awaited = make(map[string]*pb.Obstacle), nil
 	for _, r := range s.Resources {
 		agent, err := t.agents.Find(r.Agent)
+		if err != nil || r.Deleting {
+			continue
+		}
+		if rehearser, ok := agent.(resources.Rehearser); ok {
+			t.awaited = append(t.awaited, expected{r, rehearser})
+		}
 		surveyor, ok := agent.(resources.Surveyor)
-		if err != nil || !ok || r.Deleting {
+		if !ok {
 			continue
 		}
 		following.follow(ctx, surveyor, t.logger.Warn)
@@ -152,7 +163,8 @@ func (t *reporter) find(n *pb.Node) (*pb.LocalTrouble, time.Duration) {
 	} else if isolated, known := t.reach.Isolated(); known {
 		l.Isolated = isolated
 	}
-	wait := idle
+	standings, wait := t.standings(n)
+	l.Standings = standings
 	for resource := range t.gone {
 		if state.ObstacleOf(n, resource) == nil {
 			delete(t.gone, resource)
@@ -181,7 +193,8 @@ func (t *reporter) find(n *pb.Node) (*pb.LocalTrouble, time.Duration) {
 
 // same reports whether the state says of a node what it would report.
 func same(n *pb.Node, l *pb.LocalTrouble) bool {
-	if l.Isolated != (n.Reach.GetIsolated() > 0) || l.Confirmed != n.Reach.GetConfirmed() || len(l.Obstacles) != len(n.Obstacles) {
+	if l.Isolated != (n.Reach.GetIsolated() > 0) || l.Confirmed != n.Reach.GetConfirmed() || len(l.Obstacles) != len(n.Obstacles) ||
+		!sameStandings(n, l.Standings) {
 		return false
 	}
 	for _, o := range l.Obstacles {

@@ -18,6 +18,7 @@ type understudy struct {
 	id     string // of this node
 	store  *state.Store
 	agents executor.Agents
+	stood  func() // called when what is ready may have changed; nil: nobody asks
 	logger *slog.Logger
 }
 
@@ -35,18 +36,18 @@ type audience struct {
 // Run does so until ctx is canceled. What is ready then stays so.
 func (u *understudy) Run(ctx context.Context) error {
 	told := map[resources.Stander]bool{} // of resources, at some time
-	var done audience
-	said := ""
+	var done, tried audience             // of the newest success, and of the newest attempt
+	var retry <-chan time.Time           // set while the newest attempt has failed
+	said, due := "", false
 	for ctx.Err() == nil {
 		changed := u.store.Changed()
 		s := u.store.Get().State
-		var retry <-chan time.Time
-		if now := (audience{s.GetConfigurationIndex(), u.hosts(s)}); now != done {
+		if now := (audience{s.GetConfigurationIndex(), u.hosts(s)}); now != done && (now != tried || due) {
 			err := u.stand(ctx, s, told)
-			if err == nil {
+			if tried, due, retry = now, false, nil; err == nil {
 				done, said = now, ""
 			} else {
-				changed, retry = nil, time.After(understudyRetry)
+				retry = time.After(understudyRetry)
 			}
 			if err != nil && err.Error() != said {
 				said = err.Error()
@@ -57,6 +58,7 @@ func (u *understudy) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-changed:
 		case <-retry:
+			due = true
 		}
 	}
 	return nil
@@ -83,6 +85,9 @@ func (u *understudy) stand(ctx context.Context, s *pb.State, told map[resources.
 	var err error
 	for stander := range told {
 		err = errors.Join(err, stander.Stand(ctx, kinds[stander]))
+	}
+	if u.stood != nil {
+		u.stood()
 	}
 	return err
 }

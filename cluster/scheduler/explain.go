@@ -249,6 +249,9 @@ func (g *graph) second(r *resource) int {
 }
 
 func (g *graph) whyHeld(r *resource) string {
+	if r.held.unready {
+		return g.whyAwaited(r)
+	}
 	text := r.failback.String()
 	better := g.nodes[r.held.better].Name
 	if r.held.until.IsZero() {

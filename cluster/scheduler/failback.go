@@ -176,10 +176,34 @@ func (f Failback) opening(now time.Time) (at time.Time, closed bool) {
 	return time.Time{}, true
 }
 
-// A hold says that a policy keeps a resource where it is.
+// A hold says that a policy keeps a resource where it is, or that the better node
+// is not ready for it.
 type hold struct {
-	better int       // index of the node it would go to
-	until  time.Time // zero: no time alone ends it
+	better  int       // index of the node it would go to
+	until   time.Time // zero: no time alone ends it
+	unready bool
+}
+
+// text is why it counts for the node where the resource is.
+func (h *hold) text(r *resource) string {
+	if h.unready {
+		return "a better node is not ready to take it over"
+	}
+	return r.failback.String() + " keeps it where it is"
+}
+
+// holds returns what keeps a resource from going to a better node now, the longer of
+// two reasons; nil: nothing.
+func (g *graph) holds(r *resource, better int) *hold {
+	until, holds := r.failback.Holds(g.now, g.nodes[better].AdmittedAt.AsTime())
+	ready, waits := g.awaits(r, better)
+	switch {
+	case holds && (!waits || until.IsZero() || until.After(ready)):
+		return &hold{better: better, until: until}
+	case waits:
+		return &hold{better: better, until: ready, unready: true}
+	}
+	return nil
 }
 
 // holdBack looks for moves that a failback policy forbids now. It returns
@@ -187,16 +211,10 @@ type hold struct {
 func (g *graph) holdBack() bool {
 	found := false
 	for _, r := range g.resources {
-		stay := r.stay()
-		if r.held != nil || r.yields || r.placed < 0 || stay < 0 || r.placed == stay || r.frozen() {
+		if r.held != nil || r.yields || r.placed < 0 || r.placed == r.stay() || !r.mayStay() {
 			continue
 		}
-		if r.own[stay] < 0 || r.cutOff[stay] {
-			continue
-		}
-		until, holds := r.failback.Holds(g.now, g.nodes[r.placed].AdmittedAt.AsTime())
-		if holds {
-			r.held = &hold{better: r.placed, until: until}
+		if r.held = g.holds(r, r.placed); r.held != nil {
 			found = true
 		}
 	}

@@ -42,7 +42,8 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // what happened there), ran (last), changed and restart (running with an older
 // configuration or before a restart was asked for), starting, stopping,
 // probing, and fails=n1:3:5m (three times, last 5m ago). And without: deleting,
-// reloadable, move=n1. Where nothing is said, a resource is stopped.
+// reloadable, move=n1, catch-up (it waits 30 s for a node to be ready), standing=n1:5s
+// (n1 has not been ready for so long) and standing=n1:ready. Where nothing is said, a resource is stopped.
 func parse(t rapid.TB, text string) *pb.State {
 	t.Helper()
 	s := &pb.State{Properties: map[string]string{}, ResourceDefaults: map[string]string{}}
@@ -259,6 +260,10 @@ func readResourceWord(s *pb.State, r *pb.Resource, instances map[string]*pb.Inst
 		r.Deleting = true
 	case words[0] == "reloadable":
 		r.Traits.Reloadable = true
+	case words[0] == "catch-up":
+		r.Traits.CatchUp = durationpb.New(30 * time.Second)
+	case k == "standing":
+		return 1, readStanding(s, r, v)
 	case k == "move":
 		r.Move = &pb.Move{Node: v, At: timestamppb.New(noon.Add(-time.Minute))}
 	case k == "fails":
@@ -279,6 +284,22 @@ func readResourceWord(s *pb.State, r *pb.Resource, instances map[string]*pb.Inst
 		return 2, place(s, r, instances[words[1]], words[0])
 	}
 	return 1, nil
+}
+
+func readStanding(s *pb.State, r *pb.Resource, v string) error {
+	name, since, _ := strings.Cut(v, ":")
+	i := slices.IndexFunc(s.Nodes, func(n *pb.Node) bool { return n.Name == name })
+	if i < 0 {
+		return fmt.Errorf("standing wants a node: %q", v)
+	}
+	standing := &pb.Standing{Resource: r.Id, Ready: since == "ready", Text: "it hears the open connections", Since: timestamppb.New(noon)}
+	s.Nodes[i].Standings = append(s.Nodes[i].Standings, standing)
+	if standing.Ready {
+		return nil
+	}
+	d, err := time.ParseDuration(since)
+	standing.Since = timestamppb.New(noon.Add(-d))
+	return err
 }
 
 func readFails(instances map[string]*pb.Instance, v string) error {

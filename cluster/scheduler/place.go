@@ -50,7 +50,7 @@ func (g *graph) wishes() []engine.Wish {
 				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: i, Score: int(r.stickiness), Source: "stickiness", Text: stays(r)})
 			}
 			if r.held != nil {
-				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: i, Score: infinity, Source: "failback", Text: r.failback.String() + " keeps it where it is"})
+				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: i, Score: infinity, Source: "failback", Text: r.held.text(r)})
 			}
 		}
 		if d := r.guest(); d != nil {

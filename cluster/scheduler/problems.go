@@ -73,6 +73,7 @@ func (g *graph) complain(r *resource) {
 	if (r.placed >= 0 || r.elsewhere()) && !r.frozen() {
 		g.complainGivenUp(r)
 		g.complainObstacles(r)
+		g.complainAwaited(r)
 	}
 }
 

@@ -83,7 +83,7 @@ func drawWords(t *rapid.T, nodes []string) string {
 	}
 	extra := rapid.SampledFrom([]string{
 		"", "", "", "reloadable", "priority=5", "resource-stickiness=100", "resource-stickiness=INFINITY",
-		"target-role=Stopped", "cpu:1", "cpu:2 priority=3", "critical=false", "is-managed=false", "deleting", "move=n1", "migration-threshold=2 fails=n1:2",
+		"target-role=Stopped", "cpu:1", "cpu:2 priority=3", "critical=false", "is-managed=false", "deleting", "move=n1", "catch-up", "catch-up move=n1", "migration-threshold=2 fails=n1:2",
 	}).Draw(t, "extra")
 	return strings.Join(append(words, extra), " ")
 }

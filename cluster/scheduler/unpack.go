@@ -222,13 +222,13 @@ func (g *graph) freeze(r *resource) {
 	}
 }
 
-// findMoves finds the moves that their nodes allow. What is bound to a moved
-// resource comes along: neither a failback policy nor a stickiness of INFINITY
-// holds it.
+// findMoves finds the moves that their nodes allow, and are ready for. What is bound
+// to a moved resource comes along: neither a failback policy nor a stickiness of
+// INFINITY holds it.
 func (g *graph) findMoves() {
 	for _, r := range g.resources {
 		i := g.nodeNamed(r.Move.GetNode())
-		if i >= 0 && r.own[i] > -infinity && !r.cutOff[i] {
+		if i >= 0 && r.own[i] > -infinity && !r.cutOff[i] && !g.defers(r, i) {
 			r.moved, r.yields = i, true
 		}
 	}

@@ -43,7 +43,7 @@ func (d *draft) admit(a *pb.Admit) error {
 		n.Admission = pb.Admission_ADMISSION_ADMITTED
 		n.Nonce, n.Lease = a.Nonce, admittedLease(n, a, rebooted)
 		n.ElectorateConfirmed = 0 // until it has recounted its lease (rule 20)
-		n.AdmittedAt, n.GoneAt = d.at, nil
+		n.AdmittedAt, n.GoneAt, n.Standings = d.at, nil, nil
 		if a.BootId != "" {
 			n.BootId = a.BootId
 		}

@@ -308,10 +308,11 @@ func (d *draft) removeResource(id string) {
 	d.Resources = without(d.Resources, func(r *pb.Resource) bool { return r.Id == id })
 	d.Instances = without(d.Instances, func(i *pb.Instance) bool { return i.Resource == id })
 	d.Nodes = rewrite(d.Nodes, func(n *pb.Node) *pb.Node {
-		if ObstacleOf(n, id) == nil {
+		if ObstacleOf(n, id) == nil && StandingOf(n, id) == nil {
 			return n
 		}
 		return with(n, func(n *pb.Node) {
+			n.Standings = without(n.Standings, func(s *pb.Standing) bool { return s.Resource == id })
 			n.Obstacles = without(n.Obstacles, func(o *pb.Obstacle) bool { return o.Resource == id })
 		})
 	})

@@ -56,9 +56,19 @@ func SupposeBack(s *pb.State, name string, at time.Time) (*pb.State, error) {
 		d.foundNothing(n.Id)
 	}
 	d.putNodeRecord(with(NodeByID(d.State, n.Id), func(n *pb.Node) {
-		n.Stopped, n.Reach, n.Obstacles = false, nil, nil
+		n.Stopped, n.Reach, n.Obstacles, n.Standings = false, nil, nil, d.allReady()
 	}))
 	return d.State, nil
+}
+
+// allReady is the word of a node that has had the time to hear all that it needs.
+func (d *draft) allReady() (list []*pb.Standing) {
+	for _, r := range d.Resources {
+		if r.Traits.GetCatchUp() != nil {
+			list = append(list, &pb.Standing{Resource: r.Id, Ready: true, Since: d.at})
+		}
+	}
+	return list
 }
 
 // foundNothing notes that every resource was looked for on a node, in vain.

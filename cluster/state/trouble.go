@@ -27,7 +27,8 @@ func (d *draft) localTrouble(l *pb.LocalTrouble) error {
 	obstacles := d.sorted(l.Obstacles)
 	d.tellReach(n, reach)
 	d.tellObstacles(n, obstacles)
-	d.putNodeRecord(with(n, func(n *pb.Node) { n.Reach, n.Obstacles = reach, obstacles }))
+	standings := d.standings(n, l.Standings)
+	d.putNodeRecord(with(n, func(n *pb.Node) { n.Reach, n.Obstacles, n.Standings = reach, obstacles, standings }))
 	return nil
 }
 

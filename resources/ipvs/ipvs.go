@@ -27,13 +27,14 @@ import (
 )
 
 var (
-	_ resources.Agent    = (*Agent)(nil)
-	_ resources.Watcher  = (*Agent)(nil)
-	_ resources.Reloader = (*Agent)(nil)
-	_ resources.Detailer = (*Agent)(nil)
-	_ resources.Stander  = (*Agent)(nil)
-	_ resources.Comparer = (*Agent)(nil)
-	_ resources.Balancer = (*Agent)(nil)
+	_ resources.Agent     = (*Agent)(nil)
+	_ resources.Watcher   = (*Agent)(nil)
+	_ resources.Reloader  = (*Agent)(nil)
+	_ resources.Detailer  = (*Agent)(nil)
+	_ resources.Balancer  = (*Agent)(nil)
+	_ resources.Comparer  = (*Agent)(nil)
+	_ resources.Judge     = (*Agent)(nil)
+	_ resources.Rehearser = (*Agent)(nil)
 )
 
 // Config is what the agent is given.
@@ -56,9 +57,10 @@ type Agent struct {
 	holds map[string]*hold // by resource id
 	names map[Key]string   // the resource that each service belongs to
 
-	syncing sync.Mutex        // held over a change of the kernel's sync daemons; the last to be locked
-	roles   map[string]Daemon // by resource id, of those that copy their connections
-	stands  map[string]bool   // the resources that Stand was told last
+	syncing sync.Mutex         // held over a change of the kernel's sync daemons; the last to be locked
+	roles   map[string]Daemon  // by resource id, of those that copy their connections
+	hears   map[string]hearing // by resource id, of those whose daemon runs
+	stands  map[string]bool    // the resources that Stand was told last
 }
 
 // A hold is what the agent knows of one resource. It outlives a stop.

@@ -23,6 +23,7 @@ var metadata = &pb.AgentMetadata{
 		{Name: "ldirectord", Type: "path", Summary: "program of ocf:heartbeat:ldirectord; it is not needed, and not run"},
 		{Name: "sync", Type: "string", Reloadable: true, Summary: "interface, or its network ADDRESS/LENGTH, over which connections are copied to the other nodes; empty: they are not"},
 		{Name: "sync_id", Type: "integer", Default: "1", Reloadable: true, Summary: "number of these copies on that network, 1 to 255"},
+		{Name: "sync_wait", Type: "duration", Default: "15s", Reloadable: true, Summary: "that a node has to receive connections before a director returns to it without need; 0: it returns at once"},
 		{Name: "conntrack", Type: "boolean", Default: "false", Reloadable: true, Summary: "set net.ipv4.vs.conntrack, for firewall rules about balanced connections"},
 		{Name: "sysctl", Type: "boolean", Default: "true", Reloadable: true, Summary: "set what the services need of the kernel, and restore it on stop"},
 	},

@@ -39,7 +39,7 @@ func (a *Agent) parse(r *pb.Resource) (*settings, error) {
 		*into = is
 	}
 	var err error
-	s.sync, err = parseSync(get("sync"), get("sync_id"))
+	s.sync, err = parseSync(r)
 	return s, err
 }
 

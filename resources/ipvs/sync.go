@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
 )
 
 // Copying says over what the connections of a director are copied to the nodes
@@ -17,24 +19,31 @@ type copying struct {
 	link string       // interface; "": by network
 	net  netip.Prefix // of the interface's address, when it may be called differently on each node
 	id   uint32
+	wait time.Duration // that a node has to receive before the director returns to it
 }
 
-func parseSync(over, id string) (*copying, error) {
+func parseSync(r *pb.Resource) (*copying, error) {
+	get := func(name string) string { return resources.Parameter(metadata, r, name) }
+	over, id := get("sync"), get("sync_id")
 	if over == "" {
 		return nil, nil //nolint:nilnil // nothing is copied
+	}
+	wait, err := resources.Duration(get("sync_wait"))
+	if err != nil {
+		return nil, wrong("sync_wait", "give a time, e.g. 15s, or 0", "%v", err)
 	}
 	n, err := number(id, 255)
 	if err != nil || n == 0 {
 		return nil, wrong("sync_id", "give 1 to 255", "%q is no number of a sync daemon", id)
 	}
 	if !strings.Contains(over, "/") {
-		return &copying{link: over, id: n}, nil
+		return &copying{link: over, id: n, wait: wait}, nil
 	}
 	p, err := netip.ParsePrefix(over)
 	if err != nil {
 		return nil, wrong("sync", "give an interface, or its network as ADDRESS/LENGTH", "%v", err)
 	}
-	return &copying{net: p.Masked(), id: n}, nil
+	return &copying{net: p.Masked(), id: n, wait: wait}, nil
 }
 
 // daemon is what is to run on this node.
@@ -146,7 +155,9 @@ func (a *Agent) setDaemons(k *kernel) error {
 	for _, d := range wanted {
 		list = append(list, d)
 	}
-	return errors.Join(err, k.daemon.set(list...))
+	err = errors.Join(err, k.daemon.set(list...))
+	a.hear(err)
+	return err
 }
 
 // syncDetail says what is copied, for people.

@@ -1445,7 +1445,8 @@ type LocalTrouble struct {
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Isolated      bool                   `protobuf:"varint,3,opt,name=isolated,proto3" json:"isolated,omitempty"` // see Reach
 	Confirmed     uint64                 `protobuf:"varint,4,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
-	Obstacles     []*Obstacle            `protobuf:"bytes,5,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // instead of those known
+	Obstacles     []*Obstacle            `protobuf:"bytes,5,rep,name=obstacles,proto3" json:"obstacles,omitempty"`  // instead of those known
+	Standings     []*Standing            `protobuf:"bytes,10,rep,name=standings,proto3" json:"standings,omitempty"` // likewise; without since
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1511,6 +1512,13 @@ func (x *LocalTrouble) GetConfirmed() uint64 {
 func (x *LocalTrouble) GetObstacles() []*Obstacle {
 	if x != nil {
 		return x.Obstacles
+	}
+	return nil
+}
+
+func (x *LocalTrouble) GetStandings() []*Standing {
+	if x != nil {
+		return x.Standings
 	}
 	return nil
 }
@@ -2963,13 +2971,15 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
 	"\vhangs_since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"hangsSince\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xa6\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xda\x01\n" +
 	"\fLocalTrouble\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +
 	"\bisolated\x18\x03 \x01(\bR\bisolated\x12\x1c\n" +
 	"\tconfirmed\x18\x04 \x01(\x04R\tconfirmed\x122\n" +
-	"\tobstacles\x18\x05 \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\"\xa5\x01\n" +
+	"\tobstacles\x18\x05 \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x122\n" +
+	"\tstandings\x18\n" +
+	" \x03(\v2\x14.quorate.v1.StandingR\tstandings\"\xa5\x01\n" +
 	"\fSetTransient\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x123\n" +
@@ -3166,14 +3176,15 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*Operation)(nil),             // 51: quorate.v1.Operation
 	(*Result)(nil),                // 52: quorate.v1.Result
 	(*Obstacle)(nil),              // 53: quorate.v1.Obstacle
-	(*Event)(nil),                 // 54: quorate.v1.Event
-	(*KeepServers)(nil),           // 55: quorate.v1.KeepServers
-	(*Resource)(nil),              // 56: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 57: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 58: quorate.v1.Traits
-	(*Clone)(nil),                 // 59: quorate.v1.Clone
-	(*Constraint)(nil),            // 60: quorate.v1.Constraint
-	(*Configuration)(nil),         // 61: quorate.v1.Configuration
+	(*Standing)(nil),              // 54: quorate.v1.Standing
+	(*Event)(nil),                 // 55: quorate.v1.Event
+	(*KeepServers)(nil),           // 56: quorate.v1.KeepServers
+	(*Resource)(nil),              // 57: quorate.v1.Resource
+	(*OperationSpec)(nil),         // 58: quorate.v1.OperationSpec
+	(*Traits)(nil),                // 59: quorate.v1.Traits
+	(*Clone)(nil),                 // 60: quorate.v1.Clone
+	(*Constraint)(nil),            // 61: quorate.v1.Constraint
+	(*Configuration)(nil),         // 62: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
 	47, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
@@ -3211,44 +3222,45 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	52, // 32: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
 	47, // 33: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
 	53, // 34: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	40, // 35: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
-	54, // 36: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	22, // 37: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	23, // 38: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	24, // 39: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	25, // 40: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	26, // 41: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	27, // 42: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	28, // 43: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	31, // 44: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	32, // 45: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	33, // 46: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	34, // 47: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	35, // 48: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	36, // 49: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	37, // 50: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	29, // 51: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	30, // 52: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	55, // 53: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
-	0,  // 54: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	41, // 55: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	56, // 56: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	42, // 57: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	43, // 58: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	57, // 59: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	57, // 60: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	58, // 61: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	44, // 62: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	59, // 63: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	60, // 64: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	45, // 65: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	46, // 66: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	61, // 67: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	68, // [68:68] is the sub-list for method output_type
-	68, // [68:68] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	54, // 35: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
+	40, // 36: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	55, // 37: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	22, // 38: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	23, // 39: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	24, // 40: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	25, // 41: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	26, // 42: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	27, // 43: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	28, // 44: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	31, // 45: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	32, // 46: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	33, // 47: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	34, // 48: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	35, // 49: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	36, // 50: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	37, // 51: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	29, // 52: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	30, // 53: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	56, // 54: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	0,  // 55: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	41, // 56: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	57, // 57: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	42, // 58: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	43, // 59: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	58, // 60: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	58, // 61: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	59, // 62: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	44, // 63: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	60, // 64: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	61, // 65: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	45, // 66: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	46, // 67: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	62, // 68: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }

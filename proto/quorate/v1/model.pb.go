@@ -986,8 +986,11 @@ type Node struct {
 	DiskHangsSince      *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=disk_hangs_since,json=diskHangsSince,proto3" json:"disk_hangs_since,omitempty"` // unset: its disk is well
 	// Local trouble, as the node itself reports it. It outlives an epoch: the node
 	// takes it back when it is over.
-	Reach         *Reach      `protobuf:"bytes,28,opt,name=reach,proto3" json:"reach,omitempty"`         // unset: nothing was reported
-	Obstacles     []*Obstacle `protobuf:"bytes,32,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // by resource
+	Reach     *Reach      `protobuf:"bytes,28,opt,name=reach,proto3" json:"reach,omitempty"`         // unset: nothing was reported
+	Obstacles []*Obstacle `protobuf:"bytes,32,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // by resource
+	// How far it is with what it has to hear first, to take a resource over without
+	// loss; of this epoch, by resource.
+	Standings     []*Standing `protobuf:"bytes,55,rep,name=standings,proto3" json:"standings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,6 +1200,13 @@ func (x *Node) GetObstacles() []*Obstacle {
 	return nil
 }
 
+func (x *Node) GetStandings() []*Standing {
+	if x != nil {
+		return x.Standings
+	}
+	return nil
+}
+
 // Reach says whether a node reaches the targets of the property quorum.ping.
 type Reach struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1314,6 +1324,76 @@ func (x *Obstacle) GetText() string {
 	return ""
 }
 
+// Standing is whether a node is ready to take a resource over without loss: a
+// director that is to know the open connections (Traits.catch_up).
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Ready         bool                   `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`   // what it has to hear, or why it hears nothing
+	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"` // of ready, by the proposer's clock
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Standing) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Standing) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *Standing) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Standing) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Electorate is the list of voters that leases are counted by (lease protocol,
 // rules 2 and 19). Raft's own voters follow it.
 type Electorate struct {
@@ -1326,7 +1406,7 @@ type Electorate struct {
 
 func (x *Electorate) Reset() {
 	*x = Electorate{}
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1418,7 @@ func (x *Electorate) String() string {
 func (*Electorate) ProtoMessage() {}
 
 func (x *Electorate) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1431,7 @@ func (x *Electorate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Electorate.ProtoReflect.Descriptor instead.
 func (*Electorate) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Electorate) GetVersion() uint64 {
@@ -1388,7 +1468,7 @@ type Fork struct {
 
 func (x *Fork) Reset() {
 	*x = Fork{}
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1480,7 @@ func (x *Fork) String() string {
 func (*Fork) ProtoMessage() {}
 
 func (x *Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1493,7 @@ func (x *Fork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fork.ProtoReflect.Descriptor instead.
 func (*Fork) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Fork) GetNumber() uint64 {
@@ -1486,7 +1566,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1578,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1591,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Resource) GetId() string {
@@ -1607,13 +1687,16 @@ type Traits struct {
 	Lapse *durationpb.Duration `protobuf:"bytes,2,opt,name=lapse,proto3" json:"lapse,omitempty"`
 	// Of a reloadable one: the parameters whose change needs no stop. None: all.
 	ReloadableParameters []string `protobuf:"bytes,3,rep,name=reloadable_parameters,json=reloadableParameters,proto3" json:"reloadable_parameters,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// A move that nothing forces waits until the node has said that it is ready
+	// (Standing), at most for so long. Zero: it waits for nothing.
+	CatchUp       *durationpb.Duration `protobuf:"bytes,10,opt,name=catch_up,json=catchUp,proto3" json:"catch_up,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Traits) Reset() {
 	*x = Traits{}
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1708,7 @@ func (x *Traits) String() string {
 func (*Traits) ProtoMessage() {}
 
 func (x *Traits) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1721,7 @@ func (x *Traits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Traits.ProtoReflect.Descriptor instead.
 func (*Traits) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Traits) GetReloadable() bool {
@@ -1662,6 +1745,13 @@ func (x *Traits) GetReloadableParameters() []string {
 	return nil
 }
 
+func (x *Traits) GetCatchUp() *durationpb.Duration {
+	if x != nil {
+		return x.CatchUp
+	}
+	return nil
+}
+
 type Move struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // name
@@ -1672,7 +1762,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1774,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1787,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Move) GetNode() string {
@@ -1727,7 +1817,7 @@ type OperationSpec struct {
 
 func (x *OperationSpec) Reset() {
 	*x = OperationSpec{}
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1829,7 @@ func (x *OperationSpec) String() string {
 func (*OperationSpec) ProtoMessage() {}
 
 func (x *OperationSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1842,7 @@ func (x *OperationSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSpec.ProtoReflect.Descriptor instead.
 func (*OperationSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OperationSpec) GetName() string {
@@ -1794,7 +1884,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1896,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1909,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Group) GetId() string {
@@ -1859,7 +1949,7 @@ type Clone struct {
 
 func (x *Clone) Reset() {
 	*x = Clone{}
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1961,7 @@ func (x *Clone) String() string {
 func (*Clone) ProtoMessage() {}
 
 func (x *Clone) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +1974,7 @@ func (x *Clone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clone.ProtoReflect.Descriptor instead.
 func (*Clone) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Clone) GetId() string {
@@ -1926,7 +2016,7 @@ type Constraint struct {
 
 func (x *Constraint) Reset() {
 	*x = Constraint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2028,7 @@ func (x *Constraint) String() string {
 func (*Constraint) ProtoMessage() {}
 
 func (x *Constraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2041,7 @@ func (x *Constraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constraint.ProtoReflect.Descriptor instead.
 func (*Constraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Constraint) GetId() string {
@@ -2033,7 +2123,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2135,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2148,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Location) GetResource() string {
@@ -2115,7 +2205,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2217,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2230,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rule) GetAny() bool {
@@ -2171,7 +2261,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2273,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2286,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Condition) GetKind() isCondition_Kind {
@@ -2269,7 +2359,7 @@ type AttributeCondition struct {
 
 func (x *AttributeCondition) Reset() {
 	*x = AttributeCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2371,7 @@ func (x *AttributeCondition) String() string {
 func (*AttributeCondition) ProtoMessage() {}
 
 func (x *AttributeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2384,7 @@ func (x *AttributeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttributeCondition.ProtoReflect.Descriptor instead.
 func (*AttributeCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AttributeCondition) GetAttribute() string {
@@ -2339,7 +2429,7 @@ type DateCondition struct {
 
 func (x *DateCondition) Reset() {
 	*x = DateCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2351,7 +2441,7 @@ func (x *DateCondition) String() string {
 func (*DateCondition) ProtoMessage() {}
 
 func (x *DateCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2364,7 +2454,7 @@ func (x *DateCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DateCondition.ProtoReflect.Descriptor instead.
 func (*DateCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DateCondition) GetOperation() DateOperation {
@@ -2419,7 +2509,7 @@ type Colocation struct {
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2521,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2534,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Colocation) GetResource() string {
@@ -2508,7 +2598,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2610,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2623,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Order) GetFirst() string {
@@ -2605,7 +2695,7 @@ type ResourceSet struct {
 
 func (x *ResourceSet) Reset() {
 	*x = ResourceSet{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2707,7 @@ func (x *ResourceSet) String() string {
 func (*ResourceSet) ProtoMessage() {}
 
 func (x *ResourceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2720,7 @@ func (x *ResourceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceSet.ProtoReflect.Descriptor instead.
 func (*ResourceSet) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResourceSet) GetResources() []string {
@@ -2674,7 +2764,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2686,7 +2776,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2699,7 +2789,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Token) GetId() string {
@@ -2752,7 +2842,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2854,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +2867,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Assignment) GetResource() string {
@@ -2851,7 +2941,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +2953,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +2966,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Instance) GetResource() string {
@@ -2989,7 +3079,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3001,7 +3091,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3014,7 +3104,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -3106,7 +3196,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3208,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3221,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -3259,7 +3349,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3271,7 +3361,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3284,7 +3374,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Event) GetId() uint64 {
@@ -3375,7 +3465,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3387,7 +3477,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3400,7 +3490,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Phase) GetName() string {
@@ -3435,7 +3525,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3447,7 +3537,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3460,7 +3550,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -3532,7 +3622,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3634,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3647,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -3614,7 +3704,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3716,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3729,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -3697,7 +3787,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +3799,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +3812,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -3756,7 +3846,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +3858,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +3871,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -3858,7 +3948,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +3960,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +3973,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Parameter) GetName() string {
@@ -4005,7 +4095,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb5\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\t\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -4037,7 +4127,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"restarting\x12D\n" +
 	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x12'\n" +
 	"\x05reach\x18\x1c \x01(\v2\x11.quorate.v1.ReachR\x05reach\x122\n" +
-	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x1a=\n" +
+	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x122\n" +
+	"\tstandings\x187 \x03(\v2\x14.quorate.v1.StandingR\tstandings\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
@@ -4053,7 +4144,12 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\bObstacle\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\">\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\x82\x01\n" +
+	"\bStanding\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
+	"\x05ready\x18\x02 \x01(\bR\x05ready\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\">\n" +
 	"\n" +
 	"Electorate\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
@@ -4092,13 +4188,15 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10UtilizationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc4\x01\n" +
 	"\x06Traits\x12\x1e\n" +
 	"\n" +
 	"reloadable\x18\x01 \x01(\bR\n" +
 	"reloadable\x12/\n" +
 	"\x05lapse\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x123\n" +
-	"\x15reloadable_parameters\x18\x03 \x03(\tR\x14reloadableParameters\"F\n" +
+	"\x15reloadable_parameters\x18\x03 \x03(\tR\x14reloadableParameters\x124\n" +
+	"\bcatch_up\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\acatchUp\"F\n" +
 	"\x04Move\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8d\x02\n" +
@@ -4433,7 +4531,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -4452,163 +4550,167 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(*Node)(nil),                  // 14: quorate.v1.Node
 	(*Reach)(nil),                 // 15: quorate.v1.Reach
 	(*Obstacle)(nil),              // 16: quorate.v1.Obstacle
-	(*Electorate)(nil),            // 17: quorate.v1.Electorate
-	(*Fork)(nil),                  // 18: quorate.v1.Fork
-	(*Resource)(nil),              // 19: quorate.v1.Resource
-	(*Traits)(nil),                // 20: quorate.v1.Traits
-	(*Move)(nil),                  // 21: quorate.v1.Move
-	(*OperationSpec)(nil),         // 22: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 23: quorate.v1.Group
-	(*Clone)(nil),                 // 24: quorate.v1.Clone
-	(*Constraint)(nil),            // 25: quorate.v1.Constraint
-	(*Location)(nil),              // 26: quorate.v1.Location
-	(*Rule)(nil),                  // 27: quorate.v1.Rule
-	(*Condition)(nil),             // 28: quorate.v1.Condition
-	(*AttributeCondition)(nil),    // 29: quorate.v1.AttributeCondition
-	(*DateCondition)(nil),         // 30: quorate.v1.DateCondition
-	(*Colocation)(nil),            // 31: quorate.v1.Colocation
-	(*Order)(nil),                 // 32: quorate.v1.Order
-	(*ResourceSet)(nil),           // 33: quorate.v1.ResourceSet
-	(*Token)(nil),                 // 34: quorate.v1.Token
-	(*Assignment)(nil),            // 35: quorate.v1.Assignment
-	(*Instance)(nil),              // 36: quorate.v1.Instance
-	(*Operation)(nil),             // 37: quorate.v1.Operation
-	(*Result)(nil),                // 38: quorate.v1.Result
-	(*Event)(nil),                 // 39: quorate.v1.Event
-	(*Phase)(nil),                 // 40: quorate.v1.Phase
-	(*Configuration)(nil),         // 41: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 42: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 43: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 44: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 45: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 46: quorate.v1.Parameter
-	nil,                           // 47: quorate.v1.State.PropertiesEntry
-	nil,                           // 48: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 49: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 50: quorate.v1.Node.AttributesEntry
-	nil,                           // 51: quorate.v1.Node.TransientEntry
-	nil,                           // 52: quorate.v1.Node.UtilizationEntry
-	nil,                           // 53: quorate.v1.Resource.ParametersEntry
-	nil,                           // 54: quorate.v1.Resource.MetaEntry
-	nil,                           // 55: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 56: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 57: quorate.v1.Group.MetaEntry
-	nil,                           // 58: quorate.v1.Clone.MetaEntry
-	nil,                           // 59: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 60: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 61: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 62: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 63: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 64: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 65: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 66: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
-	(*ServerOrder)(nil),           // 68: quorate.v1.ServerOrder
+	(*Standing)(nil),              // 17: quorate.v1.Standing
+	(*Electorate)(nil),            // 18: quorate.v1.Electorate
+	(*Fork)(nil),                  // 19: quorate.v1.Fork
+	(*Resource)(nil),              // 20: quorate.v1.Resource
+	(*Traits)(nil),                // 21: quorate.v1.Traits
+	(*Move)(nil),                  // 22: quorate.v1.Move
+	(*OperationSpec)(nil),         // 23: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 24: quorate.v1.Group
+	(*Clone)(nil),                 // 25: quorate.v1.Clone
+	(*Constraint)(nil),            // 26: quorate.v1.Constraint
+	(*Location)(nil),              // 27: quorate.v1.Location
+	(*Rule)(nil),                  // 28: quorate.v1.Rule
+	(*Condition)(nil),             // 29: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 30: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 31: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 32: quorate.v1.Colocation
+	(*Order)(nil),                 // 33: quorate.v1.Order
+	(*ResourceSet)(nil),           // 34: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 35: quorate.v1.Token
+	(*Assignment)(nil),            // 36: quorate.v1.Assignment
+	(*Instance)(nil),              // 37: quorate.v1.Instance
+	(*Operation)(nil),             // 38: quorate.v1.Operation
+	(*Result)(nil),                // 39: quorate.v1.Result
+	(*Event)(nil),                 // 40: quorate.v1.Event
+	(*Phase)(nil),                 // 41: quorate.v1.Phase
+	(*Configuration)(nil),         // 42: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 43: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 44: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 45: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 46: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 47: quorate.v1.Parameter
+	nil,                           // 48: quorate.v1.State.PropertiesEntry
+	nil,                           // 49: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 50: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 51: quorate.v1.Node.AttributesEntry
+	nil,                           // 52: quorate.v1.Node.TransientEntry
+	nil,                           // 53: quorate.v1.Node.UtilizationEntry
+	nil,                           // 54: quorate.v1.Resource.ParametersEntry
+	nil,                           // 55: quorate.v1.Resource.MetaEntry
+	nil,                           // 56: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 57: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 58: quorate.v1.Group.MetaEntry
+	nil,                           // 59: quorate.v1.Clone.MetaEntry
+	nil,                           // 60: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 61: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 62: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 63: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 64: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 65: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 66: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 67: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 68: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 69: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	47, // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	48, // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	49, // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	14, // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	17, // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	19, // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	23, // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	25, // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	34, // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	24, // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	35, // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	36, // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	37, // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	39, // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	18, // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	43, // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
-	0,  // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	50, // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	51, // 18: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
-	52, // 19: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
-	1,  // 20: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	66, // 21: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	67, // 22: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	67, // 23: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	67, // 24: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	15, // 25: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	16, // 26: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	67, // 27: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	41, // 28: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	53, // 29: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	54, // 30: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	22, // 31: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	21, // 32: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	20, // 33: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	55, // 34: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	68, // 35: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
-	66, // 36: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	67, // 37: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	66, // 38: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	66, // 39: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	56, // 40: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	57, // 41: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	58, // 42: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	26, // 43: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	31, // 44: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	32, // 45: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	27, // 46: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	2,  // 47: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	28, // 48: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	27, // 49: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	29, // 50: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	30, // 51: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	3,  // 52: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	4,  // 53: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	5,  // 54: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	59, // 55: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	60, // 56: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	33, // 57: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	6,  // 58: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	7,  // 59: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	7,  // 60: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	33, // 61: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	7,  // 62: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	67, // 63: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 64: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	66, // 65: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	8,  // 66: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	67, // 67: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	67, // 68: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,  // 69: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	10, // 70: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	66, // 71: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	67, // 72: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	10, // 73: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	11, // 74: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	66, // 75: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,  // 76: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	67, // 77: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	12, // 78: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	40, // 79: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	66, // 80: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	61, // 81: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	62, // 82: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	63, // 83: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	42, // 84: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	19, // 85: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	23, // 86: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	25, // 87: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	24, // 88: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	64, // 89: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	65, // 90: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	67, // 91: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	44, // 92: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	41, // 93: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	41, // 94: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	46, // 95: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	22, // 96: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	20, // 97: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	98, // [98:98] is the sub-list for method output_type
-	98, // [98:98] is the sub-list for method input_type
-	98, // [98:98] is the sub-list for extension type_name
-	98, // [98:98] is the sub-list for extension extendee
-	0,  // [0:98] is the sub-list for field type_name
+	48,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	49,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	50,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	14,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	18,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	20,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	24,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	26,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	35,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	25,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	36,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	37,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	38,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	40,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	19,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	44,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	0,   // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	51,  // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	52,  // 18: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	53,  // 19: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,   // 20: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	67,  // 21: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	68,  // 22: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	68,  // 23: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	68,  // 24: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	15,  // 25: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	16,  // 26: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	17,  // 27: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
+	68,  // 28: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
+	68,  // 29: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	42,  // 30: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	54,  // 31: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	55,  // 32: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	23,  // 33: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	22,  // 34: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	21,  // 35: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	56,  // 36: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	69,  // 37: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	67,  // 38: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	67,  // 39: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
+	68,  // 40: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	67,  // 41: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	67,  // 42: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	57,  // 43: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	58,  // 44: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	59,  // 45: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	27,  // 46: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	32,  // 47: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	33,  // 48: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	28,  // 49: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	2,   // 50: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	29,  // 51: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	28,  // 52: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	30,  // 53: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	31,  // 54: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	3,   // 55: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	4,   // 56: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	5,   // 57: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	60,  // 58: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	61,  // 59: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	34,  // 60: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	6,   // 61: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	7,   // 62: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	7,   // 63: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	34,  // 64: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	7,   // 65: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	68,  // 66: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 67: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	67,  // 68: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	8,   // 69: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	68,  // 70: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	68,  // 71: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,   // 72: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	10,  // 73: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	67,  // 74: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	68,  // 75: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	10,  // 76: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	11,  // 77: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	67,  // 78: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,   // 79: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	68,  // 80: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	12,  // 81: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	41,  // 82: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	67,  // 83: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	62,  // 84: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	63,  // 85: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	64,  // 86: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	43,  // 87: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	20,  // 88: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	24,  // 89: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	26,  // 90: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	25,  // 91: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	65,  // 92: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	66,  // 93: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	68,  // 94: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	45,  // 95: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	42,  // 96: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	42,  // 97: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	47,  // 98: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	23,  // 99: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	21,  // 100: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	101, // [101:101] is the sub-list for method output_type
+	101, // [101:101] is the sub-list for method input_type
+	101, // [101:101] is the sub-list for extension type_name
+	101, // [101:101] is the sub-list for extension extendee
+	0,   // [0:101] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -4617,24 +4719,24 @@ func file_quorate_v1_model_proto_init() {
 		return
 	}
 	file_quorate_v1_server_proto_init()
-	file_quorate_v1_model_proto_msgTypes[12].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[13].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
 	}
-	file_quorate_v1_model_proto_msgTypes[15].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[16].OneofWrappers = []any{
 		(*Condition_Rule)(nil),
 		(*Condition_Attribute)(nil),
 		(*Condition_Date)(nil),
 	}
-	file_quorate_v1_model_proto_msgTypes[18].OneofWrappers = []any{}
+	file_quorate_v1_model_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
