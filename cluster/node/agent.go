@@ -31,6 +31,7 @@ import (
 	"quorate/resources/haproxy"
 	"quorate/resources/ipvs"
 	"quorate/resources/ocf"
+	"quorate/resources/systemd"
 	"quorate/resources/vip"
 )
 
@@ -146,6 +147,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 		return nil, err
 	}
 	r.Extend(scripts)
+	r.Extend(systemd.New(systemd.Config{Log: a.logger}))
 	return r, nil
 }
 

@@ -18,7 +18,7 @@ func newAgentsCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "agents [PART]",
 		Aliases: []string{"list"},
-		Short:   "List the types that resources can have, scripts of this node too",
+		Short:   "List the types that resources can have, scripts and units of this node too",
 		Example: "resource agents\nresource agents IPaddr",
 		Args:    words(0, 1),
 		RunE: func(c *cobra.Command, words []string) error {
@@ -35,12 +35,20 @@ func newAgentsCommand(a *app) *cobra.Command {
 					t.Row(render.Text(m.GetName(), m.GetSummary(), strings.Join(m.GetServes(), ", "))...)
 				}
 				for _, name := range resp.GetInstalled() {
-					t.Row(render.Text(name, "script on "+resp.GetNode(), "")...)
+					t.Row(render.Text(name, installedAs(name)+" on "+resp.GetNode(), "")...)
 				}
 				return t.Write(w, a.palette())
 			})
 		},
 	}
+}
+
+// installedAs says what a type is that is not built in.
+func installedAs(name string) string {
+	if strings.HasPrefix(name, "systemd:") {
+		return "unit"
+	}
+	return "script"
 }
 
 // keepAgents keeps those that have a part in their names or summary.
