@@ -11,6 +11,7 @@ package quoratev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -667,12 +668,141 @@ func (x *Side) GetConfiguration() *Configuration {
 	return nil
 }
 
+// OperateRequest is an order to a device. It carries all that the node needs.
+type OperateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fencing       uint64                 `protobuf:"varint,1,opt,name=fencing,proto3" json:"fencing,omitempty"` // id; 0: of none
+	Device        *FencingDevice         `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`    // with its secrets in plain words
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`    // off, on, monitor
+	Target        string                 `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`    // node name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperateRequest) Reset() {
+	*x = OperateRequest{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperateRequest) ProtoMessage() {}
+
+func (x *OperateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperateRequest.ProtoReflect.Descriptor instead.
+func (*OperateRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *OperateRequest) GetFencing() uint64 {
+	if x != nil {
+		return x.Fencing
+	}
+	return 0
+}
+
+func (x *OperateRequest) GetDevice() *FencingDevice {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *OperateRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *OperateRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+type OperateResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         string                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`      // one line; empty: it is so for certain
+	Missing       bool                   `protobuf:"varint,2,opt,name=missing,proto3" json:"missing,omitempty"` // the program is not installed there
+	Took          *durationpb.Duration   `protobuf:"bytes,3,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperateResponse) Reset() {
+	*x = OperateResponse{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperateResponse) ProtoMessage() {}
+
+func (x *OperateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperateResponse.ProtoReflect.Descriptor instead.
+func (*OperateResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *OperateResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *OperateResponse) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *OperateResponse) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
 var File_quorate_v1_agent_proto protoreflect.FileDescriptor
 
 const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/agent.proto\x12\n" +
-	"quorate.v1\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
 	"\x0eExecuteRequest\x123\n" +
 	"\toperation\x18\x01 \x01(\v2\x15.quorate.v1.OperationR\toperation\x120\n" +
 	"\bresource\x18\x02 \x01(\v2\x14.quorate.v1.ResourceR\bresource\x12\x14\n" +
@@ -713,7 +843,16 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\x05forks\x18\x02 \x03(\v2\x10.quorate.v1.ForkR\x05forks\x12\x18\n" +
 	"\arunning\x18\x03 \x01(\rR\arunning\x12\x1a\n" +
 	"\bpriority\x18\x04 \x01(\x03R\bpriority\x12?\n" +
-	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration2\xdd\x03\n" +
+	"\rconfiguration\x18\x05 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\"\x8d\x01\n" +
+	"\x0eOperateRequest\x12\x18\n" +
+	"\afencing\x18\x01 \x01(\x04R\afencing\x121\n" +
+	"\x06device\x18\x02 \x01(\v2\x19.quorate.v1.FencingDeviceR\x06device\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
+	"\x06target\x18\x04 \x01(\tR\x06target\"p\n" +
+	"\x0fOperateResponse\x12\x14\n" +
+	"\x05error\x18\x01 \x01(\tR\x05error\x12\x18\n" +
+	"\amissing\x18\x02 \x01(\bR\amissing\x12-\n" +
+	"\x04took\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04took2\xa1\x04\n" +
 	"\x05Agent\x12B\n" +
 	"\aExecute\x12\x1a.quorate.v1.ExecuteRequest\x1a\x1b.quorate.v1.ExecuteResponse\x12B\n" +
 	"\aPropose\x12\x1a.quorate.v1.ProposeRequest\x1a\x1b.quorate.v1.ProposeResponse\x12E\n" +
@@ -721,7 +860,8 @@ const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\bReadText\x12\x1b.quorate.v1.ReadTextRequest\x1a\x1c.quorate.v1.ReadTextResponse\x12?\n" +
 	"\x06Forget\x12\x19.quorate.v1.ForgetRequest\x1a\x1a.quorate.v1.ForgetResponse\x129\n" +
 	"\x04Meet\x12\x17.quorate.v1.MeetRequest\x1a\x18.quorate.v1.MeetResponse\x12B\n" +
-	"\aBalance\x12\x1a.quorate.v1.BalanceRequest\x1a\x1b.quorate.v1.BalanceResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
+	"\aBalance\x12\x1a.quorate.v1.BalanceRequest\x1a\x1b.quorate.v1.BalanceResponse\x12B\n" +
+	"\aOperate\x12\x1a.quorate.v1.OperateRequest\x1a\x1b.quorate.v1.OperateResponseB$Z\"quorate/proto/quorate/v1;quoratev1b\x06proto3"
 
 var (
 	file_quorate_v1_agent_proto_rawDescOnce sync.Once
@@ -735,62 +875,70 @@ func file_quorate_v1_agent_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_agent_proto_rawDescData
 }
 
-var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_quorate_v1_agent_proto_goTypes = []any{
-	(*ExecuteRequest)(nil),   // 0: quorate.v1.ExecuteRequest
-	(*ExecuteResponse)(nil),  // 1: quorate.v1.ExecuteResponse
-	(*ProposeRequest)(nil),   // 2: quorate.v1.ProposeRequest
-	(*ProposeResponse)(nil),  // 3: quorate.v1.ProposeResponse
-	(*ValidateRequest)(nil),  // 4: quorate.v1.ValidateRequest
-	(*ValidateResponse)(nil), // 5: quorate.v1.ValidateResponse
-	(*Common)(nil),           // 6: quorate.v1.Common
-	(*ForgetRequest)(nil),    // 7: quorate.v1.ForgetRequest
-	(*ForgetResponse)(nil),   // 8: quorate.v1.ForgetResponse
-	(*MeetRequest)(nil),      // 9: quorate.v1.MeetRequest
-	(*MeetResponse)(nil),     // 10: quorate.v1.MeetResponse
-	(*Side)(nil),             // 11: quorate.v1.Side
-	(*Operation)(nil),        // 12: quorate.v1.Operation
-	(*Resource)(nil),         // 13: quorate.v1.Resource
-	(*Result)(nil),           // 14: quorate.v1.Result
-	(*Command)(nil),          // 15: quorate.v1.Command
-	(*Fork)(nil),             // 16: quorate.v1.Fork
-	(*Configuration)(nil),    // 17: quorate.v1.Configuration
-	(*ReadTextRequest)(nil),  // 18: quorate.v1.ReadTextRequest
-	(*BalanceRequest)(nil),   // 19: quorate.v1.BalanceRequest
-	(*ReadTextResponse)(nil), // 20: quorate.v1.ReadTextResponse
-	(*BalanceResponse)(nil),  // 21: quorate.v1.BalanceResponse
+	(*ExecuteRequest)(nil),      // 0: quorate.v1.ExecuteRequest
+	(*ExecuteResponse)(nil),     // 1: quorate.v1.ExecuteResponse
+	(*ProposeRequest)(nil),      // 2: quorate.v1.ProposeRequest
+	(*ProposeResponse)(nil),     // 3: quorate.v1.ProposeResponse
+	(*ValidateRequest)(nil),     // 4: quorate.v1.ValidateRequest
+	(*ValidateResponse)(nil),    // 5: quorate.v1.ValidateResponse
+	(*Common)(nil),              // 6: quorate.v1.Common
+	(*ForgetRequest)(nil),       // 7: quorate.v1.ForgetRequest
+	(*ForgetResponse)(nil),      // 8: quorate.v1.ForgetResponse
+	(*MeetRequest)(nil),         // 9: quorate.v1.MeetRequest
+	(*MeetResponse)(nil),        // 10: quorate.v1.MeetResponse
+	(*Side)(nil),                // 11: quorate.v1.Side
+	(*OperateRequest)(nil),      // 12: quorate.v1.OperateRequest
+	(*OperateResponse)(nil),     // 13: quorate.v1.OperateResponse
+	(*Operation)(nil),           // 14: quorate.v1.Operation
+	(*Resource)(nil),            // 15: quorate.v1.Resource
+	(*Result)(nil),              // 16: quorate.v1.Result
+	(*Command)(nil),             // 17: quorate.v1.Command
+	(*Fork)(nil),                // 18: quorate.v1.Fork
+	(*Configuration)(nil),       // 19: quorate.v1.Configuration
+	(*FencingDevice)(nil),       // 20: quorate.v1.FencingDevice
+	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
+	(*ReadTextRequest)(nil),     // 22: quorate.v1.ReadTextRequest
+	(*BalanceRequest)(nil),      // 23: quorate.v1.BalanceRequest
+	(*ReadTextResponse)(nil),    // 24: quorate.v1.ReadTextResponse
+	(*BalanceResponse)(nil),     // 25: quorate.v1.BalanceResponse
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
-	12, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
-	13, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
-	14, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
-	15, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
-	12, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
-	13, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
+	14, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
+	15, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
+	16, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
+	17, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
+	14, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
+	15, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
 	6,  // 6: quorate.v1.ValidateResponse.common:type_name -> quorate.v1.Common
 	11, // 7: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
 	11, // 8: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
-	16, // 9: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
-	17, // 10: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
-	0,  // 11: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
-	2,  // 12: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
-	4,  // 13: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
-	18, // 14: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
-	7,  // 15: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
-	9,  // 16: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
-	19, // 17: quorate.v1.Agent.Balance:input_type -> quorate.v1.BalanceRequest
-	1,  // 18: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 19: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 20: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	20, // 21: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
-	8,  // 22: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	10, // 23: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
-	21, // 24: quorate.v1.Agent.Balance:output_type -> quorate.v1.BalanceResponse
-	18, // [18:25] is the sub-list for method output_type
-	11, // [11:18] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	18, // 9: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
+	19, // 10: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
+	20, // 11: quorate.v1.OperateRequest.device:type_name -> quorate.v1.FencingDevice
+	21, // 12: quorate.v1.OperateResponse.took:type_name -> google.protobuf.Duration
+	0,  // 13: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
+	2,  // 14: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
+	4,  // 15: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
+	22, // 16: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
+	7,  // 17: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
+	9,  // 18: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
+	23, // 19: quorate.v1.Agent.Balance:input_type -> quorate.v1.BalanceRequest
+	12, // 20: quorate.v1.Agent.Operate:input_type -> quorate.v1.OperateRequest
+	1,  // 21: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	3,  // 22: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	5,  // 23: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	24, // 24: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
+	8,  // 25: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	10, // 26: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	25, // 27: quorate.v1.Agent.Balance:output_type -> quorate.v1.BalanceResponse
+	13, // 28: quorate.v1.Agent.Operate:output_type -> quorate.v1.OperateResponse
+	21, // [21:29] is the sub-list for method output_type
+	13, // [13:21] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_agent_proto_init() }
@@ -808,7 +956,7 @@ func file_quorate_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_agent_proto_rawDesc), len(file_quorate_v1_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

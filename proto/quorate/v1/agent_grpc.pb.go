@@ -28,6 +28,7 @@ const (
 	Agent_Forget_FullMethodName   = "/quorate.v1.Agent/Forget"
 	Agent_Meet_FullMethodName     = "/quorate.v1.Agent/Meet"
 	Agent_Balance_FullMethodName  = "/quorate.v1.Agent/Balance"
+	Agent_Operate_FullMethodName  = "/quorate.v1.Agent/Operate"
 )
 
 // AgentClient is the client API for Agent service.
@@ -50,6 +51,8 @@ type AgentClient interface {
 	Meet(ctx context.Context, in *MeetRequest, opts ...grpc.CallOption) (*MeetResponse, error)
 	// Balance asks about the servers of what a node runs, and orders them.
 	Balance(ctx context.Context, in *BalanceRequest, opts ...grpc.CallOption) (*BalanceResponse, error)
+	// Operate has this node use a fencing device. The leader asks.
+	Operate(ctx context.Context, in *OperateRequest, opts ...grpc.CallOption) (*OperateResponse, error)
 }
 
 type agentClient struct {
@@ -130,6 +133,16 @@ func (c *agentClient) Balance(ctx context.Context, in *BalanceRequest, opts ...g
 	return out, nil
 }
 
+func (c *agentClient) Operate(ctx context.Context, in *OperateRequest, opts ...grpc.CallOption) (*OperateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OperateResponse)
+	err := c.cc.Invoke(ctx, Agent_Operate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -150,6 +163,8 @@ type AgentServer interface {
 	Meet(context.Context, *MeetRequest) (*MeetResponse, error)
 	// Balance asks about the servers of what a node runs, and orders them.
 	Balance(context.Context, *BalanceRequest) (*BalanceResponse, error)
+	// Operate has this node use a fencing device. The leader asks.
+	Operate(context.Context, *OperateRequest) (*OperateResponse, error)
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -180,6 +195,9 @@ func (UnimplementedAgentServer) Meet(context.Context, *MeetRequest) (*MeetRespon
 }
 func (UnimplementedAgentServer) Balance(context.Context, *BalanceRequest) (*BalanceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Balance not implemented")
+}
+func (UnimplementedAgentServer) Operate(context.Context, *OperateRequest) (*OperateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Operate not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -328,6 +346,24 @@ func _Agent_Balance_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_Operate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OperateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Operate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Operate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Operate(ctx, req.(*OperateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -362,6 +398,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Balance",
 			Handler:    _Agent_Balance_Handler,
+		},
+		{
+			MethodName: "Operate",
+			Handler:    _Agent_Operate_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -2310,18 +2310,175 @@ func (x *DescribeAgentsResponse) GetNode() string {
 	return ""
 }
 
+type TestDeviceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestDeviceRequest) Reset() {
+	*x = TestDeviceRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestDeviceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestDeviceRequest) ProtoMessage() {}
+
+func (x *TestDeviceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestDeviceRequest.ProtoReflect.Descriptor instead.
+func (*TestDeviceRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *TestDeviceRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type DescribeDevicesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // empty: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeDevicesRequest) Reset() {
+	*x = DescribeDevicesRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeDevicesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeDevicesRequest) ProtoMessage() {}
+
+func (x *DescribeDevicesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeDevicesRequest.ProtoReflect.Descriptor instead.
+func (*DescribeDevicesRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *DescribeDevicesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DescribeDevicesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Types         []*AgentMetadata       `protobuf:"bytes,1,rep,name=types,proto3" json:"types,omitempty"`         // one that was named
+	Installed     []string               `protobuf:"bytes,2,rep,name=installed,proto3" json:"installed,omitempty"` // names of all, on the answering node
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`           // its name
+	Traits        *DeviceTraits          `protobuf:"bytes,4,opt,name=traits,proto3" json:"traits,omitempty"`       // of the one that was named
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeDevicesResponse) Reset() {
+	*x = DescribeDevicesResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeDevicesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeDevicesResponse) ProtoMessage() {}
+
+func (x *DescribeDevicesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeDevicesResponse.ProtoReflect.Descriptor instead.
+func (*DescribeDevicesResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *DescribeDevicesResponse) GetTypes() []*AgentMetadata {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *DescribeDevicesResponse) GetInstalled() []string {
+	if x != nil {
+		return x.Installed
+	}
+	return nil
+}
+
+func (x *DescribeDevicesResponse) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *DescribeDevicesResponse) GetTraits() *DeviceTraits {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
 // GetRequest asks for the status. With servers the nodes that balance are asked,
 // and waited for a moment.
 type GetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Servers       ServerDetail           `protobuf:"varint,1,opt,name=servers,proto3,enum=quorate.v1.ServerDetail" json:"servers,omitempty"`
+	Secrets       bool                   `protobuf:"varint,2,opt,name=secrets,proto3" json:"secrets,omitempty"` // with them in plain words, in place of references to them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2490,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2503,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetRequest) GetServers() ServerDetail {
@@ -2354,6 +2511,13 @@ func (x *GetRequest) GetServers() ServerDetail {
 		return x.Servers
 	}
 	return ServerDetail_SERVER_DETAIL_NONE
+}
+
+func (x *GetRequest) GetSecrets() bool {
+	if x != nil {
+		return x.Secrets
+	}
+	return false
 }
 
 type GetResponse struct {
@@ -2380,7 +2544,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2556,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2569,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetResponse) GetState() *State {
@@ -2535,7 +2699,7 @@ type PairStatus struct {
 
 func (x *PairStatus) Reset() {
 	*x = PairStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2547,7 +2711,7 @@ func (x *PairStatus) String() string {
 func (*PairStatus) ProtoMessage() {}
 
 func (x *PairStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2560,7 +2724,7 @@ func (x *PairStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairStatus.ProtoReflect.Descriptor instead.
 func (*PairStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PairStatus) GetPhase() PairPhase {
@@ -2621,7 +2785,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2797,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2810,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Link) GetNode() string {
@@ -2715,7 +2879,7 @@ type LeaseStatus struct {
 
 func (x *LeaseStatus) Reset() {
 	*x = LeaseStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2727,7 +2891,7 @@ func (x *LeaseStatus) String() string {
 func (*LeaseStatus) ProtoMessage() {}
 
 func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2740,7 +2904,7 @@ func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseStatus.ProtoReflect.Descriptor instead.
 func (*LeaseStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LeaseStatus) GetEpoch() uint64 {
@@ -2820,7 +2984,7 @@ type TimingStatus struct {
 
 func (x *TimingStatus) Reset() {
 	*x = TimingStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +2996,7 @@ func (x *TimingStatus) String() string {
 func (*TimingStatus) ProtoMessage() {}
 
 func (x *TimingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +3009,7 @@ func (x *TimingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
 func (*TimingStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TimingStatus) GetProfile() string {
@@ -2896,7 +3060,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3072,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3085,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -2967,7 +3131,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3143,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3156,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 type WaitRequest struct {
@@ -3005,7 +3169,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3017,7 +3181,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3030,7 +3194,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -3057,7 +3221,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3233,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3246,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -3109,7 +3273,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3121,7 +3285,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3134,7 +3298,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -3161,7 +3325,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +3337,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +3350,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -3214,7 +3378,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3226,7 +3390,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3239,7 +3403,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -3275,7 +3439,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3287,7 +3451,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3300,7 +3464,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -3499,10 +3663,20 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x16DescribeAgentsResponse\x121\n" +
 	"\x06agents\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x06agents\x12\x1c\n" +
 	"\tinstalled\x18\x02 \x03(\tR\tinstalled\x12\x12\n" +
-	"\x04node\x18\x03 \x01(\tR\x04node\"@\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\"#\n" +
+	"\x11TestDeviceRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\",\n" +
+	"\x16DescribeDevicesRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xae\x01\n" +
+	"\x17DescribeDevicesResponse\x12/\n" +
+	"\x05types\x18\x01 \x03(\v2\x19.quorate.v1.AgentMetadataR\x05types\x12\x1c\n" +
+	"\tinstalled\x18\x02 \x03(\tR\tinstalled\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x120\n" +
+	"\x06traits\x18\x04 \x01(\v2\x18.quorate.v1.DeviceTraitsR\x06traits\"Z\n" +
 	"\n" +
 	"GetRequest\x122\n" +
-	"\aservers\x18\x01 \x01(\x0e2\x18.quorate.v1.ServerDetailR\aservers\"\xd4\x04\n" +
+	"\aservers\x18\x01 \x01(\x0e2\x18.quorate.v1.ServerDetailR\aservers\x12\x18\n" +
+	"\asecrets\x18\x02 \x01(\bR\asecrets\"\xd4\x04\n" +
 	"\vGetResponse\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.quorate.v1.StateR\x05state\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -3597,7 +3771,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x14PAIR_PHASE_HELD_BACK\x10\x05\x12\x16\n" +
 	"\x12PAIR_PHASE_CUT_OFF\x10\x06\x12\x16\n" +
 	"\x12PAIR_PHASE_FORKING\x10\a\x12\x14\n" +
-	"\x10PAIR_PHASE_ALONE\x10\b2\xa5\b\n" +
+	"\x10PAIR_PHASE_ALONE\x10\b2\xc6\t\n" +
 	"\aCluster\x12?\n" +
 	"\x06Change\x12\x19.quorate.v1.ChangeRequest\x1a\x1a.quorate.v1.ChangeResponse\x129\n" +
 	"\x04Auth\x12\x17.quorate.v1.AuthRequest\x1a\x18.quorate.v1.AuthResponse\x129\n" +
@@ -3613,7 +3787,10 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12B\n" +
 	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
 	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12T\n" +
-	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12W\n" +
+	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12C\n" +
+	"\n" +
+	"TestDevice\x12\x1d.quorate.v1.TestDeviceRequest\x1a\x14.quorate.v1.Progress0\x01\x12Z\n" +
+	"\x0fDescribeDevices\x12\".quorate.v1.DescribeDevicesRequest\x1a#.quorate.v1.DescribeDevicesResponse\x12W\n" +
 	"\x0eDescribeAgents\x12!.quorate.v1.DescribeAgentsRequest\x1a\".quorate.v1.DescribeAgentsResponse2\xc3\x03\n" +
 	"\x06Status\x126\n" +
 	"\x03Get\x12\x16.quorate.v1.GetRequest\x1a\x17.quorate.v1.GetResponse\x12<\n" +
@@ -3637,7 +3814,7 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
 	(*SetAttributesRequest)(nil),      // 1: quorate.v1.SetAttributesRequest
@@ -3678,145 +3855,155 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	(*CreateCertificateResponse)(nil), // 36: quorate.v1.CreateCertificateResponse
 	(*DescribeAgentsRequest)(nil),     // 37: quorate.v1.DescribeAgentsRequest
 	(*DescribeAgentsResponse)(nil),    // 38: quorate.v1.DescribeAgentsResponse
-	(*GetRequest)(nil),                // 39: quorate.v1.GetRequest
-	(*GetResponse)(nil),               // 40: quorate.v1.GetResponse
-	(*PairStatus)(nil),                // 41: quorate.v1.PairStatus
-	(*Link)(nil),                      // 42: quorate.v1.Link
-	(*LeaseStatus)(nil),               // 43: quorate.v1.LeaseStatus
-	(*TimingStatus)(nil),              // 44: quorate.v1.TimingStatus
-	(*PlacementStatus)(nil),           // 45: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 46: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 47: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 48: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 49: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 50: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 51: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 52: quorate.v1.Reason
-	nil,                               // 53: quorate.v1.SetAttributesRequest.SetEntry
-	nil,                               // 54: quorate.v1.NodeAttributes.AttributesEntry
-	nil,                               // 55: quorate.v1.NodeAttributes.TransientEntry
-	nil,                               // 56: quorate.v1.ChangeRequest.RevisionsEntry
-	nil,                               // 57: quorate.v1.WhatIf.SetEntry
-	nil,                               // 58: quorate.v1.SetupRequest.PropertiesEntry
-	(*durationpb.Duration)(nil),       // 59: google.protobuf.Duration
-	(*Edit)(nil),                      // 60: quorate.v1.Edit
-	(*ConfigurationChange)(nil),       // 61: quorate.v1.ConfigurationChange
-	(*timestamppb.Timestamp)(nil),     // 62: google.protobuf.Timestamp
-	(*Checkpoint)(nil),                // 63: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 64: quorate.v1.Configuration
-	(Role)(0),                         // 65: quorate.v1.Role
-	(*AgentMetadata)(nil),             // 66: quorate.v1.AgentMetadata
-	(ServerDetail)(0),                 // 67: quorate.v1.ServerDetail
-	(*State)(nil),                     // 68: quorate.v1.State
-	(*BalanceStatus)(nil),             // 69: quorate.v1.BalanceStatus
-	(*TextRequest)(nil),               // 70: quorate.v1.TextRequest
-	(*TextResponse)(nil),              // 71: quorate.v1.TextResponse
+	(*TestDeviceRequest)(nil),         // 39: quorate.v1.TestDeviceRequest
+	(*DescribeDevicesRequest)(nil),    // 40: quorate.v1.DescribeDevicesRequest
+	(*DescribeDevicesResponse)(nil),   // 41: quorate.v1.DescribeDevicesResponse
+	(*GetRequest)(nil),                // 42: quorate.v1.GetRequest
+	(*GetResponse)(nil),               // 43: quorate.v1.GetResponse
+	(*PairStatus)(nil),                // 44: quorate.v1.PairStatus
+	(*Link)(nil),                      // 45: quorate.v1.Link
+	(*LeaseStatus)(nil),               // 46: quorate.v1.LeaseStatus
+	(*TimingStatus)(nil),              // 47: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 48: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 49: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 50: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 51: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 52: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 53: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 54: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 55: quorate.v1.Reason
+	nil,                               // 56: quorate.v1.SetAttributesRequest.SetEntry
+	nil,                               // 57: quorate.v1.NodeAttributes.AttributesEntry
+	nil,                               // 58: quorate.v1.NodeAttributes.TransientEntry
+	nil,                               // 59: quorate.v1.ChangeRequest.RevisionsEntry
+	nil,                               // 60: quorate.v1.WhatIf.SetEntry
+	nil,                               // 61: quorate.v1.SetupRequest.PropertiesEntry
+	(*durationpb.Duration)(nil),       // 62: google.protobuf.Duration
+	(*Edit)(nil),                      // 63: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 64: quorate.v1.ConfigurationChange
+	(*timestamppb.Timestamp)(nil),     // 65: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 66: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 67: quorate.v1.Configuration
+	(Role)(0),                         // 68: quorate.v1.Role
+	(*AgentMetadata)(nil),             // 69: quorate.v1.AgentMetadata
+	(*DeviceTraits)(nil),              // 70: quorate.v1.DeviceTraits
+	(ServerDetail)(0),                 // 71: quorate.v1.ServerDetail
+	(*State)(nil),                     // 72: quorate.v1.State
+	(*BalanceStatus)(nil),             // 73: quorate.v1.BalanceStatus
+	(*TextRequest)(nil),               // 74: quorate.v1.TextRequest
+	(*TextResponse)(nil),              // 75: quorate.v1.TextResponse
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	53, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
-	59, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
+	56, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
+	62, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
 	4,  // 2: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
-	54, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
-	55, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
-	60, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	56, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
+	57, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
+	58, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
+	63, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	59, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
 	7,  // 7: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
 	8,  // 8: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
 	10, // 9: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
 	11, // 10: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
-	61, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	62, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	64, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	65, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
 	9,  // 13: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	51, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	57, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	54, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	60, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
 	12, // 16: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	60, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	63, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
 	7,  // 18: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	63, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	64, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	66, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	67, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
 	18, // 21: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
 	20, // 22: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
 	18, // 23: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	58, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	59, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	61, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	62, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
 	18, // 26: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	65, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	59, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	65, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	62, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	66, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	67, // 32: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
-	68, // 33: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	59, // 34: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	42, // 35: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	43, // 36: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	45, // 37: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	41, // 38: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	44, // 39: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	69, // 40: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
-	0,  // 41: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	59, // 42: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	59, // 43: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	59, // 44: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	59, // 45: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	59, // 46: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	59, // 47: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	59, // 48: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	59, // 49: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	59, // 50: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	59, // 51: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	59, // 52: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	51, // 53: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	52, // 54: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	5,  // 55: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	17, // 56: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	21, // 57: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	23, // 58: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	24, // 59: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	25, // 60: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	26, // 61: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	27, // 62: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	28, // 63: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	30, // 64: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	31, // 65: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	33, // 66: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	35, // 67: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	1,  // 68: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
-	37, // 69: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	39, // 70: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	46, // 71: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	47, // 72: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	49, // 73: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	13, // 74: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	15, // 75: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	70, // 76: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
-	6,  // 77: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	19, // 78: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	22, // 79: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	22, // 80: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	22, // 81: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	22, // 82: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	22, // 83: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	22, // 84: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	29, // 85: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	22, // 86: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	32, // 87: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	34, // 88: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	36, // 89: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	2,  // 90: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
-	38, // 91: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	40, // 92: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	40, // 93: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	48, // 94: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	50, // 95: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	14, // 96: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	16, // 97: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	71, // 98: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
-	77, // [77:99] is the sub-list for method output_type
-	55, // [55:77] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	68, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	62, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	68, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	65, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	69, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	69, // 32: quorate.v1.DescribeDevicesResponse.types:type_name -> quorate.v1.AgentMetadata
+	70, // 33: quorate.v1.DescribeDevicesResponse.traits:type_name -> quorate.v1.DeviceTraits
+	71, // 34: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
+	72, // 35: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	62, // 36: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	45, // 37: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	46, // 38: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	48, // 39: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	44, // 40: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	47, // 41: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	73, // 42: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
+	0,  // 43: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	62, // 44: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	62, // 45: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	62, // 46: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	62, // 47: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	62, // 48: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	62, // 49: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	62, // 50: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	62, // 51: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	62, // 52: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	62, // 53: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	62, // 54: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	54, // 55: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	55, // 56: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	5,  // 57: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	17, // 58: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	21, // 59: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	23, // 60: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	24, // 61: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	25, // 62: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	26, // 63: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	27, // 64: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	28, // 65: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	30, // 66: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	31, // 67: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	33, // 68: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	35, // 69: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	1,  // 70: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	39, // 71: quorate.v1.Cluster.TestDevice:input_type -> quorate.v1.TestDeviceRequest
+	40, // 72: quorate.v1.Cluster.DescribeDevices:input_type -> quorate.v1.DescribeDevicesRequest
+	37, // 73: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	42, // 74: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	49, // 75: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	50, // 76: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	52, // 77: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	13, // 78: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	15, // 79: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	74, // 80: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
+	6,  // 81: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	19, // 82: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	22, // 83: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	22, // 84: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	22, // 85: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	22, // 86: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	22, // 87: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	22, // 88: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	29, // 89: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	22, // 90: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	32, // 91: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	34, // 92: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	36, // 93: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	2,  // 94: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	22, // 95: quorate.v1.Cluster.TestDevice:output_type -> quorate.v1.Progress
+	41, // 96: quorate.v1.Cluster.DescribeDevices:output_type -> quorate.v1.DescribeDevicesResponse
+	38, // 97: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	43, // 98: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	43, // 99: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	51, // 100: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	53, // 101: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	14, // 102: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	16, // 103: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	75, // 104: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
+	81, // [81:105] is the sub-list for method output_type
+	57, // [57:81] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -3834,7 +4021,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   58,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

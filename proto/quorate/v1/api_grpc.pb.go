@@ -39,6 +39,8 @@ const (
 	Cluster_Unblock_FullMethodName           = "/quorate.v1.Cluster/Unblock"
 	Cluster_CreateCertificate_FullMethodName = "/quorate.v1.Cluster/CreateCertificate"
 	Cluster_SetAttributes_FullMethodName     = "/quorate.v1.Cluster/SetAttributes"
+	Cluster_TestDevice_FullMethodName        = "/quorate.v1.Cluster/TestDevice"
+	Cluster_DescribeDevices_FullMethodName   = "/quorate.v1.Cluster/DescribeDevices"
 	Cluster_DescribeAgents_FullMethodName    = "/quorate.v1.Cluster/DescribeAgents"
 )
 
@@ -73,6 +75,10 @@ type ClusterClient interface {
 	CreateCertificate(ctx context.Context, in *CreateCertificateRequest, opts ...grpc.CallOption) (*CreateCertificateResponse, error)
 	// SetAttributes sets transient attributes of a node, for a program on this machine.
 	SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*SetAttributesResponse, error)
+	// TestDevice has a fencing device tested now, by the nodes that may have to use it.
+	TestDevice(ctx context.Context, in *TestDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Progress], error)
+	// DescribeDevices lists types of fencing devices.
+	DescribeDevices(ctx context.Context, in *DescribeDevicesRequest, opts ...grpc.CallOption) (*DescribeDevicesResponse, error)
 	// DescribeAgents lists kinds of resources.
 	DescribeAgents(ctx context.Context, in *DescribeAgentsRequest, opts ...grpc.CallOption) (*DescribeAgentsResponse, error)
 }
@@ -288,6 +294,35 @@ func (c *clusterClient) SetAttributes(ctx context.Context, in *SetAttributesRequ
 	return out, nil
 }
 
+func (c *clusterClient) TestDevice(ctx context.Context, in *TestDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Progress], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Cluster_ServiceDesc.Streams[7], Cluster_TestDevice_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TestDeviceRequest, Progress]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_TestDeviceClient = grpc.ServerStreamingClient[Progress]
+
+func (c *clusterClient) DescribeDevices(ctx context.Context, in *DescribeDevicesRequest, opts ...grpc.CallOption) (*DescribeDevicesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeDevicesResponse)
+	err := c.cc.Invoke(ctx, Cluster_DescribeDevices_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *clusterClient) DescribeAgents(ctx context.Context, in *DescribeAgentsRequest, opts ...grpc.CallOption) (*DescribeAgentsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DescribeAgentsResponse)
@@ -329,6 +364,10 @@ type ClusterServer interface {
 	CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error)
 	// SetAttributes sets transient attributes of a node, for a program on this machine.
 	SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error)
+	// TestDevice has a fencing device tested now, by the nodes that may have to use it.
+	TestDevice(*TestDeviceRequest, grpc.ServerStreamingServer[Progress]) error
+	// DescribeDevices lists types of fencing devices.
+	DescribeDevices(context.Context, *DescribeDevicesRequest) (*DescribeDevicesResponse, error)
 	// DescribeAgents lists kinds of resources.
 	DescribeAgents(context.Context, *DescribeAgentsRequest) (*DescribeAgentsResponse, error)
 	mustEmbedUnimplementedClusterServer()
@@ -382,6 +421,12 @@ func (UnimplementedClusterServer) CreateCertificate(context.Context, *CreateCert
 }
 func (UnimplementedClusterServer) SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetAttributes not implemented")
+}
+func (UnimplementedClusterServer) TestDevice(*TestDeviceRequest, grpc.ServerStreamingServer[Progress]) error {
+	return status.Error(codes.Unimplemented, "method TestDevice not implemented")
+}
+func (UnimplementedClusterServer) DescribeDevices(context.Context, *DescribeDevicesRequest) (*DescribeDevicesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeDevices not implemented")
 }
 func (UnimplementedClusterServer) DescribeAgents(context.Context, *DescribeAgentsRequest) (*DescribeAgentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeAgents not implemented")
@@ -610,6 +655,35 @@ func _Cluster_SetAttributes_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_TestDevice_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TestDeviceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ClusterServer).TestDevice(m, &grpc.GenericServerStream[TestDeviceRequest, Progress]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_TestDeviceServer = grpc.ServerStreamingServer[Progress]
+
+func _Cluster_DescribeDevices_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeDevicesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).DescribeDevices(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_DescribeDevices_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).DescribeDevices(ctx, req.(*DescribeDevicesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Cluster_DescribeAgents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DescribeAgentsRequest)
 	if err := dec(in); err != nil {
@@ -664,6 +738,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Cluster_SetAttributes_Handler,
 		},
 		{
+			MethodName: "DescribeDevices",
+			Handler:    _Cluster_DescribeDevices_Handler,
+		},
+		{
 			MethodName: "DescribeAgents",
 			Handler:    _Cluster_DescribeAgents_Handler,
 		},
@@ -702,6 +780,11 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Join",
 			Handler:       _Cluster_Join_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "TestDevice",
+			Handler:       _Cluster_TestDevice_Handler,
 			ServerStreams: true,
 		},
 	},

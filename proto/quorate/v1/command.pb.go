@@ -105,6 +105,8 @@ type Command struct {
 	//	*Command_Record
 	//	*Command_ReportDisk
 	//	*Command_SetTransient
+	//	*Command_RecordFencing
+	//	*Command_RecordDevice
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -339,6 +341,24 @@ func (x *Command) GetSetTransient() *SetTransient {
 	return nil
 }
 
+func (x *Command) GetRecordFencing() *RecordFencing {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RecordFencing); ok {
+			return x.RecordFencing
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRecordDevice() *RecordDevice {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RecordDevice); ok {
+			return x.RecordDevice
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -419,6 +439,14 @@ type Command_SetTransient struct {
 	SetTransient *SetTransient `protobuf:"bytes,60,opt,name=set_transient,json=setTransient,proto3,oneof"` // attributes that programs on a node set
 }
 
+type Command_RecordFencing struct {
+	RecordFencing *RecordFencing `protobuf:"bytes,50,opt,name=record_fencing,json=recordFencing,proto3,oneof"`
+}
+
+type Command_RecordDevice struct {
+	RecordDevice *RecordDevice `protobuf:"bytes,51,opt,name=record_device,json=recordDevice,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_Change) isCommand_Body() {}
@@ -456,6 +484,10 @@ func (*Command_Record) isCommand_Body() {}
 func (*Command_ReportDisk) isCommand_Body() {}
 
 func (*Command_SetTransient) isCommand_Body() {}
+
+func (*Command_RecordFencing) isCommand_Body() {}
+
+func (*Command_RecordDevice) isCommand_Body() {}
 
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
@@ -1060,6 +1092,7 @@ type ForkAlone struct {
 	Peer          string                 `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`                             // id of the other voter
 	PeerEpoch     uint64                 `protobuf:"varint,5,opt,name=peer_epoch,json=peerEpoch,proto3" json:"peer_epoch,omitempty"` // to which the node has testified, durably
 	Silence       *durationpb.Duration   `protobuf:"bytes,6,opt,name=silence,proto3" json:"silence,omitempty"`                       // of the peer; at least the threshold of its lease length
+	FencedBy      string                 `protobuf:"bytes,7,opt,name=fenced_by,json=fencedBy,proto3" json:"fenced_by,omitempty"`     // what switched the peer off since; empty: nothing did
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1134,6 +1167,13 @@ func (x *ForkAlone) GetSilence() *durationpb.Duration {
 		return x.Silence
 	}
 	return nil
+}
+
+func (x *ForkAlone) GetFencedBy() string {
+	if x != nil {
+		return x.FencedBy
+	}
+	return ""
 }
 
 // SetLength changes how long the leases of a node last. Only the node itself asks
@@ -1585,6 +1625,136 @@ func (x *SetTransient) GetSet() map[string]string {
 	return nil
 }
 
+// RecordFencing tells what became of a fencing's attempts.
+type RecordFencing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Phase         FencingPhase           `protobuf:"varint,2,opt,name=phase,proto3,enum=quorate.v1.FencingPhase" json:"phase,omitempty"` // that the attempts belong to; compare-and-set
+	Attempts      []*FencingAttempt      `protobuf:"bytes,3,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Done          bool                   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`                         // what the phase wanted is so for certain
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`                              // what did it, in words
+	StaysOff      bool                   `protobuf:"varint,6,opt,name=stays_off,json=staysOff,proto3" json:"stays_off,omitempty"` // its device is not to switch it on again, or cannot
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordFencing) Reset() {
+	*x = RecordFencing{}
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordFencing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordFencing) ProtoMessage() {}
+
+func (x *RecordFencing) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordFencing.ProtoReflect.Descriptor instead.
+func (*RecordFencing) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RecordFencing) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *RecordFencing) GetPhase() FencingPhase {
+	if x != nil {
+		return x.Phase
+	}
+	return FencingPhase_FENCING_PHASE_UNSPECIFIED
+}
+
+func (x *RecordFencing) GetAttempts() []*FencingAttempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
+func (x *RecordFencing) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *RecordFencing) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *RecordFencing) GetStaysOff() bool {
+	if x != nil {
+		return x.StaysOff
+	}
+	return false
+}
+
+// RecordDevice tells what a test of a device found, when it is news.
+type RecordDevice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Condition     *DeviceCondition       `protobuf:"bytes,1,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordDevice) Reset() {
+	*x = RecordDevice{}
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordDevice) ProtoMessage() {}
+
+func (x *RecordDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordDevice.ProtoReflect.Descriptor instead.
+func (*RecordDevice) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RecordDevice) GetCondition() *DeviceCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -1594,7 +1764,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1776,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1789,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1639,7 +1809,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1821,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1834,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1694,6 +1864,14 @@ type Edit struct {
 	//	*Edit_CloneResource
 	//	*Edit_UncloneResource
 	//	*Edit_KeepServers
+	//	*Edit_CreateDevice
+	//	*Edit_UpdateDevice
+	//	*Edit_DeleteDevice
+	//	*Edit_AddLevel
+	//	*Edit_RemoveLevels
+	//	*Edit_FenceNode
+	//	*Edit_ConfirmOff
+	//	*Edit_CleanupFencing
 	Kind          isEdit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1701,7 +1879,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +1891,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +1904,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -1880,6 +2058,78 @@ func (x *Edit) GetKeepServers() *KeepServers {
 	return nil
 }
 
+func (x *Edit) GetCreateDevice() *CreateDevice {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_CreateDevice); ok {
+			return x.CreateDevice
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetUpdateDevice() *UpdateDevice {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_UpdateDevice); ok {
+			return x.UpdateDevice
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetDeleteDevice() *DeleteDevice {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_DeleteDevice); ok {
+			return x.DeleteDevice
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetAddLevel() *AddLevel {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_AddLevel); ok {
+			return x.AddLevel
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetRemoveLevels() *RemoveLevels {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_RemoveLevels); ok {
+			return x.RemoveLevels
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetFenceNode() *FenceNode {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_FenceNode); ok {
+			return x.FenceNode
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetConfirmOff() *ConfirmOff {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_ConfirmOff); ok {
+			return x.ConfirmOff
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetCleanupFencing() *CleanupFencing {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_CleanupFencing); ok {
+			return x.CleanupFencing
+		}
+	}
+	return nil
+}
+
 type isEdit_Kind interface {
 	isEdit_Kind()
 }
@@ -1948,6 +2198,38 @@ type Edit_KeepServers struct {
 	KeepServers *KeepServers `protobuf:"bytes,60,opt,name=keep_servers,json=keepServers,proto3,oneof"`
 }
 
+type Edit_CreateDevice struct {
+	CreateDevice *CreateDevice `protobuf:"bytes,30,opt,name=create_device,json=createDevice,proto3,oneof"`
+}
+
+type Edit_UpdateDevice struct {
+	UpdateDevice *UpdateDevice `protobuf:"bytes,31,opt,name=update_device,json=updateDevice,proto3,oneof"`
+}
+
+type Edit_DeleteDevice struct {
+	DeleteDevice *DeleteDevice `protobuf:"bytes,32,opt,name=delete_device,json=deleteDevice,proto3,oneof"`
+}
+
+type Edit_AddLevel struct {
+	AddLevel *AddLevel `protobuf:"bytes,33,opt,name=add_level,json=addLevel,proto3,oneof"`
+}
+
+type Edit_RemoveLevels struct {
+	RemoveLevels *RemoveLevels `protobuf:"bytes,34,opt,name=remove_levels,json=removeLevels,proto3,oneof"`
+}
+
+type Edit_FenceNode struct {
+	FenceNode *FenceNode `protobuf:"bytes,35,opt,name=fence_node,json=fenceNode,proto3,oneof"`
+}
+
+type Edit_ConfirmOff struct {
+	ConfirmOff *ConfirmOff `protobuf:"bytes,36,opt,name=confirm_off,json=confirmOff,proto3,oneof"`
+}
+
+type Edit_CleanupFencing struct {
+	CleanupFencing *CleanupFencing `protobuf:"bytes,37,opt,name=cleanup_fencing,json=cleanupFencing,proto3,oneof"`
+}
+
 func (*Edit_SetOptions) isEdit_Kind() {}
 
 func (*Edit_CreateResource) isEdit_Kind() {}
@@ -1980,6 +2262,461 @@ func (*Edit_UncloneResource) isEdit_Kind() {}
 
 func (*Edit_KeepServers) isEdit_Kind() {}
 
+func (*Edit_CreateDevice) isEdit_Kind() {}
+
+func (*Edit_UpdateDevice) isEdit_Kind() {}
+
+func (*Edit_DeleteDevice) isEdit_Kind() {}
+
+func (*Edit_AddLevel) isEdit_Kind() {}
+
+func (*Edit_RemoveLevels) isEdit_Kind() {}
+
+func (*Edit_FenceNode) isEdit_Kind() {}
+
+func (*Edit_ConfirmOff) isEdit_Kind() {}
+
+func (*Edit_CleanupFencing) isEdit_Kind() {}
+
+type CreateDevice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        *FencingDevice         `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // secrets in plain words
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateDevice) Reset() {
+	*x = CreateDevice{}
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateDevice) ProtoMessage() {}
+
+func (x *CreateDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateDevice.ProtoReflect.Descriptor instead.
+func (*CreateDevice) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CreateDevice) GetDevice() *FencingDevice {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+type UpdateDevice struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	SetParameters   map[string]string      `protobuf:"bytes,2,rep,name=set_parameters,json=setParameters,proto3" json:"set_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	UnsetParameters []string               `protobuf:"bytes,3,rep,name=unset_parameters,json=unsetParameters,proto3" json:"unset_parameters,omitempty"`
+	SetOperations   []*OperationSpec       `protobuf:"bytes,4,rep,name=set_operations,json=setOperations,proto3" json:"set_operations,omitempty"` // replaces the one of the same name and interval
+	UnsetOperations []*OperationSpec       `protobuf:"bytes,5,rep,name=unset_operations,json=unsetOperations,proto3" json:"unset_operations,omitempty"`
+	Disabled        *bool                  `protobuf:"varint,6,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
+	Traits          *DeviceTraits          `protobuf:"bytes,7,opt,name=traits,proto3" json:"traits,omitempty"` // of the type as it is now; unset: kept
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UpdateDevice) Reset() {
+	*x = UpdateDevice{}
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateDevice) ProtoMessage() {}
+
+func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateDevice.ProtoReflect.Descriptor instead.
+func (*UpdateDevice) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *UpdateDevice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateDevice) GetSetParameters() map[string]string {
+	if x != nil {
+		return x.SetParameters
+	}
+	return nil
+}
+
+func (x *UpdateDevice) GetUnsetParameters() []string {
+	if x != nil {
+		return x.UnsetParameters
+	}
+	return nil
+}
+
+func (x *UpdateDevice) GetSetOperations() []*OperationSpec {
+	if x != nil {
+		return x.SetOperations
+	}
+	return nil
+}
+
+func (x *UpdateDevice) GetUnsetOperations() []*OperationSpec {
+	if x != nil {
+		return x.UnsetOperations
+	}
+	return nil
+}
+
+func (x *UpdateDevice) GetDisabled() bool {
+	if x != nil && x.Disabled != nil {
+		return *x.Disabled
+	}
+	return false
+}
+
+func (x *UpdateDevice) GetTraits() *DeviceTraits {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
+// DeleteDevice is refused while a node could not be fenced without the device and
+// something needs that.
+type DeleteDevice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteDevice) Reset() {
+	*x = DeleteDevice{}
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteDevice) ProtoMessage() {}
+
+func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteDevice.ProtoReflect.Descriptor instead.
+func (*DeleteDevice) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DeleteDevice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteDevice) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type AddLevel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Level         *FencingLevel          `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"` // its id is made of the rest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddLevel) Reset() {
+	*x = AddLevel{}
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddLevel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddLevel) ProtoMessage() {}
+
+func (x *AddLevel) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddLevel.ProtoReflect.Descriptor instead.
+func (*AddLevel) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AddLevel) GetLevel() *FencingLevel {
+	if x != nil {
+		return x.Level
+	}
+	return nil
+}
+
+// RemoveLevels removes those that all of its words fit.
+type RemoveLevels struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Target        string                 `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`   // empty: any
+	Level         uint32                 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`    // 0: any
+	Devices       []string               `protobuf:"bytes,3,rep,name=devices,proto3" json:"devices,omitempty"` // exactly these, in order; none: any
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveLevels) Reset() {
+	*x = RemoveLevels{}
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveLevels) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveLevels) ProtoMessage() {}
+
+func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveLevels.ProtoReflect.Descriptor instead.
+func (*RemoveLevels) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RemoveLevels) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *RemoveLevels) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *RemoveLevels) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+// FenceNode asks for a node to be switched off, and on again.
+type FenceNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // name
+	StayOff       bool                   `protobuf:"varint,2,opt,name=stay_off,json=stayOff,proto3" json:"stay_off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceNode) Reset() {
+	*x = FenceNode{}
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceNode) ProtoMessage() {}
+
+func (x *FenceNode) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceNode.ProtoReflect.Descriptor instead.
+func (*FenceNode) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *FenceNode) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *FenceNode) GetStayOff() bool {
+	if x != nil {
+		return x.StayOff
+	}
+	return false
+}
+
+// ConfirmOff is a person's word that a node is off.
+type ConfirmOff struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmOff) Reset() {
+	*x = ConfirmOff{}
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmOff) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmOff) ProtoMessage() {}
+
+func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmOff.ProtoReflect.Descriptor instead.
+func (*ConfirmOff) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ConfirmOff) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// CleanupFencing forgets the fencings that have ended, and lets a node that waits
+// for an operator host resources again.
+type CleanupFencing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // name; empty: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CleanupFencing) Reset() {
+	*x = CleanupFencing{}
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CleanupFencing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CleanupFencing) ProtoMessage() {}
+
+func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CleanupFencing.ProtoReflect.Descriptor instead.
+func (*CleanupFencing) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CleanupFencing) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 type SetOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Scope         OptionScope            `protobuf:"varint,1,opt,name=scope,proto3,enum=quorate.v1.OptionScope" json:"scope,omitempty"`
@@ -1991,7 +2728,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2740,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2753,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -2050,7 +2787,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2799,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2812,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -2109,7 +2846,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2858,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2871,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -2209,7 +2946,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2221,7 +2958,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2234,7 +2971,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -2256,7 +2993,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +3005,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2281,7 +3018,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -2322,7 +3059,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2334,7 +3071,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2347,7 +3084,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -2375,7 +3112,7 @@ type CloneResource struct {
 
 func (x *CloneResource) Reset() {
 	*x = CloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +3124,7 @@ func (x *CloneResource) String() string {
 func (*CloneResource) ProtoMessage() {}
 
 func (x *CloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +3137,7 @@ func (x *CloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
 func (*CloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CloneResource) GetClone() *Clone {
@@ -2421,7 +3158,7 @@ type UncloneResource struct {
 
 func (x *UncloneResource) Reset() {
 	*x = UncloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +3170,7 @@ func (x *UncloneResource) String() string {
 func (*UncloneResource) ProtoMessage() {}
 
 func (x *UncloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +3183,7 @@ func (x *UncloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
 func (*UncloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UncloneResource) GetId() string {
@@ -2465,7 +3202,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +3214,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +3227,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -2509,7 +3246,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +3258,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +3271,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -2560,7 +3297,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +3309,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +3322,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -2657,7 +3394,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +3406,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +3419,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *MoveResource) GetId() string {
@@ -2717,7 +3454,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2729,7 +3466,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2742,7 +3479,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -2768,7 +3505,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +3517,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +3530,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RestartResource) GetId() string {
@@ -2813,7 +3550,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +3562,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +3575,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -2860,7 +3597,8 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xa0\t\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xa5\n" +
+	"\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2888,7 +3626,9 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x06record\x18! \x01(\v2\x12.quorate.v1.RecordH\x00R\x06record\x129\n" +
 	"\vreport_disk\x18' \x01(\v2\x16.quorate.v1.ReportDiskH\x00R\n" +
 	"reportDisk\x12?\n" +
-	"\rset_transient\x18< \x01(\v2\x18.quorate.v1.SetTransientH\x00R\fsetTransientB\x06\n" +
+	"\rset_transient\x18< \x01(\v2\x18.quorate.v1.SetTransientH\x00R\fsetTransient\x12B\n" +
+	"\x0erecord_fencing\x182 \x01(\v2\x19.quorate.v1.RecordFencingH\x00R\rrecordFencing\x12?\n" +
+	"\rrecord_device\x183 \x01(\v2\x18.quorate.v1.RecordDeviceH\x00R\frecordDeviceB\x06\n" +
 	"\x04body\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
@@ -2938,7 +3678,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x11ConfirmElectorate\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x04R\aversion\"\xaf\x01\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"\xcc\x01\n" +
 	"\tForkAlone\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2946,7 +3686,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12\x1d\n" +
 	"\n" +
 	"peer_epoch\x18\x05 \x01(\x04R\tpeerEpoch\x123\n" +
-	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\"\xc3\x01\n" +
+	"\asilence\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\asilence\x12\x1b\n" +
+	"\tfenced_by\x18\a \x01(\tR\bfencedBy\"\xc3\x01\n" +
 	"\tSetLength\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
@@ -2986,11 +3727,20 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x03set\x18\x03 \x03(\v2!.quorate.v1.SetTransient.SetEntryR\x03set\x1a6\n" +
 	"\bSetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"3\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
+	"\rRecordFencing\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
+	"\x05phase\x18\x02 \x01(\x0e2\x18.quorate.v1.FencingPhaseR\x05phase\x126\n" +
+	"\battempts\x18\x03 \x03(\v2\x1a.quorate.v1.FencingAttemptR\battempts\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12\x1b\n" +
+	"\tstays_off\x18\x06 \x01(\bR\bstaysOff\"I\n" +
+	"\fRecordDevice\x129\n" +
+	"\tcondition\x18\x01 \x01(\v2\x1b.quorate.v1.DeviceConditionR\tcondition\"3\n" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
-	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\xdb\b\n" +
+	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\xce\f\n" +
 	"\x04Edit\x129\n" +
 	"\vset_options\x18\x01 \x01(\v2\x16.quorate.v1.SetOptionsH\x00R\n" +
 	"setOptions\x12E\n" +
@@ -3011,8 +3761,49 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x15replace_configuration\x18\r \x01(\v2 .quorate.v1.ReplaceConfigurationH\x00R\x14replaceConfiguration\x12B\n" +
 	"\x0eclone_resource\x18\x0e \x01(\v2\x19.quorate.v1.CloneResourceH\x00R\rcloneResource\x12H\n" +
 	"\x10unclone_resource\x18\x0f \x01(\v2\x1b.quorate.v1.UncloneResourceH\x00R\x0funcloneResource\x12<\n" +
-	"\fkeep_servers\x18< \x01(\v2\x17.quorate.v1.KeepServersH\x00R\vkeepServersB\x06\n" +
-	"\x04kind\"\xbc\x01\n" +
+	"\fkeep_servers\x18< \x01(\v2\x17.quorate.v1.KeepServersH\x00R\vkeepServers\x12?\n" +
+	"\rcreate_device\x18\x1e \x01(\v2\x18.quorate.v1.CreateDeviceH\x00R\fcreateDevice\x12?\n" +
+	"\rupdate_device\x18\x1f \x01(\v2\x18.quorate.v1.UpdateDeviceH\x00R\fupdateDevice\x12?\n" +
+	"\rdelete_device\x18  \x01(\v2\x18.quorate.v1.DeleteDeviceH\x00R\fdeleteDevice\x123\n" +
+	"\tadd_level\x18! \x01(\v2\x14.quorate.v1.AddLevelH\x00R\baddLevel\x12?\n" +
+	"\rremove_levels\x18\" \x01(\v2\x18.quorate.v1.RemoveLevelsH\x00R\fremoveLevels\x126\n" +
+	"\n" +
+	"fence_node\x18# \x01(\v2\x15.quorate.v1.FenceNodeH\x00R\tfenceNode\x129\n" +
+	"\vconfirm_off\x18$ \x01(\v2\x16.quorate.v1.ConfirmOffH\x00R\n" +
+	"confirmOff\x12E\n" +
+	"\x0fcleanup_fencing\x18% \x01(\v2\x1a.quorate.v1.CleanupFencingH\x00R\x0ecleanupFencingB\x06\n" +
+	"\x04kind\"A\n" +
+	"\fCreateDevice\x121\n" +
+	"\x06device\x18\x01 \x01(\v2\x19.quorate.v1.FencingDeviceR\x06device\"\xc7\x03\n" +
+	"\fUpdateDevice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12R\n" +
+	"\x0eset_parameters\x18\x02 \x03(\v2+.quorate.v1.UpdateDevice.SetParametersEntryR\rsetParameters\x12)\n" +
+	"\x10unset_parameters\x18\x03 \x03(\tR\x0funsetParameters\x12@\n" +
+	"\x0eset_operations\x18\x04 \x03(\v2\x19.quorate.v1.OperationSpecR\rsetOperations\x12D\n" +
+	"\x10unset_operations\x18\x05 \x03(\v2\x19.quorate.v1.OperationSpecR\x0funsetOperations\x12\x1f\n" +
+	"\bdisabled\x18\x06 \x01(\bH\x00R\bdisabled\x88\x01\x01\x120\n" +
+	"\x06traits\x18\a \x01(\v2\x18.quorate.v1.DeviceTraitsR\x06traits\x1a@\n" +
+	"\x12SetParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_disabled\"4\n" +
+	"\fDeleteDevice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\":\n" +
+	"\bAddLevel\x12.\n" +
+	"\x05level\x18\x01 \x01(\v2\x18.quorate.v1.FencingLevelR\x05level\"V\n" +
+	"\fRemoveLevels\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\rR\x05level\x12\x18\n" +
+	"\adevices\x18\x03 \x03(\tR\adevices\":\n" +
+	"\tFenceNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x19\n" +
+	"\bstay_off\x18\x02 \x01(\bR\astayOff\" \n" +
+	"\n" +
+	"ConfirmOff\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"$\n" +
+	"\x0eCleanupFencing\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"\xbc\x01\n" +
 	"\n" +
 	"SetOptions\x12-\n" +
 	"\x05scope\x18\x01 \x01(\x0e2\x17.quorate.v1.OptionScopeR\x05scope\x121\n" +
@@ -3120,7 +3911,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -3142,54 +3933,71 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
 	(*LocalTrouble)(nil),          // 18: quorate.v1.LocalTrouble
 	(*SetTransient)(nil),          // 19: quorate.v1.SetTransient
-	(*Record)(nil),                // 20: quorate.v1.Record
-	(*Change)(nil),                // 21: quorate.v1.Change
-	(*Edit)(nil),                  // 22: quorate.v1.Edit
-	(*SetOptions)(nil),            // 23: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 24: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 25: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 26: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 27: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 28: quorate.v1.RemoveFromGroup
-	(*CloneResource)(nil),         // 29: quorate.v1.CloneResource
-	(*UncloneResource)(nil),       // 30: quorate.v1.UncloneResource
-	(*CreateConstraint)(nil),      // 31: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 32: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 33: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 34: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 35: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 36: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 37: quorate.v1.ReplaceConfiguration
-	nil,                           // 38: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 39: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 40: quorate.v1.SetTransient.SetEntry
-	nil,                           // 41: quorate.v1.SetOptions.SetEntry
-	nil,                           // 42: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 43: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 44: quorate.v1.UpdateResource.SetUtilizationEntry
-	nil,                           // 45: quorate.v1.UpdateNode.SetAttributesEntry
-	nil,                           // 46: quorate.v1.UpdateNode.SetUtilizationEntry
-	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
-	(*Node)(nil),                  // 48: quorate.v1.Node
-	(*Token)(nil),                 // 49: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
-	(*Operation)(nil),             // 51: quorate.v1.Operation
-	(*Result)(nil),                // 52: quorate.v1.Result
-	(*Obstacle)(nil),              // 53: quorate.v1.Obstacle
-	(*Standing)(nil),              // 54: quorate.v1.Standing
-	(*Event)(nil),                 // 55: quorate.v1.Event
-	(*KeepServers)(nil),           // 56: quorate.v1.KeepServers
-	(*Resource)(nil),              // 57: quorate.v1.Resource
-	(*OperationSpec)(nil),         // 58: quorate.v1.OperationSpec
-	(*Traits)(nil),                // 59: quorate.v1.Traits
-	(*Clone)(nil),                 // 60: quorate.v1.Clone
-	(*Constraint)(nil),            // 61: quorate.v1.Constraint
-	(*Configuration)(nil),         // 62: quorate.v1.Configuration
+	(*RecordFencing)(nil),         // 20: quorate.v1.RecordFencing
+	(*RecordDevice)(nil),          // 21: quorate.v1.RecordDevice
+	(*Record)(nil),                // 22: quorate.v1.Record
+	(*Change)(nil),                // 23: quorate.v1.Change
+	(*Edit)(nil),                  // 24: quorate.v1.Edit
+	(*CreateDevice)(nil),          // 25: quorate.v1.CreateDevice
+	(*UpdateDevice)(nil),          // 26: quorate.v1.UpdateDevice
+	(*DeleteDevice)(nil),          // 27: quorate.v1.DeleteDevice
+	(*AddLevel)(nil),              // 28: quorate.v1.AddLevel
+	(*RemoveLevels)(nil),          // 29: quorate.v1.RemoveLevels
+	(*FenceNode)(nil),             // 30: quorate.v1.FenceNode
+	(*ConfirmOff)(nil),            // 31: quorate.v1.ConfirmOff
+	(*CleanupFencing)(nil),        // 32: quorate.v1.CleanupFencing
+	(*SetOptions)(nil),            // 33: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 34: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 35: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 36: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 37: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 38: quorate.v1.RemoveFromGroup
+	(*CloneResource)(nil),         // 39: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 40: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 41: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 42: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 43: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 44: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 45: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 46: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 47: quorate.v1.ReplaceConfiguration
+	nil,                           // 48: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 49: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 50: quorate.v1.SetTransient.SetEntry
+	nil,                           // 51: quorate.v1.UpdateDevice.SetParametersEntry
+	nil,                           // 52: quorate.v1.SetOptions.SetEntry
+	nil,                           // 53: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 54: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 55: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 56: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 57: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 58: google.protobuf.Timestamp
+	(*Node)(nil),                  // 59: quorate.v1.Node
+	(*Token)(nil),                 // 60: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
+	(*Operation)(nil),             // 62: quorate.v1.Operation
+	(*Result)(nil),                // 63: quorate.v1.Result
+	(*Obstacle)(nil),              // 64: quorate.v1.Obstacle
+	(*Standing)(nil),              // 65: quorate.v1.Standing
+	(FencingPhase)(0),             // 66: quorate.v1.FencingPhase
+	(*FencingAttempt)(nil),        // 67: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 68: quorate.v1.DeviceCondition
+	(*Event)(nil),                 // 69: quorate.v1.Event
+	(*KeepServers)(nil),           // 70: quorate.v1.KeepServers
+	(*FencingDevice)(nil),         // 71: quorate.v1.FencingDevice
+	(*OperationSpec)(nil),         // 72: quorate.v1.OperationSpec
+	(*DeviceTraits)(nil),          // 73: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 74: quorate.v1.FencingLevel
+	(*Resource)(nil),              // 75: quorate.v1.Resource
+	(*Traits)(nil),                // 76: quorate.v1.Traits
+	(*Clone)(nil),                 // 77: quorate.v1.Clone
+	(*Constraint)(nil),            // 78: quorate.v1.Constraint
+	(*Configuration)(nil),         // 79: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	47, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	58, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	21, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	23, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -3204,63 +4012,82 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	14, // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
 	15, // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
 	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	20, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	22, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
 	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
 	19, // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
-	48, // 20: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	38, // 21: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	39, // 22: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	48, // 23: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	49, // 24: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	48, // 25: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	50, // 26: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 27: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	50, // 28: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	50, // 29: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	50, // 30: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	51, // 31: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	52, // 32: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	47, // 33: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	53, // 34: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	54, // 35: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
-	40, // 36: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
-	55, // 37: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	22, // 38: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	23, // 39: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	24, // 40: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	25, // 41: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	26, // 42: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	27, // 43: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	28, // 44: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	31, // 45: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	32, // 46: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	33, // 47: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	34, // 48: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	35, // 49: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	36, // 50: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	37, // 51: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	29, // 52: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	30, // 53: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	56, // 54: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
-	0,  // 55: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	41, // 56: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	57, // 57: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	42, // 58: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	43, // 59: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	58, // 60: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	58, // 61: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	59, // 62: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	44, // 63: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	60, // 64: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	61, // 65: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	45, // 66: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	46, // 67: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	62, // 68: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	20, // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
+	21, // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
+	59, // 22: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	48, // 23: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	49, // 24: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	59, // 25: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	60, // 26: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	59, // 27: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	61, // 28: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,  // 29: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	61, // 30: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	61, // 31: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	61, // 32: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	62, // 33: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	63, // 34: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	58, // 35: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	64, // 36: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	65, // 37: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
+	50, // 38: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	66, // 39: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
+	67, // 40: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
+	68, // 41: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
+	69, // 42: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	24, // 43: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	33, // 44: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	34, // 45: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	35, // 46: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	36, // 47: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	37, // 48: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	38, // 49: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	41, // 50: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	42, // 51: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	43, // 52: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	44, // 53: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	45, // 54: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	46, // 55: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	47, // 56: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	39, // 57: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	40, // 58: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	70, // 59: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	25, // 60: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
+	26, // 61: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
+	27, // 62: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
+	28, // 63: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
+	29, // 64: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
+	30, // 65: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
+	31, // 66: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
+	32, // 67: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
+	71, // 68: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
+	51, // 69: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
+	72, // 70: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
+	72, // 71: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
+	73, // 72: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
+	74, // 73: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
+	0,  // 74: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	52, // 75: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	75, // 76: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	53, // 77: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	54, // 78: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	72, // 79: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	72, // 80: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	76, // 81: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	55, // 82: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	77, // 83: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	78, // 84: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	56, // 85: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	57, // 86: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	79, // 87: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	88, // [88:88] is the sub-list for method output_type
+	88, // [88:88] is the sub-list for method input_type
+	88, // [88:88] is the sub-list for extension type_name
+	88, // [88:88] is the sub-list for extension extendee
+	0,  // [0:88] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -3290,8 +4117,10 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_Record)(nil),
 		(*Command_ReportDisk)(nil),
 		(*Command_SetTransient)(nil),
+		(*Command_RecordFencing)(nil),
+		(*Command_RecordDevice)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[21].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[23].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -3308,15 +4137,24 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_CloneResource)(nil),
 		(*Edit_UncloneResource)(nil),
 		(*Edit_KeepServers)(nil),
+		(*Edit_CreateDevice)(nil),
+		(*Edit_UpdateDevice)(nil),
+		(*Edit_DeleteDevice)(nil),
+		(*Edit_AddLevel)(nil),
+		(*Edit_RemoveLevels)(nil),
+		(*Edit_FenceNode)(nil),
+		(*Edit_ConfirmOff)(nil),
+		(*Edit_CleanupFencing)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[32].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[25].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[42].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   46,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -560,6 +560,61 @@ func (Ban) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
+type FencingPhase int32
+
+const (
+	FencingPhase_FENCING_PHASE_UNSPECIFIED FencingPhase = 0
+	FencingPhase_FENCING_PHASE_OFF         FencingPhase = 1 // the node is to be switched off
+	FencingPhase_FENCING_PHASE_ON          FencingPhase = 2 // it is off for certain, and is to be switched on again
+	FencingPhase_FENCING_PHASE_DONE        FencingPhase = 3
+	FencingPhase_FENCING_PHASE_CALLED_OFF  FencingPhase = 4 // the node came back by itself, or was removed
+)
+
+// Enum value maps for FencingPhase.
+var (
+	FencingPhase_name = map[int32]string{
+		0: "FENCING_PHASE_UNSPECIFIED",
+		1: "FENCING_PHASE_OFF",
+		2: "FENCING_PHASE_ON",
+		3: "FENCING_PHASE_DONE",
+		4: "FENCING_PHASE_CALLED_OFF",
+	}
+	FencingPhase_value = map[string]int32{
+		"FENCING_PHASE_UNSPECIFIED": 0,
+		"FENCING_PHASE_OFF":         1,
+		"FENCING_PHASE_ON":          2,
+		"FENCING_PHASE_DONE":        3,
+		"FENCING_PHASE_CALLED_OFF":  4,
+	}
+)
+
+func (x FencingPhase) Enum() *FencingPhase {
+	p := new(FencingPhase)
+	*p = x
+	return p
+}
+
+func (x FencingPhase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FencingPhase) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
+}
+
+func (FencingPhase) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[10]
+}
+
+func (x FencingPhase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FencingPhase.Descriptor instead.
+func (FencingPhase) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+}
+
 type OperationKind int32
 
 const (
@@ -602,11 +657,11 @@ func (x OperationKind) String() string {
 }
 
 func (OperationKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
 }
 
 func (OperationKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[10]
+	return &file_quorate_v1_model_proto_enumTypes[11]
 }
 
 func (x OperationKind) Number() protoreflect.EnumNumber {
@@ -615,7 +670,7 @@ func (x OperationKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OperationKind.Descriptor instead.
 func (OperationKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 type Outcome int32
@@ -660,11 +715,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[12].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[11]
+	return &file_quorate_v1_model_proto_enumTypes[12]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -673,7 +728,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 type Severity int32
@@ -709,11 +764,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[12].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[13].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[12]
+	return &file_quorate_v1_model_proto_enumTypes[13]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -722,7 +777,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 // State is everything that the log of commands leads to.
@@ -752,6 +807,12 @@ type State struct {
 	ConfigurationIndex uint64                 `protobuf:"varint,33,opt,name=configuration_index,json=configurationIndex,proto3" json:"configuration_index,omitempty"` // log index of the newest change made by a person
 	Forks              []*Fork                `protobuf:"bytes,34,rep,name=forks,proto3" json:"forks,omitempty"`                                                      // by number: each time that one of a pair went on alone
 	Checkpoints        []*Checkpoint          `protobuf:"bytes,50,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`                                          // by number, the newest 100
+	Devices            []*FencingDevice       `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`                                                  // by id
+	Levels             []*FencingLevel        `protobuf:"bytes,61,rep,name=levels,proto3" json:"levels,omitempty"`                                                    // by id
+	Secrets            []*Secret              `protobuf:"bytes,62,rep,name=secrets,proto3" json:"secrets,omitempty"`                                                  // by name; shown to nobody who does not ask for them
+	Fencings           []*Fencing             `protobuf:"bytes,63,rep,name=fencings,proto3" json:"fencings,omitempty"`                                                // by id: those to be done, and the newest 100 that have ended
+	Conditions         []*DeviceCondition     `protobuf:"bytes,64,rep,name=conditions,proto3" json:"conditions,omitempty"`                                            // by device: what their tests found
+	LastFencing        uint64                 `protobuf:"varint,65,opt,name=last_fencing,json=lastFencing,proto3" json:"last_fencing,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -954,6 +1015,48 @@ func (x *State) GetCheckpoints() []*Checkpoint {
 	return nil
 }
 
+func (x *State) GetDevices() []*FencingDevice {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *State) GetLevels() []*FencingLevel {
+	if x != nil {
+		return x.Levels
+	}
+	return nil
+}
+
+func (x *State) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *State) GetFencings() []*Fencing {
+	if x != nil {
+		return x.Fencings
+	}
+	return nil
+}
+
+func (x *State) GetConditions() []*DeviceCondition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *State) GetLastFencing() uint64 {
+	if x != nil {
+		return x.LastFencing
+	}
+	return 0
+}
+
 // Node is a member of the cluster. Its id is made with its data directory and
 // never returns once removed (lease protocol, rule 3); its name and addresses may change.
 type Node struct {
@@ -990,7 +1093,11 @@ type Node struct {
 	Obstacles []*Obstacle `protobuf:"bytes,32,rep,name=obstacles,proto3" json:"obstacles,omitempty"` // by resource
 	// How far it is with what it has to hear first, to take a resource over without
 	// loss; of this epoch, by resource.
-	Standings     []*Standing `protobuf:"bytes,55,rep,name=standings,proto3" json:"standings,omitempty"`
+	Standings []*Standing            `protobuf:"bytes,55,rep,name=standings,proto3" json:"standings,omitempty"`
+	FencedAt  *timestamppb.Timestamp `protobuf:"bytes,40,opt,name=fenced_at,json=fencedAt,proto3" json:"fenced_at,omitempty"` // its newest epoch was ended by fencing; unset: it was not
+	// It was fenced twice within ten minutes, and hosts nothing until an operator has
+	// looked. It outlives an epoch.
+	HeldSince     *timestamppb.Timestamp `protobuf:"bytes,41,opt,name=held_since,json=heldSince,proto3" json:"held_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1203,6 +1310,20 @@ func (x *Node) GetObstacles() []*Obstacle {
 func (x *Node) GetStandings() []*Standing {
 	if x != nil {
 		return x.Standings
+	}
+	return nil
+}
+
+func (x *Node) GetFencedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FencedAt
+	}
+	return nil
+}
+
+func (x *Node) GetHeldSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeldSince
 	}
 	return nil
 }
@@ -2835,7 +2956,10 @@ type Assignment struct {
 	Orphaned bool `protobuf:"varint,6,opt,name=orphaned,proto3" json:"orphaned,omitempty"`
 	// Of the resource when the right was given: its node halts it by that, also
 	// when the resource has a shorter one since.
-	Lapse         *durationpb.Duration `protobuf:"bytes,7,opt,name=lapse,proto3" json:"lapse,omitempty"`
+	Lapse *durationpb.Duration `protobuf:"bytes,7,opt,name=lapse,proto3" json:"lapse,omitempty"`
+	// Orphaned, and no time frees it: what runs there needs a fencing device's word,
+	// or an operator's, that the machine is off (fencing=power).
+	Unfenced      bool `protobuf:"varint,8,opt,name=unfenced,proto3" json:"unfenced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2917,6 +3041,13 @@ func (x *Assignment) GetLapse() *durationpb.Duration {
 		return x.Lapse
 	}
 	return nil
+}
+
+func (x *Assignment) GetUnfenced() bool {
+	if x != nil {
+		return x.Unfenced
+	}
+	return false
 }
 
 // Instance is what is known of one resource on one node.
@@ -3060,6 +3191,615 @@ func (x *Instance) GetBanRevision() uint64 {
 	return 0
 }
 
+// FencingDevice is something that can switch nodes off (Pacemaker Explained 3.0,
+// "Fencing").
+type FencingDevice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Type  string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"` // name of an installed program: fence_ipmilan
+	// Of the program, and those of the cluster itself (pcmk_…, "Special Meta-Attributes
+	// for Fencing Resources"). A secret one is "secret:NAME", see State.secrets.
+	Parameters    map[string]string `protobuf:"bytes,3,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Operations    []*OperationSpec  `protobuf:"bytes,4,rep,name=operations,proto3" json:"operations,omitempty"` // of monitor: how often the device is tested
+	Disabled      bool              `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`    // neither used nor tested
+	Traits        *DeviceTraits     `protobuf:"bytes,6,opt,name=traits,proto3" json:"traits,omitempty"`         // of its type, at the time it was created or updated
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FencingDevice) Reset() {
+	*x = FencingDevice{}
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FencingDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FencingDevice) ProtoMessage() {}
+
+func (x *FencingDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FencingDevice.ProtoReflect.Descriptor instead.
+func (*FencingDevice) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FencingDevice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FencingDevice) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *FencingDevice) GetParameters() map[string]string {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *FencingDevice) GetOperations() []*OperationSpec {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *FencingDevice) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *FencingDevice) GetTraits() *DeviceTraits {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
+// DeviceTraits are what the cluster must know of a device's type.
+type DeviceTraits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Argument      string                 `protobuf:"bytes,1,opt,name=argument,proto3" json:"argument,omitempty"`  // the parameter that names what is switched: plug, port; empty: none
+	Status        bool                   `protobuf:"varint,2,opt,name=status,proto3" json:"status,omitempty"`     // it can be asked whether what it switches is on
+	List          bool                   `protobuf:"varint,3,opt,name=list,proto3" json:"list,omitempty"`         // it can be asked what it switches
+	On            bool                   `protobuf:"varint,4,opt,name=on,proto3" json:"on,omitempty"`             // it can switch on again
+	Secrets       []string               `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`    // the parameters that nobody is to see
+	Unfences      bool                   `protobuf:"varint,6,opt,name=unfences,proto3" json:"unfences,omitempty"` // what it has cut off must be joined again when it starts, which is not done here
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceTraits) Reset() {
+	*x = DeviceTraits{}
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceTraits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceTraits) ProtoMessage() {}
+
+func (x *DeviceTraits) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceTraits.ProtoReflect.Descriptor instead.
+func (*DeviceTraits) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DeviceTraits) GetArgument() string {
+	if x != nil {
+		return x.Argument
+	}
+	return ""
+}
+
+func (x *DeviceTraits) GetStatus() bool {
+	if x != nil {
+		return x.Status
+	}
+	return false
+}
+
+func (x *DeviceTraits) GetList() bool {
+	if x != nil {
+		return x.List
+	}
+	return false
+}
+
+func (x *DeviceTraits) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *DeviceTraits) GetSecrets() []string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *DeviceTraits) GetUnfences() bool {
+	if x != nil {
+		return x.Unfences
+	}
+	return false
+}
+
+// FencingLevel is one way to fence a node: all of its devices must do it. The next
+// level is tried when one has failed ("Fencing Topologies").
+type FencingLevel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // TARGET/LEVEL
+	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`   // node name
+	Level         uint32                 `protobuf:"varint,3,opt,name=level,proto3" json:"level,omitempty"`    // 1 to 9, tried in this order
+	Devices       []string               `protobuf:"bytes,4,rep,name=devices,proto3" json:"devices,omitempty"` // ids, in order
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FencingLevel) Reset() {
+	*x = FencingLevel{}
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FencingLevel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FencingLevel) ProtoMessage() {}
+
+func (x *FencingLevel) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FencingLevel.ProtoReflect.Descriptor instead.
+func (*FencingLevel) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *FencingLevel) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FencingLevel) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *FencingLevel) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *FencingLevel) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+// Secret is a value that is kept apart from what refers to it.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// Fencing is one wish that a node be off, and what became of it. It outlives the
+// leader: the next one takes up what has not ended.
+type Fencing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`    // id
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"` // of the node, when it was asked for
+	Phase         FencingPhase           `protobuf:"varint,4,opt,name=phase,proto3,enum=quorate.v1.FencingPhase" json:"phase,omitempty"`
+	StayOff       bool                   `protobuf:"varint,5,opt,name=stay_off,json=stayOff,proto3" json:"stay_off,omitempty"` // it is not switched on again
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`                   // a sentence
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`                     // who asked; empty: the cluster itself
+	AskedAt       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=asked_at,json=askedAt,proto3" json:"asked_at,omitempty"`
+	OffAt         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=off_at,json=offAt,proto3" json:"off_at,omitempty"`
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	By            string                 `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"`              // what switched it off: devices and where they were run, in words
+	Failures      uint32                 `protobuf:"varint,12,opt,name=failures,proto3" json:"failures,omitempty"` // attempts that failed, of the present phase
+	Attempts      []*FencingAttempt      `protobuf:"bytes,13,rep,name=attempts,proto3" json:"attempts,omitempty"`  // the newest ten
+	Note          string                 `protobuf:"bytes,14,opt,name=note,proto3" json:"note,omitempty"`          // a sentence on how it ended, if that is not the usual way
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fencing) Reset() {
+	*x = Fencing{}
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fencing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fencing) ProtoMessage() {}
+
+func (x *Fencing) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fencing.ProtoReflect.Descriptor instead.
+func (*Fencing) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Fencing) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Fencing) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Fencing) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Fencing) GetPhase() FencingPhase {
+	if x != nil {
+		return x.Phase
+	}
+	return FencingPhase_FENCING_PHASE_UNSPECIFIED
+}
+
+func (x *Fencing) GetStayOff() bool {
+	if x != nil {
+		return x.StayOff
+	}
+	return false
+}
+
+func (x *Fencing) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Fencing) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Fencing) GetAskedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskedAt
+	}
+	return nil
+}
+
+func (x *Fencing) GetOffAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OffAt
+	}
+	return nil
+}
+
+func (x *Fencing) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+func (x *Fencing) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Fencing) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Fencing) GetAttempts() []*FencingAttempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
+func (x *Fencing) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// FencingAttempt is one use of a device.
+type FencingAttempt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // id
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`     // id of who ran it
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // off, on
+	Level         uint32                 `protobuf:"varint,4,opt,name=level,proto3" json:"level,omitempty"`  // 0: there are no levels
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`   // one line; empty: it did it
+	At            *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=at,proto3" json:"at,omitempty"`         // when it began, by the proposer's clock
+	Took          *durationpb.Duration   `protobuf:"bytes,7,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FencingAttempt) Reset() {
+	*x = FencingAttempt{}
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FencingAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FencingAttempt) ProtoMessage() {}
+
+func (x *FencingAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FencingAttempt.ProtoReflect.Descriptor instead.
+func (*FencingAttempt) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *FencingAttempt) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *FencingAttempt) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *FencingAttempt) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *FencingAttempt) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *FencingAttempt) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *FencingAttempt) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *FencingAttempt) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+// DeviceCondition is what the newest test of a device found. It is committed when
+// it is another than before.
+type DeviceCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // id
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`     // id of who tested it
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`   // one line; empty: it works
+	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceCondition) Reset() {
+	*x = DeviceCondition{}
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceCondition) ProtoMessage() {}
+
+func (x *DeviceCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceCondition.ProtoReflect.Descriptor instead.
+func (*DeviceCondition) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DeviceCondition) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *DeviceCondition) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *DeviceCondition) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *DeviceCondition) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Operation is an intent: committed before it is sent (so that a new leader
 // can finish it), gone once its result is committed.
 type Operation struct {
@@ -3079,7 +3819,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3091,7 +3831,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3104,7 +3844,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -3196,7 +3936,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3948,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3961,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -3349,7 +4089,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +4101,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +4114,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Event) GetId() uint64 {
@@ -3465,7 +4205,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3477,7 +4217,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3490,7 +4230,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Phase) GetName() string {
@@ -3519,13 +4259,15 @@ type Configuration struct {
 	Groups            []*Group               `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
 	Constraints       []*Constraint          `protobuf:"bytes,7,rep,name=constraints,proto3" json:"constraints,omitempty"`
 	Clones            []*Clone               `protobuf:"bytes,8,rep,name=clones,proto3" json:"clones,omitempty"`
+	Devices           []*FencingDevice       `protobuf:"bytes,20,rep,name=devices,proto3" json:"devices,omitempty"`
+	Levels            []*FencingLevel        `protobuf:"bytes,21,rep,name=levels,proto3" json:"levels,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3537,7 +4279,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3550,7 +4292,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -3609,6 +4351,20 @@ func (x *Configuration) GetClones() []*Clone {
 	return nil
 }
 
+func (x *Configuration) GetDevices() []*FencingDevice {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *Configuration) GetLevels() []*FencingLevel {
+	if x != nil {
+		return x.Levels
+	}
+	return nil
+}
+
 type NodeConfiguration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3622,7 +4378,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3634,7 +4390,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3647,7 +4403,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -3704,7 +4460,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3716,7 +4472,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3729,7 +4485,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -3787,7 +4543,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +4555,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +4568,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -3846,7 +4602,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3858,7 +4614,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3871,7 +4627,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -3948,7 +4704,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3960,7 +4716,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3973,7 +4729,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Parameter) GetName() string {
@@ -4051,8 +4807,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\xd6\n" +
-	"\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\xfc\f\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -4086,7 +4841,15 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"last_event\x18  \x01(\x04R\tlastEvent\x12/\n" +
 	"\x13configuration_index\x18! \x01(\x04R\x12configurationIndex\x12&\n" +
 	"\x05forks\x18\" \x03(\v2\x10.quorate.v1.ForkR\x05forks\x128\n" +
-	"\vcheckpoints\x182 \x03(\v2\x16.quorate.v1.CheckpointR\vcheckpoints\x1a=\n" +
+	"\vcheckpoints\x182 \x03(\v2\x16.quorate.v1.CheckpointR\vcheckpoints\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.quorate.v1.FencingDeviceR\adevices\x120\n" +
+	"\x06levels\x18= \x03(\v2\x18.quorate.v1.FencingLevelR\x06levels\x12,\n" +
+	"\asecrets\x18> \x03(\v2\x12.quorate.v1.SecretR\asecrets\x12/\n" +
+	"\bfencings\x18? \x03(\v2\x13.quorate.v1.FencingR\bfencings\x12;\n" +
+	"\n" +
+	"conditions\x18@ \x03(\v2\x1b.quorate.v1.DeviceConditionR\n" +
+	"conditions\x12!\n" +
+	"\flast_fencing\x18A \x01(\x04R\vlastFencing\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -4095,7 +4858,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdd\n" +
+	"\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
@@ -4128,7 +4892,10 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x10disk_hangs_since\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ediskHangsSince\x12'\n" +
 	"\x05reach\x18\x1c \x01(\v2\x11.quorate.v1.ReachR\x05reach\x122\n" +
 	"\tobstacles\x18  \x03(\v2\x14.quorate.v1.ObstacleR\tobstacles\x122\n" +
-	"\tstandings\x187 \x03(\v2\x14.quorate.v1.StandingR\tstandings\x1a=\n" +
+	"\tstandings\x187 \x03(\v2\x14.quorate.v1.StandingR\tstandings\x127\n" +
+	"\tfenced_at\x18( \x01(\v2\x1a.google.protobuf.TimestampR\bfencedAt\x129\n" +
+	"\n" +
+	"held_since\x18) \x01(\v2\x1a.google.protobuf.TimestampR\theldSince\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
@@ -4297,7 +5064,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\rsecret_sha256\x18\x02 \x01(\fR\fsecretSha256\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12$\n" +
-	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xd3\x01\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xef\x01\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
@@ -4306,7 +5073,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06number\x18\x04 \x01(\x04R\x06number\x12\x1a\n" +
 	"\brevoking\x18\x05 \x01(\bR\brevoking\x12\x1a\n" +
 	"\borphaned\x18\x06 \x01(\bR\borphaned\x12/\n" +
-	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\"\xc4\x03\n" +
+	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x12\x1a\n" +
+	"\bunfenced\x18\b \x01(\bR\bunfenced\"\xc4\x03\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -4323,7 +5091,65 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	" \x01(\tR\x06detail\x12\x18\n" +
 	"\arestart\x18\v \x01(\x04R\arestart\x12!\n" +
 	"\x03ban\x18\x14 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12!\n" +
-	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\"\xaf\x02\n" +
+	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\"\xc6\x02\n" +
+	"\rFencingDevice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12I\n" +
+	"\n" +
+	"parameters\x18\x03 \x03(\v2).quorate.v1.FencingDevice.ParametersEntryR\n" +
+	"parameters\x129\n" +
+	"\n" +
+	"operations\x18\x04 \x03(\v2\x19.quorate.v1.OperationSpecR\n" +
+	"operations\x12\x1a\n" +
+	"\bdisabled\x18\x05 \x01(\bR\bdisabled\x120\n" +
+	"\x06traits\x18\x06 \x01(\v2\x18.quorate.v1.DeviceTraitsR\x06traits\x1a=\n" +
+	"\x0fParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x01\n" +
+	"\fDeviceTraits\x12\x1a\n" +
+	"\bargument\x18\x01 \x01(\tR\bargument\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\bR\x06status\x12\x12\n" +
+	"\x04list\x18\x03 \x01(\bR\x04list\x12\x0e\n" +
+	"\x02on\x18\x04 \x01(\bR\x02on\x12\x18\n" +
+	"\asecrets\x18\x05 \x03(\tR\asecrets\x12\x1a\n" +
+	"\bunfences\x18\x06 \x01(\bR\bunfences\"f\n" +
+	"\fFencingLevel\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x14\n" +
+	"\x05level\x18\x03 \x01(\rR\x05level\x12\x18\n" +
+	"\adevices\x18\x04 \x03(\tR\adevices\"2\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xd5\x03\n" +
+	"\aFencing\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12.\n" +
+	"\x05phase\x18\x04 \x01(\x0e2\x18.quorate.v1.FencingPhaseR\x05phase\x12\x19\n" +
+	"\bstay_off\x18\x05 \x01(\bR\astayOff\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x125\n" +
+	"\basked_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aaskedAt\x121\n" +
+	"\x06off_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05offAt\x125\n" +
+	"\bended_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x0e\n" +
+	"\x02by\x18\v \x01(\tR\x02by\x12\x1a\n" +
+	"\bfailures\x18\f \x01(\rR\bfailures\x126\n" +
+	"\battempts\x18\r \x03(\v2\x1a.quorate.v1.FencingAttemptR\battempts\x12\x12\n" +
+	"\x04note\x18\x0e \x01(\tR\x04note\"\xdb\x01\n" +
+	"\x0eFencingAttempt\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x14\n" +
+	"\x05level\x18\x04 \x01(\rR\x05level\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12*\n" +
+	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12-\n" +
+	"\x04took\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x85\x01\n" +
+	"\x0fDeviceCondition\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xaf\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -4372,7 +5198,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\"F\n" +
 	"\x05Phase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
-	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xdc\x05\n" +
+	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xc3\x06\n" +
 	"\rConfiguration\x12I\n" +
 	"\n" +
 	"properties\x18\x01 \x03(\v2).quorate.v1.Configuration.PropertiesEntryR\n" +
@@ -4383,7 +5209,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tresources\x18\x05 \x03(\v2\x14.quorate.v1.ResourceR\tresources\x12)\n" +
 	"\x06groups\x18\x06 \x03(\v2\x11.quorate.v1.GroupR\x06groups\x128\n" +
 	"\vconstraints\x18\a \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x12)\n" +
-	"\x06clones\x18\b \x03(\v2\x11.quorate.v1.CloneR\x06clones\x1a=\n" +
+	"\x06clones\x18\b \x03(\v2\x11.quorate.v1.CloneR\x06clones\x123\n" +
+	"\adevices\x18\x14 \x03(\v2\x19.quorate.v1.FencingDeviceR\adevices\x120\n" +
+	"\x06levels\x18\x15 \x03(\v2\x18.quorate.v1.FencingLevelR\x06levels\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -4498,7 +5326,13 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x03Ban\x12\x13\n" +
 	"\x0fBAN_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bBAN_NODE\x10\x01\x12\x0f\n" +
-	"\vBAN_CLUSTER\x10\x02*\xb3\x01\n" +
+	"\vBAN_CLUSTER\x10\x02*\x90\x01\n" +
+	"\fFencingPhase\x12\x1d\n" +
+	"\x19FENCING_PHASE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FENCING_PHASE_OFF\x10\x01\x12\x14\n" +
+	"\x10FENCING_PHASE_ON\x10\x02\x12\x16\n" +
+	"\x12FENCING_PHASE_DONE\x10\x03\x12\x1c\n" +
+	"\x18FENCING_PHASE_CALLED_OFF\x10\x04*\xb3\x01\n" +
 	"\rOperationKind\x12\x1e\n" +
 	"\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OPERATION_KIND_START\x10\x01\x12\x17\n" +
@@ -4530,8 +5364,8 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_model_proto_rawDescData
 }
 
-var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -4543,174 +5377,203 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(OrderAction)(0),              // 7: quorate.v1.OrderAction
 	(InstanceState)(0),            // 8: quorate.v1.InstanceState
 	(Ban)(0),                      // 9: quorate.v1.Ban
-	(OperationKind)(0),            // 10: quorate.v1.OperationKind
-	(Outcome)(0),                  // 11: quorate.v1.Outcome
-	(Severity)(0),                 // 12: quorate.v1.Severity
-	(*State)(nil),                 // 13: quorate.v1.State
-	(*Node)(nil),                  // 14: quorate.v1.Node
-	(*Reach)(nil),                 // 15: quorate.v1.Reach
-	(*Obstacle)(nil),              // 16: quorate.v1.Obstacle
-	(*Standing)(nil),              // 17: quorate.v1.Standing
-	(*Electorate)(nil),            // 18: quorate.v1.Electorate
-	(*Fork)(nil),                  // 19: quorate.v1.Fork
-	(*Resource)(nil),              // 20: quorate.v1.Resource
-	(*Traits)(nil),                // 21: quorate.v1.Traits
-	(*Move)(nil),                  // 22: quorate.v1.Move
-	(*OperationSpec)(nil),         // 23: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 24: quorate.v1.Group
-	(*Clone)(nil),                 // 25: quorate.v1.Clone
-	(*Constraint)(nil),            // 26: quorate.v1.Constraint
-	(*Location)(nil),              // 27: quorate.v1.Location
-	(*Rule)(nil),                  // 28: quorate.v1.Rule
-	(*Condition)(nil),             // 29: quorate.v1.Condition
-	(*AttributeCondition)(nil),    // 30: quorate.v1.AttributeCondition
-	(*DateCondition)(nil),         // 31: quorate.v1.DateCondition
-	(*Colocation)(nil),            // 32: quorate.v1.Colocation
-	(*Order)(nil),                 // 33: quorate.v1.Order
-	(*ResourceSet)(nil),           // 34: quorate.v1.ResourceSet
-	(*Token)(nil),                 // 35: quorate.v1.Token
-	(*Assignment)(nil),            // 36: quorate.v1.Assignment
-	(*Instance)(nil),              // 37: quorate.v1.Instance
-	(*Operation)(nil),             // 38: quorate.v1.Operation
-	(*Result)(nil),                // 39: quorate.v1.Result
-	(*Event)(nil),                 // 40: quorate.v1.Event
-	(*Phase)(nil),                 // 41: quorate.v1.Phase
-	(*Configuration)(nil),         // 42: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 43: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 44: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 45: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 46: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 47: quorate.v1.Parameter
-	nil,                           // 48: quorate.v1.State.PropertiesEntry
-	nil,                           // 49: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 50: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 51: quorate.v1.Node.AttributesEntry
-	nil,                           // 52: quorate.v1.Node.TransientEntry
-	nil,                           // 53: quorate.v1.Node.UtilizationEntry
-	nil,                           // 54: quorate.v1.Resource.ParametersEntry
-	nil,                           // 55: quorate.v1.Resource.MetaEntry
-	nil,                           // 56: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 57: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 58: quorate.v1.Group.MetaEntry
-	nil,                           // 59: quorate.v1.Clone.MetaEntry
-	nil,                           // 60: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 61: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 62: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 63: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 64: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 65: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 66: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 67: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 68: google.protobuf.Timestamp
-	(*ServerOrder)(nil),           // 69: quorate.v1.ServerOrder
+	(FencingPhase)(0),             // 10: quorate.v1.FencingPhase
+	(OperationKind)(0),            // 11: quorate.v1.OperationKind
+	(Outcome)(0),                  // 12: quorate.v1.Outcome
+	(Severity)(0),                 // 13: quorate.v1.Severity
+	(*State)(nil),                 // 14: quorate.v1.State
+	(*Node)(nil),                  // 15: quorate.v1.Node
+	(*Reach)(nil),                 // 16: quorate.v1.Reach
+	(*Obstacle)(nil),              // 17: quorate.v1.Obstacle
+	(*Standing)(nil),              // 18: quorate.v1.Standing
+	(*Electorate)(nil),            // 19: quorate.v1.Electorate
+	(*Fork)(nil),                  // 20: quorate.v1.Fork
+	(*Resource)(nil),              // 21: quorate.v1.Resource
+	(*Traits)(nil),                // 22: quorate.v1.Traits
+	(*Move)(nil),                  // 23: quorate.v1.Move
+	(*OperationSpec)(nil),         // 24: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 25: quorate.v1.Group
+	(*Clone)(nil),                 // 26: quorate.v1.Clone
+	(*Constraint)(nil),            // 27: quorate.v1.Constraint
+	(*Location)(nil),              // 28: quorate.v1.Location
+	(*Rule)(nil),                  // 29: quorate.v1.Rule
+	(*Condition)(nil),             // 30: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 31: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 32: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 33: quorate.v1.Colocation
+	(*Order)(nil),                 // 34: quorate.v1.Order
+	(*ResourceSet)(nil),           // 35: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 36: quorate.v1.Token
+	(*Assignment)(nil),            // 37: quorate.v1.Assignment
+	(*Instance)(nil),              // 38: quorate.v1.Instance
+	(*FencingDevice)(nil),         // 39: quorate.v1.FencingDevice
+	(*DeviceTraits)(nil),          // 40: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 41: quorate.v1.FencingLevel
+	(*Secret)(nil),                // 42: quorate.v1.Secret
+	(*Fencing)(nil),               // 43: quorate.v1.Fencing
+	(*FencingAttempt)(nil),        // 44: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 45: quorate.v1.DeviceCondition
+	(*Operation)(nil),             // 46: quorate.v1.Operation
+	(*Result)(nil),                // 47: quorate.v1.Result
+	(*Event)(nil),                 // 48: quorate.v1.Event
+	(*Phase)(nil),                 // 49: quorate.v1.Phase
+	(*Configuration)(nil),         // 50: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 51: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 52: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 53: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 54: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 55: quorate.v1.Parameter
+	nil,                           // 56: quorate.v1.State.PropertiesEntry
+	nil,                           // 57: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 58: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 59: quorate.v1.Node.AttributesEntry
+	nil,                           // 60: quorate.v1.Node.TransientEntry
+	nil,                           // 61: quorate.v1.Node.UtilizationEntry
+	nil,                           // 62: quorate.v1.Resource.ParametersEntry
+	nil,                           // 63: quorate.v1.Resource.MetaEntry
+	nil,                           // 64: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 65: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 66: quorate.v1.Group.MetaEntry
+	nil,                           // 67: quorate.v1.Clone.MetaEntry
+	nil,                           // 68: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 69: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 70: quorate.v1.FencingDevice.ParametersEntry
+	nil,                           // 71: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 72: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 73: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 74: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 75: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 76: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 78: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	48,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	49,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	50,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	14,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	18,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	20,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	24,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	26,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	35,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	25,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	36,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	37,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	38,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	40,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	19,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	44,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
-	0,   // 16: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	51,  // 17: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	52,  // 18: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
-	53,  // 19: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
-	1,   // 20: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	67,  // 21: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	68,  // 22: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	68,  // 23: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	68,  // 24: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	15,  // 25: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	16,  // 26: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	17,  // 27: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
-	68,  // 28: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
-	68,  // 29: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	42,  // 30: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	54,  // 31: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	55,  // 32: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	23,  // 33: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	22,  // 34: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	21,  // 35: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	56,  // 36: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	69,  // 37: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
-	67,  // 38: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	67,  // 39: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
-	68,  // 40: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	67,  // 41: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	67,  // 42: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	57,  // 43: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	58,  // 44: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	59,  // 45: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	27,  // 46: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	32,  // 47: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	33,  // 48: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	28,  // 49: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	2,   // 50: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	29,  // 51: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	28,  // 52: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	30,  // 53: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	31,  // 54: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	3,   // 55: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	4,   // 56: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	5,   // 57: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	60,  // 58: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	61,  // 59: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	34,  // 60: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	6,   // 61: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	7,   // 62: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	7,   // 63: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	34,  // 64: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	7,   // 65: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	68,  // 66: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 67: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	67,  // 68: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	8,   // 69: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	68,  // 70: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	68,  // 71: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,   // 72: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	10,  // 73: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	67,  // 74: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	68,  // 75: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	10,  // 76: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	11,  // 77: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	67,  // 78: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,   // 79: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	68,  // 80: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	12,  // 81: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	41,  // 82: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	67,  // 83: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	62,  // 84: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	63,  // 85: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	64,  // 86: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	43,  // 87: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	20,  // 88: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	24,  // 89: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	26,  // 90: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	25,  // 91: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	65,  // 92: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	66,  // 93: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	68,  // 94: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	45,  // 95: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	42,  // 96: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	42,  // 97: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	47,  // 98: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	23,  // 99: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	21,  // 100: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	101, // [101:101] is the sub-list for method output_type
-	101, // [101:101] is the sub-list for method input_type
-	101, // [101:101] is the sub-list for extension type_name
-	101, // [101:101] is the sub-list for extension extendee
-	0,   // [0:101] is the sub-list for field type_name
+	56,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	57,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	58,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	15,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	19,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	21,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	25,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	27,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	36,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	26,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	37,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	38,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	46,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	48,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	20,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	52,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	39,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
+	41,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
+	42,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
+	43,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
+	45,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
+	0,   // 21: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	59,  // 22: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	60,  // 23: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	61,  // 24: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,   // 25: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	76,  // 26: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	77,  // 27: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	77,  // 28: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	77,  // 29: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	16,  // 30: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	17,  // 31: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	18,  // 32: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
+	77,  // 33: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
+	77,  // 34: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
+	77,  // 35: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
+	77,  // 36: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	50,  // 37: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	62,  // 38: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	63,  // 39: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	24,  // 40: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	23,  // 41: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	22,  // 42: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	64,  // 43: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	78,  // 44: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	76,  // 45: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	76,  // 46: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
+	77,  // 47: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	76,  // 48: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	76,  // 49: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	65,  // 50: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	66,  // 51: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	67,  // 52: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	28,  // 53: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	33,  // 54: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	34,  // 55: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	29,  // 56: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	2,   // 57: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	30,  // 58: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	29,  // 59: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	31,  // 60: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	32,  // 61: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	3,   // 62: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	4,   // 63: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	5,   // 64: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	68,  // 65: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	69,  // 66: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	35,  // 67: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	6,   // 68: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	7,   // 69: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	7,   // 70: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	35,  // 71: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	7,   // 72: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	77,  // 73: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 74: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	76,  // 75: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	8,   // 76: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	77,  // 77: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	77,  // 78: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	9,   // 79: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	70,  // 80: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
+	24,  // 81: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
+	40,  // 82: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
+	10,  // 83: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
+	77,  // 84: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
+	77,  // 85: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
+	77,  // 86: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
+	44,  // 87: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
+	77,  // 88: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
+	76,  // 89: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
+	77,  // 90: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
+	11,  // 91: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	76,  // 92: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	77,  // 93: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	11,  // 94: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	12,  // 95: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	76,  // 96: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	9,   // 97: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	77,  // 98: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	13,  // 99: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	49,  // 100: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	76,  // 101: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	71,  // 102: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	72,  // 103: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	73,  // 104: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	51,  // 105: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	21,  // 106: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	25,  // 107: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	27,  // 108: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	26,  // 109: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	39,  // 110: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	41,  // 111: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	74,  // 112: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	75,  // 113: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	77,  // 114: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	53,  // 115: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	50,  // 116: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	50,  // 117: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	55,  // 118: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	24,  // 119: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	22,  // 120: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	121, // [121:121] is the sub-list for method output_type
+	121, // [121:121] is the sub-list for method input_type
+	121, // [121:121] is the sub-list for extension type_name
+	121, // [121:121] is the sub-list for extension extendee
+	0,   // [0:121] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -4735,8 +5598,8 @@ func file_quorate_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   54,
+			NumEnums:      14,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

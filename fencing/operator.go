@@ -1,0 +1,150 @@
+package fencing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "quorate/proto/quorate/v1"
+)
+
+// An Operator uses devices of one node, as it is ordered.
+//
+// Of one device one use is under way at a time: many take no more callers than one.
+// An order for what is under way already, for the same fencing, joins it; it goes on
+// when its orderer is gone, so that a node is not left between off and on, and what
+// became of it is reported then.
+type Operator struct {
+	catalog Catalog
+	report  func(ctx context.Context, r *pb.OperateRequest, answer *pb.OperateResponse)
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil before and after
+	running sync.WaitGroup
+	uses    map[use]*outcome         // under way
+	turns   map[string]chan struct{} // by device; holds a token while it is free
+}
+
+// A use is what makes two orders the same.
+type use struct {
+	fencing                uint64
+	device, action, target string
+}
+
+// An outcome is how a use ended.
+type outcome struct {
+	done    chan struct{}
+	answer  *pb.OperateResponse // set before done is closed
+	waiting int                 // orderers
+}
+
+// NewOperator makes one that takes no orders until Run. Without a catalog there are
+// no devices. What nobody waits for any more is reported, if report is not nil.
+func NewOperator(c Catalog, report func(ctx context.Context, r *pb.OperateRequest, answer *pb.OperateResponse)) *Operator {
+	return &Operator{catalog: c, report: report, uses: make(map[use]*outcome), turns: make(map[string]chan struct{})}
+}
+
+// Run takes orders until ctx is canceled. What is under way then is ended.
+func (o *Operator) Run(ctx context.Context) error {
+	o.set(ctx)
+	<-ctx.Done()
+	o.set(nil)
+	o.running.Wait()
+	return nil
+}
+
+func (o *Operator) set(ctx context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ctx = ctx
+}
+
+// Operate uses a device and returns what became of it. An error says that this is
+// not known.
+func (o *Operator) Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	u, err := o.begin(r)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-u.done:
+		return u.answer, nil
+	case <-ctx.Done():
+		o.mu.Lock()
+		u.waiting--
+		o.mu.Unlock()
+		return nil, fmt.Errorf("wait for %s by %s: %w", r.Action, r.GetDevice().GetId(), ctx.Err())
+	}
+}
+
+func (o *Operator) begin(r *pb.OperateRequest) (*outcome, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ctx == nil || o.catalog == nil {
+		return nil, errors.New("this node uses no fencing devices: its agent is starting or stopping")
+	}
+	key := use{r.Fencing, r.GetDevice().GetId(), r.Action, r.Target}
+	if u := o.uses[key]; u != nil && r.Fencing != 0 {
+		u.waiting++
+		return u, nil
+	}
+	u := &outcome{done: make(chan struct{}), waiting: 1}
+	o.uses[key] = u
+	ctx, turn := o.ctx, o.turn(key.device)
+	o.running.Go(func() {
+		u.answer = o.perform(ctx, turn, r)
+		if !o.finish(key, u) && r.Fencing != 0 && o.report != nil {
+			o.report(ctx, r, u.answer)
+		}
+	})
+	return u, nil
+}
+
+// finish answers the orderers, and reports whether there are any.
+func (o *Operator) finish(key use, u *outcome) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.uses[key] == u {
+		delete(o.uses, key)
+	}
+	close(u.done)
+	return u.waiting > 0
+}
+
+func (o *Operator) turn(device string) chan struct{} {
+	t := o.turns[device]
+	if t == nil {
+		t = make(chan struct{}, 1)
+		t <- struct{}{}
+		o.turns[device] = t
+	}
+	return t
+}
+
+// perform uses the device when it is its turn.
+func (o *Operator) perform(ctx context.Context, turn chan struct{}, r *pb.OperateRequest) *pb.OperateResponse {
+	began := time.Now()
+	select {
+	case <-turn:
+		defer func() { turn <- struct{}{} }()
+	case <-ctx.Done():
+		return &pb.OperateResponse{Error: "this agent ends"}
+	}
+	t, err := o.catalog.Find(r.GetDevice().GetType())
+	if err == nil && t.Missing() != nil {
+		return &pb.OperateResponse{Error: t.Missing().Error(), Missing: true}
+	}
+	if err == nil {
+		err = Operate(ctx, t, r.Device, r.Action, r.Target)
+	}
+	answer := &pb.OperateResponse{Took: durationpb.New(time.Since(began))}
+	if err != nil {
+		answer.Error = strings.Join(strings.Fields(err.Error()), " ")
+	}
+	return answer
+}
