@@ -23,6 +23,14 @@ func (a agentService) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.Ex
 	return a.executor.Execute(ctx, r)
 }
 
+// Operate has this node use a fencing device.
+func (a agentService) Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	if r.Device == nil || r.Action == "" {
+		return nil, invalid("device", "the order is not complete", "")
+	}
+	return a.executor.Operate(ctx, r)
+}
+
 // Propose commits a command for a member that took this node for the leader.
 // It is not passed on again: two nodes that each take the other for the leader
 // would play ball with it.

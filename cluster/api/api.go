@@ -35,6 +35,7 @@ import (
 
 	"quorate/cluster/identity"
 	"quorate/cluster/state"
+	"quorate/fencing"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 )
@@ -65,6 +66,9 @@ type Self interface {
 	Forget(ctx context.Context) error
 	// Unblock lets this node go on although it has not heard its peer since it started.
 	Unblock() error
+	// Confirm takes a person's word that the silent peer of a pair is off. It reports
+	// whether this node waited for that.
+	Confirm(peer, actor string) bool
 }
 
 // Info is what an agent says of itself.
@@ -120,9 +124,11 @@ type Sight interface {
 	Trouble() string // what keeps this node out of the consensus; empty: nothing
 }
 
-// An Executor runs operations on this node.
+// An Executor runs operations on this node, and uses its fencing devices.
 type Executor interface {
 	Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
+	// Operate has this node use a fencing device.
+	Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error)
 }
 
 // Attributes are what programs on this node say of it.
@@ -158,6 +164,7 @@ type Config struct {
 	Attributes Attributes
 	Meeting    Meeting
 	Agents     Agents
+	Devices    fencing.Catalog
 	Dialer     Dialer
 	Resolver   Resolver
 
@@ -180,6 +187,7 @@ type Server struct {
 	attributes Attributes
 	meeting    Meeting
 	agents     Agents
+	devices    fencing.Catalog
 	dialer     Dialer
 	resolver   Resolver
 	logger     *slog.Logger
@@ -201,7 +209,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		self: c.Self, identity: c.Identity, state: c.State, log: c.Log, own: c.Own, sight: c.Sight,
-		executor: c.Executor, attributes: c.Attributes, meeting: c.Meeting, agents: c.Agents, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
+		executor: c.Executor, attributes: c.Attributes, meeting: c.Meeting, agents: c.Agents, devices: c.Devices, dialer: c.Dialer, resolver: c.Resolver, logger: c.Logger,
 		socket: c.Socket, access: access, members: c.Members, strangers: c.Strangers,
 	}
 	s.ending, s.end = context.WithCancel(context.Background())

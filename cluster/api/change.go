@@ -35,6 +35,9 @@ func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.Ch
 	if len(r.Edits) == 0 {
 		return nil, invalid("edits", "there are none", "")
 	}
+	if !r.DryRun && c.confirmedHere(ctx, r.Edits) {
+		return &pb.ChangeResponse{Notes: []string{"taken as confirmed: this node goes on alone"}}, nil
+	}
 	if err := c.unread(r.Revisions); err != nil {
 		return nil, err
 	}
@@ -170,6 +173,9 @@ func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
 		}
 	}
 	if err := d.recall(e.GetReplaceConfiguration()); err != nil {
+		return err
+	}
+	if err := d.fillDevices(ctx, e); err != nil {
 		return err
 	}
 	if err := d.step(e); err != nil {

@@ -112,6 +112,12 @@ func (a *agent) Meet(r *pb.MeetRequest) (*pb.MeetResponse, error) {
 	return &pb.MeetResponse{Winner: r.Side.Node, Reason: "it asked"}, nil
 }
 
+func (a *agent) Confirm(string, string) bool { return false }
+
+func (a *agent) Operate(context.Context, *pb.OperateRequest) (*pb.OperateResponse, error) {
+	return &pb.OperateResponse{}, nil
+}
+
 func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	return &pb.ExecuteResponse{Result: &pb.Result{Operation: r.Operation.Id, Node: a.identity.ID(), Outcome: pb.Outcome_OUTCOME_DONE}}, nil
 }

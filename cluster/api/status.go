@@ -27,6 +27,10 @@ const balancePatience = 700 * time.Millisecond
 // Get returns the state and this node's sight of the cluster.
 func (s statusService) Get(ctx context.Context, r *pb.GetRequest) (*pb.GetResponse, error) {
 	answer := s.status(time.Now())
+	if r.Secrets {
+		s.logger.Warn("secrets were asked for", "actor", callerOf(ctx).actor)
+		answer.State = state.ShownWithSecrets(s.state.Get().State)
+	}
 	if r.Servers == pb.ServerDetail_SERVER_DETAIL_NONE || s.enrolled() != nil {
 		return answer, nil
 	}
@@ -93,7 +97,7 @@ func sightOf(r *pb.GetResponse) sight {
 func (s *Server) status(now time.Time) *pb.GetResponse {
 	snapshot, info := s.state.Get(), s.self.Info()
 	r := &pb.GetResponse{
-		State: state.WithoutCheckpoints(snapshot.State), Index: snapshot.Index,
+		State: state.Shown(snapshot.State), Index: snapshot.Index,
 		Node: info.ID, NodeName: info.Name, Version: info.Version,
 	}
 	if known := s.sight.Known(); known.GetClusterId() != "" {
@@ -117,7 +121,7 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 // remembered is the status of a node that has heard nobody since it started: what
 // it knew before, and no plan, which is for a leader to make.
 func (s *Server) remembered(r *pb.GetResponse, known *pb.State) *pb.GetResponse {
-	r.State = state.WithoutCheckpoints(known)
+	r.State = state.Shown(known)
 	s.observe(r)
 	r.Timing = s.sight.Timing()
 	r.Problems = append([]string{fmt.Sprintf("%s has heard no leader since it started: this is what it knew before", r.NodeName)},
@@ -161,6 +165,7 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 	if others := r.Timing.GetOthers(); len(others) > 0 {
 		list = append(list, fmt.Sprintf("timing profile %s is set, but %s: restart the agent there", r.Timing.Configured, strings.Join(others, ", ")))
 	}
+	list = append(list, fencingProblems(st)...)
 	for _, n := range st.Nodes {
 		if text := nodeProblem(st, n); text != "" {
 			list = append(list, text)
@@ -261,6 +266,11 @@ func pendingAt(snapshot state.Snapshot, index uint64, now time.Time) (pending []
 	if snapshot.Index < index {
 		pending = append(pending, "this node has yet to learn of the change")
 		until = now.Add(20 * time.Millisecond) // a refused entry raises the index alone
+	}
+	for _, f := range st.Fencings {
+		if !state.Ended(f) {
+			pending = append(pending, fmt.Sprintf("fencing of %s is under way", state.NodeName(st, f.Node)))
+		}
 	}
 	for _, o := range st.Operations {
 		pending = append(pending, fmt.Sprintf("%s of %s on %s is under way", verb(o.Kind), o.Resource, state.NodeName(st, o.Node)))

@@ -1,6 +1,6 @@
 // Package controller is the leader's loop: it reads the state, asks the
 // scheduler what to do next, commits that as intents, sends the orders, and
-// commits their results.
+// commits their results. So it has nodes fenced, and the devices for that tested.
 //
 // It keeps nothing that the state does not hold: a new leader finishes what
 // the last one began. Every committed result makes a new plan, and each
@@ -39,6 +39,7 @@ type Log interface {
 // Peers sends orders to the members, this node included.
 type Peers interface {
 	Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
+	Operate(ctx context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error)
 }
 
 // Config is what a Controller is made of.
@@ -77,10 +78,11 @@ const retry = 100 * time.Millisecond
 // committed before.
 func (c *Controller) Lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	t := &term{Controller: c, group: g, sent: make(map[uint64]context.CancelFunc), orphans: make(map[uint64]time.Time)}
+	t := &term{Controller: c, group: g, sent: make(map[uint64]context.CancelFunc), orphans: make(map[uint64]time.Time), fencing: make(map[uint64]bool)}
 	c.timeline.elected(time.Now())
 	g.Go(func() error { return t.plan(ctx) })
 	g.Go(func() error { return c.keepVoters(ctx) })
+	g.Go(func() error { return t.testDevices(ctx) })
 	return g.Wait()
 }
 
@@ -98,6 +100,7 @@ type term struct {
 	group   *errgroup.Group
 	sent    map[uint64]context.CancelFunc // by operation id: its order is under way
 	orphans map[uint64]time.Time          // by assignment number: when this leader first saw it orphaned
+	fencing map[uint64]bool               // by fencing id: it is being carried out, or has ended
 }
 
 // plan schedules after every change of the state.
@@ -107,6 +110,7 @@ func (t *term) plan(ctx context.Context) error {
 		st := t.state.Get().State
 		t.tell(ctx, st)
 		t.send(ctx, st)
+		t.fence(ctx, st)
 		now := time.Now()
 		plan := scheduler.Schedule(st, now)
 		wait := earliest(plan.Next, now.Add(time.Hour))
@@ -179,7 +183,7 @@ func (t *term) dispatch(ctx context.Context, st *pb.State, steps []scheduler.Ste
 func (t *term) freeOrphans(ctx context.Context, st *pb.State) (due time.Time, err error) {
 	seen := make(map[uint64]time.Time)
 	for _, a := range st.Assignments {
-		if !a.Orphaned {
+		if !a.Orphaned || a.Unfenced {
 			continue
 		}
 		since, known := t.orphans[a.Number]
@@ -208,7 +212,7 @@ func (t *term) freeOrphans(ctx context.Context, st *pb.State) (due time.Time, er
 // operator chose not to wait.
 func orphanWait(st *pb.State, a *pb.Assignment) time.Duration {
 	r := state.ResourceByID(st, a.Resource)
-	if r == nil || st.Properties["fencing"] == "none" {
+	if r == nil || state.FencingOf(st, a.Resource) == state.FencingNone {
 		return 0
 	}
 	return state.Lapse(st, a.Resource) * 11 / 10

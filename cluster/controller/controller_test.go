@@ -36,11 +36,13 @@ type desk struct {
 	away       map[string]bool          // nodes that are not reached
 	unanswered int                      // orders that such nodes were asked for and are waited for
 	servers    []consensus.Server
+	uses       []string        // of fencing devices
+	broken     map[string]bool // devices that do nothing
 }
 
 func newDesk(t *testing.T, nodes ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}, away: map[string]bool{}}
+	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}, away: map[string]bool{}, broken: map[string]bool{}}
 	d.servers = []consensus.Server{{ID: nodes[0], Voter: true}}
 	d.commit(&pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: &pb.Bootstrap{ClusterId: "c", ClusterName: "c", Node: member(nodes[0])}}})
 	for _, n := range nodes[1:] {
@@ -116,6 +118,17 @@ func (d *desk) Propose(_ context.Context, c *pb.Command) (*state.Applied, error)
 	default:
 		return nil, fmt.Errorf("answered by a %T", answer)
 	}
+}
+
+// Operate implements Peers: devices do what they are told, but those that are broken.
+func (d *desk) Operate(_ context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uses = append(d.uses, strings.TrimSpace(r.Action+" "+r.Target)+" by "+r.Device.Id+" on "+node)
+	if d.broken[r.Device.Id] {
+		return &pb.OperateResponse{Error: r.Device.Id + " is broken"}, nil
+	}
+	return &pb.OperateResponse{}, nil
 }
 
 // Execute implements Peers. It fails the test for an order that is not in the

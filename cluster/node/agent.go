@@ -26,6 +26,8 @@ import (
 	"quorate/cluster/lvs"
 	"quorate/cluster/state"
 	"quorate/cluster/transport"
+	"quorate/fencing"
+	"quorate/fencing/fenceagent"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/haproxy"
@@ -51,6 +53,7 @@ type Agent struct {
 	streams   atomic.Pointer[transport.RaftTransport] // the newest
 	store     *state.Store
 	agents    *resources.Registry
+	devices   fencing.Catalog
 	vip       *vip.Agent
 	conflicts chan *pb.Event // to be recorded
 	api       *api.Server
@@ -107,7 +110,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 	a := &Agent{
 		config: c, version: version, logger: logger, identity: id, store: state.New(),
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
-		conflicts: make(chan *pb.Event, 16),
+		conflicts: make(chan *pb.Event, 16), devices: fenceagent.New(),
 	}
 	a.threads = newRealTime(logger)
 	a.profile = openProfile(filepath.Join(data, "profile"), logger)

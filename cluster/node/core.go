@@ -17,6 +17,7 @@ import (
 	"quorate/cluster/pair"
 	"quorate/cluster/reach"
 	"quorate/cluster/state"
+	"quorate/fencing"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -40,9 +41,9 @@ type CoreConfig struct {
 	Lease   time.Duration // length
 	Beat    time.Duration // between beats; 0: as in the profile lan
 
-	Reach  pair.Reach    // pings quorum.ping; nil: no targets
-	Fencer pair.Fencer   // nil: no devices
-	Pinger *reach.Pinger // by which isolation is found; the core runs it; nil: none
+	Reach   pair.Reach      // pings quorum.ping; nil: no targets
+	Devices fencing.Catalog // types of fencing devices; nil: none
+	Pinger  *reach.Pinger   // by which isolation is found; the core runs it; nil: none
 
 	Peers  Peers
 	Agents executor.Agents
@@ -52,6 +53,7 @@ type CoreConfig struct {
 // Peers asks other members.
 type Peers interface {
 	Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
+	Operate(ctx context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error)
 	Propose(ctx context.Context, node string, r *pb.ProposeRequest) (*pb.ProposeResponse, error)
 	Meet(ctx context.Context, node string, r *pb.MeetRequest) (*pb.MeetResponse, error)
 }
@@ -66,6 +68,8 @@ type Core struct {
 	foresight  *foresight
 	pair       *pair.Driver
 	executor   *executor.Executor
+	operator   *fencing.Operator
+	fencer     *fencer
 	controller *controller.Controller
 	reporter   *reporter
 	attributes *attributes
@@ -97,6 +101,8 @@ func StartCore(c CoreConfig) (*Core, error) {
 	}
 	k.log = &log{self: c.ID, raft: k.raft, peers: c.Peers}
 	k.foresight = foresee(k.store, k.raft, c.Log)
+	k.operator = fencing.NewOperator(c.Devices, k.reportUse)
+	k.fencer = newFencer(k)
 	k.pair = k.newPair(c)
 	k.executor = executor.New(executor.Config{
 		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Logger: c.Log,
@@ -137,6 +143,8 @@ func (k *Core) work(ctx, beating context.Context) error {
 	defer stop()
 	g, working := errgroup.WithContext(working)
 	g.Go(func() error { return k.executor.Run(working) })
+	g.Go(func() error { return k.operator.Run(working) })
+	g.Go(func() error { return k.fencer.Run(working) })
 	g.Go(func() error { return k.pair.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })
 	g.Go(func() error { return k.reportDisk(working) })
@@ -255,6 +263,11 @@ func (k *Core) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteRe
 		return nil, err
 	}
 	return k.executor.Execute(ctx, r)
+}
+
+// Operate has this node use a fencing device.
+func (k *Core) Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	return k.operator.Operate(ctx, r)
 }
 
 // Propose commits a command, by way of the leader.

@@ -17,6 +17,7 @@ type Alone struct {
 	Peer      string // node id
 	PeerEpoch uint64 // to which this node has testified, durably
 	Silence   time.Duration
+	FencedBy  string // what switched the peer off since; empty: nothing did
 }
 
 // Fork makes this node the only voter and its peer gone, without the peer. It
@@ -33,7 +34,7 @@ func (k *Core) Fork(ctx context.Context, a Alone) error {
 	now := foresee(k.store, k.raft, k.logger).stored
 	command := stamp(&pb.Command{Body: &pb.Command_Fork{Fork: &pb.ForkAlone{
 		Number: uint64(len(now.State.Forks)) + 1, Id: id.String(), Node: k.id,
-		Peer: a.Peer, PeerEpoch: a.PeerEpoch, Silence: durationpb.New(a.Silence),
+		Peer: a.Peer, PeerEpoch: a.PeerEpoch, Silence: durationpb.New(a.Silence), FencedBy: a.FencedBy,
 	}}})
 	if _, _, err := state.Step(now.State, now.Index+1, command); err != nil {
 		return err // before raft is disturbed

@@ -171,3 +171,10 @@ func (o orders) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) 
 	}
 	return o.peers.Execute(ctx, node, r)
 }
+
+func (o orders) Operate(ctx context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	if node == o.core.id {
+		return o.core.Operate(ctx, r)
+	}
+	return o.peers.Operate(ctx, node, r)
+}

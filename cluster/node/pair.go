@@ -12,9 +12,9 @@ import (
 func (k *Core) newPair(c CoreConfig) *pair.Driver {
 	return pair.New(pair.Config{
 		Self: c.ID, Length: c.Lease, Clock: c.Clock, State: k.foresight, Lease: k.lease, Agents: c.Agents,
-		Reach: c.Reach, Fencer: c.Fencer, Log: resultLog{k.log}, Logger: c.Log,
+		Reach: c.Reach, Fencer: k.fencer, Log: resultLog{k.log}, Logger: c.Log,
 		Fork: func(ctx context.Context, peer string, epoch uint64, silence time.Duration) error {
-			return k.Fork(ctx, Alone{Peer: peer, PeerEpoch: epoch, Silence: silence})
+			return k.Fork(ctx, Alone{Peer: peer, PeerEpoch: epoch, Silence: silence, FencedBy: k.fencer.by(peer, epoch)})
 		},
 	})
 }
@@ -31,6 +31,10 @@ func (k *Core) Known() *pb.State {
 	}
 	return k.foresight.stored.State
 }
+
+// Confirm takes a person's word that the peer of a pair, which is silent, is off. It
+// reports whether this node waited for that.
+func (k *Core) Confirm(peer, actor string) bool { return k.fencer.confirm(peer, actor) }
 
 // Unblock lets this node go on although it has not heard its peer since it started.
 func (k *Core) Unblock() error { return k.pair.Unblock() }

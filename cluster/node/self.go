@@ -29,7 +29,7 @@ var errNoCluster = errors.New("this node is in no cluster")
 func (a *Agent) apiConfig() api.Config {
 	return api.Config{
 		Self: self{a}, Identity: a.identity, State: a.store, Log: coreLog{a}, Own: ownLog{a}, Sight: sight{a},
-		Executor: coreExecutor{a}, Attributes: coreAttributes{a}, Meeting: meeting{a}, Agents: a.agents, Dialer: a.transport, Resolver: net.DefaultResolver,
+		Executor: coreExecutor{a}, Attributes: coreAttributes{a}, Meeting: meeting{a}, Agents: a.agents, Devices: a.devices, Dialer: a.transport, Resolver: net.DefaultResolver,
 		Socket: a.socket(), Group: a.config.Group,
 		Members: a.transport.Listener(transport.ALPNAPI), Strangers: a.transport.Listener(transport.ALPNJoin),
 		Logger: a.logger,
@@ -95,6 +95,11 @@ func (s self) Forget(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the node to leave: %w", ctx.Err())
 	}
+}
+
+func (s self) Confirm(peer, actor string) bool {
+	core := s.current()
+	return core != nil && core.Confirm(peer, actor)
 }
 
 func (s self) Unblock() error {
@@ -183,6 +188,13 @@ type coreExecutor struct{ *Agent }
 func (e coreExecutor) Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	if core := e.current(); core != nil {
 		return core.Execute(ctx, r)
+	}
+	return nil, errNoCluster
+}
+
+func (e coreExecutor) Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	if core := e.current(); core != nil {
+		return core.Operate(ctx, r)
 	}
 	return nil, errNoCluster
 }
@@ -317,6 +329,14 @@ func (p peers) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 		return nil, err
 	}
 	return pb.NewAgentClient(conn).Execute(ctx, r)
+}
+
+func (p peers) Operate(ctx context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	conn, err := p.ClientConn(node)
+	if err != nil {
+		return nil, err
+	}
+	return pb.NewAgentClient(conn).Operate(ctx, r)
 }
 
 func (p peers) Propose(ctx context.Context, node string, r *pb.ProposeRequest) (*pb.ProposeResponse, error) {

@@ -424,6 +424,10 @@ func (m *machine) Propose(ctx context.Context, to string, r *pb.ProposeRequest) 
 	})
 }
 
+func (m *machine) Operate(ctx context.Context, to string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	return call(m, to, func(core *Core) (*pb.OperateResponse, error) { return core.Operate(ctx, r) })
+}
+
 func (m *machine) Meet(_ context.Context, to string, r *pb.MeetRequest) (*pb.MeetResponse, error) {
 	return call(m, to, func(core *Core) (*pb.MeetResponse, error) { return core.Meet(r) })
 }

@@ -50,8 +50,10 @@ type Reach interface {
 }
 
 // A Fencer fences the peer. Fence begins with the first call for an epoch, and
-// tells with every one how that stands.
+// tells with every one how that stands. While it is not called, nothing begins.
 type Fencer interface {
+	// Configured reports whether the peer is to be fenced, and can be.
+	Configured(st *pb.State, peer string) bool
 	Fence(peer string, epoch uint64) Fencing
 }
 

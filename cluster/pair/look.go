@@ -31,7 +31,7 @@ func (d *Driver) look(st *pb.State) Sight {
 		if n := state.NodeByID(st, peer); n.GetLease() != nil {
 			d.machine.Threshold = lease.Threshold(n.Lease.AsDuration())
 		}
-		if d.Fencer != nil {
+		if d.fenced(st, peer) {
 			s.Fencing = d.fencing(peer, state.NodeByID(st, peer).GetEpoch())
 		}
 	}
@@ -42,6 +42,11 @@ func (d *Driver) look(st *pb.State) Sight {
 	}
 	s.Now = d.Clock.Now() // last: no check is younger
 	return s
+}
+
+// fenced reports whether the peer is to be fenced before this node goes on alone.
+func (d *Driver) fenced(st *pb.State, peer string) bool {
+	return d.Fencer != nil && d.Fencer.Configured(st, peer)
 }
 
 // fencing asks for the outcome only once it matters: the first question begins.

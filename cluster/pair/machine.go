@@ -159,18 +159,19 @@ func (m *Machine) unchecked(s Sight) bool {
 	return s.Checks && s.Now-s.Checked >= m.Length
 }
 
-// decide asks the tie-breakers, in their order.
+// decide asks the tie-breakers, in their order. Who is cut off does not shoot: it
+// would be the one that serves which it hits.
 func (m *Machine) decide(s Sight, o *Orders) {
-	o.Fence = s.Fencing != NoFencing
+	o.Fence = s.Fencing != NoFencing && !m.unchecked(s)
 	switch {
+	case m.unchecked(s):
+		m.to(CutOff, "no ping target answers, so it is this node that is cut off")
 	case s.Fencing == FencingDone:
 		m.fork(o, s.Peer+" was fenced")
 	case s.Fencing == FencingPending:
 		m.to(Deciding, "fencing "+s.Peer)
 	case s.Fencing == FencingFailed:
 		m.hold(s.Now, s.Peer+" could not be fenced, so it may be serving")
-	case m.unchecked(s):
-		m.to(CutOff, "no ping target answers, so it is this node that is cut off")
 	case len(s.Open) == 0:
 		m.fork(o, "there is no address that "+s.Peer+" may serve")
 	default:

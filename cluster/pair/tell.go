@@ -127,7 +127,7 @@ func (d *Driver) Status() *pb.PairStatus {
 	}
 	p := &pb.PairStatus{
 		Phase: pb.PairPhase(m.Phase), Peer: d.peer, Reason: m.Why,
-		Since: durationpb.New(d.Clock.Now() - m.Since), Fenced: d.Fencer != nil,
+		Since: durationpb.New(d.Clock.Now() - m.Since), Fenced: d.fenced(d.State.Get().State, d.peer),
 	}
 	if d.Reach != nil {
 		_, p.Checked = d.Reach.Newest()

@@ -26,6 +26,7 @@ type graph struct {
 	orders      []*order         // groups' first, then by id; they form no circle
 	stopOrders  []*stopOrder     // by id; nor do they
 	defaults    map[string]string
+	fencings    []*pb.Fencing // by id
 
 	problems problems
 }

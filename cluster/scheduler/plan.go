@@ -170,6 +170,10 @@ func (g *graph) wantsStart(j *job) bool {
 // be asked.
 func (g *graph) complainOwned(r *resource) {
 	at := g.nodeName(r.assignment.Node)
+	if r.assignment.Unfenced {
+		g.complainUnfenced(r, at)
+		return
+	}
 	if r.owner >= 0 && r.views[r.owner].GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED {
 		g.problems.add(stuck, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed and %s is gone since; make sure that the machine is off, then run `quorate resource cleanup %s`", r.Id, at, at, r.Id))
 		return

@@ -62,6 +62,10 @@ func (g *graph) complain(r *resource) {
 		if e := r.views[r.blocked].LastError; e != "" {
 			cause = ": " + e
 		}
+		if f := g.fencingOf(g.nodes[r.blocked].Id); f != nil {
+			g.problems.add(waiting, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed%s; %s", r.Id, at, cause, fencingText(f, at)))
+			return
+		}
 		g.problems.add(stuck, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed%s, so it may still be active there; stop it by hand, then run `quorate resource cleanup %s`", r.Id, at, cause, r.Id))
 	case r.unmanaged != "" && r.Deleting:
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))

@@ -15,6 +15,7 @@ func unpack(s *pb.State, now time.Time) *graph {
 		critical: parseBool(s.ResourceDefaults["critical"], true), strategy: cmp.Or(s.Properties["placement-strategy"], "default"),
 	}
 	g.unpackNodes(s)
+	g.fencings = s.Fencings
 	g.unpackClones(s)
 	g.unpackResources(s)
 	g.unpackInstances(s)
@@ -50,6 +51,8 @@ func bar(n *pb.Node) *pb.Reason {
 		return reason("gone", "is gone")
 	case n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Epoch == 0:
 		return reason("not-admitted", "has not started yet")
+	case n.HeldSince != nil:
+		return reason("held", "was fenced twice within ten minutes and waits for an operator")
 	case n.Stopped:
 		return reason("stopped", "is stopped")
 	case n.Standby:

@@ -12,7 +12,8 @@
 // witness, three, five), how likely each kind of fault is, and then the faults
 // (see faults.go). Half of the schedules are gentle: no agent dies or stands
 // still without its machine, so that a process without guard must be kept single
-// too. Then everything is repaired, and the world must come back.
+// too; in a third a fencing device, which fails, hangs and lies at times, switches
+// the machines, and that process is single whatever dies or stands still (S4). Then everything is repaired, and the world must come back.
 //
 //	S1  no two machines serve a resource at the same instant, and no more than may a
 //	    clone; the end of an epoch finds its node silent. A machine whose clock stood

@@ -13,7 +13,7 @@ import (
 // judge checks S1 for a resource, at the only instants at which it can begin to
 // be violated: when a machine begins to serve, or goes on longer.
 func (w *world) judge(resource string) {
-	if resource == service && (!w.gentle || w.pair) {
+	if resource == service && (!w.gentle || w.pair) && !w.powered {
 		return // nothing but its agent stops it, and nobody answers for it
 	}
 	on := w.serving(resource)
@@ -21,7 +21,7 @@ func (w *world) judge(resource string) {
 		return
 	}
 	for _, name := range on {
-		if w.machines[name].excused() {
+		if w.machines[name].excused() && !(resource == service && w.powered) {
 			return
 		}
 	}

@@ -35,6 +35,7 @@ type machine struct {
 	frozen   chan struct{} // closed at the thaw; nil: not frozen
 	ambush   ambush
 	slowDisk bool
+	dark     bool          // it has no power
 	diskBack chan struct{} // closed when the disk does not hang any more; nil: it does not
 	stale    time.Duration // clock before which it may serve what it served before a pause
 }
@@ -223,6 +224,7 @@ func (m *machine) start() {
 	m.mu.Lock()
 	m.process = p
 	m.mu.Unlock()
+	m.setDark(false)
 	m.world.network.setDown(m.id, false)
 	p.run.Go(func() {
 		err := core.Run(ctx)
@@ -243,7 +245,7 @@ func (m *machine) coreConfig(p *process) node.CoreConfig {
 		Transport: func(ready <-chan struct{}) consensus.Transport { return newStreams(p, ready) }, Timing: consensus.LAN,
 		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: diskSnapshots{p}},
 		Network: beats{p}, Clock: m.clock, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
-		Reach: m.world.reach(p), Peers: calls{p}, Agents: p, Log: slog.New(journal{machine: m}),
+		Reach: m.world.reach(p), Peers: calls{p}, Agents: p, Devices: powerType{p}, Log: slog.New(journal{machine: m}),
 	}
 }
 
@@ -263,6 +265,7 @@ func (m *machine) kill(powerOff bool) {
 	p.cancel()
 	if powerOff {
 		m.kernel.powerOff()
+		m.setDark(true)
 	}
 	m.world.tasks.Go(p.run.Wait)
 }
@@ -328,6 +331,10 @@ type calls struct{ process *process }
 
 func (c calls) Execute(ctx context.Context, to string, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {
 	return reach(ctx, c.process, to, func(target *process) (*pb.ExecuteResponse, error) { return target.core.Execute(ctx, r) })
+}
+
+func (c calls) Operate(ctx context.Context, to string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	return reach(ctx, c.process, to, func(target *process) (*pb.OperateResponse, error) { return target.core.Operate(ctx, r) })
 }
 
 func (c calls) Propose(ctx context.Context, to string, r *pb.ProposeRequest) (*pb.ProposeResponse, error) {

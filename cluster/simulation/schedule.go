@@ -97,6 +97,7 @@ func (w *world) found() bool {
 		edits = append(edits, create(id, "address", 0))
 	}
 	edits = append(edits, w.clone()...)
+	edits = append(edits, w.device()...)
 	w.must(ctx, first, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
 	return w.settles("after the founding", func() {})
 }
@@ -251,6 +252,7 @@ func (w *world) repair() {
 		w.machines[name].start()
 	}
 	w.people.Wait()
+	w.powerAll()
 	w.restoreRoles()
 	w.judgeStuck()
 	if !w.settles("after the repair", w.operate) {
@@ -269,6 +271,18 @@ func (w *world) repair() {
 	}
 }
 
+// powerAll switches on by hand what a fencing has left off: one that was on its way
+// when its node was back already, and which nobody could take back.
+func (w *world) powerAll() {
+	if !w.powered {
+		return
+	}
+	w.sleep(longestUse)
+	for _, name := range w.names {
+		w.machines[name].start()
+	}
+}
+
 // mend ends what is wrong with a machine.
 func (m *machine) mend() {
 	m.lay(ambush{})
@@ -278,12 +292,18 @@ func (m *machine) mend() {
 }
 
 // operate is what an operator does who finds resources that have failed, or are
-// blocked, or roles that were given back to a log that gave way.
+// blocked, nodes that wait for one after their fencing, or roles that were given back to a log that gave way.
 func (w *world) operate() {
+	w.powerAll()
 	s := w.leaderState()
 	if slices.ContainsFunc(s.GetInstances(), func(i *pb.Instance) bool { return i.FailCount > 0 }) {
 		w.insist(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
 			Kind: &pb.Edit_Cleanup{Cleanup: &pb.Cleanup{}},
+		}}}}})
+	}
+	if slices.ContainsFunc(s.GetNodes(), func(n *pb.Node) bool { return n.HeldSince != nil }) {
+		w.insist(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+			Kind: &pb.Edit_CleanupFencing{CleanupFencing: &pb.CleanupFencing{}},
 		}}}}})
 	}
 	if slices.ContainsFunc(s.GetNodes(), func(n *pb.Node) bool { return n.Role != w.machines[n.Id].role }) {

@@ -16,6 +16,7 @@ type shape struct {
 	pinged   bool          // it has ping targets
 	lanes    int           // networks that connect all machines
 	copies   int           // of the clone, at most so many at once; 0: there is no clone
+	powered  bool          // a fencing device switches all machines, and the process without guard needs that
 	gentle   bool          // no agent dies or freezes without its machine
 	duration time.Duration // of the disturbance
 	pace     time.Duration // at most this long between two faults
@@ -75,6 +76,7 @@ func (w wish) draw(d *dice) shape {
 	if !s.pair && d.chance(0.4) {
 		s.copies = 1 + d.draw(s.voters)
 	}
+	s.powered = s.machines() > 1 && d.chance(0.35)
 	return s
 }
 

@@ -37,6 +37,7 @@ type world struct {
 
 	fate  *dice // what goes wrong; only the schedule draws it, so that a seed has the same faults always
 	noise *dice // how long things take
+	power *dice // what the fencing device does
 
 	repaired atomic.Bool
 
@@ -56,7 +57,7 @@ func newWorld(seed uint64, wanted wish) *world {
 	w := &world{
 		shape: wanted.draw(newDice(seed, 4)),
 		seed:  seed, epoch: time.Now(), machines: map[string]*machine{}, level: slog.LevelInfo,
-		fate: newDice(seed, 1), noise: newDice(seed, 2),
+		fate: newDice(seed, 1), noise: newDice(seed, 2), power: newDice(seed, 5),
 		played: map[string]int{}, standing: map[string]standing{}, gaveWay: map[string]string{}, digests: map[place][sha256.Size]byte{},
 	}
 	w.network, w.lan = newNetwork(newDice(seed, 3), w.lanes), newLAN()

@@ -70,6 +70,22 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 		return d.uncloneResource(kind.UncloneResource.GetId())
 	case *pb.Edit_KeepServers:
 		return d.keepServers(kind.KeepServers)
+	case *pb.Edit_CreateDevice:
+		return d.createDevice(kind.CreateDevice.GetDevice())
+	case *pb.Edit_UpdateDevice:
+		return d.updateDevice(kind.UpdateDevice)
+	case *pb.Edit_DeleteDevice:
+		return d.deleteDevice(kind.DeleteDevice)
+	case *pb.Edit_AddLevel:
+		return d.addLevel(kind.AddLevel.GetLevel())
+	case *pb.Edit_RemoveLevels:
+		return d.removeLevels(kind.RemoveLevels)
+	case *pb.Edit_FenceNode:
+		return d.fenceNode(kind.FenceNode)
+	case *pb.Edit_ConfirmOff:
+		return d.confirmOff(kind.ConfirmOff.GetNode())
+	case *pb.Edit_CleanupFencing:
+		return d.cleanupFencing(kind.CleanupFencing.GetNode())
 	default:
 		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
 	}

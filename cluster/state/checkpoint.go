@@ -51,6 +51,8 @@ func narrow(before, after *pb.State) (b, a *pb.State) {
 	b.Groups, a.Groups = unshared(before.Groups, after.Groups)
 	b.Clones, a.Clones = unshared(before.Clones, after.Clones)
 	b.Constraints, a.Constraints = unshared(before.Constraints, after.Constraints)
+	b.Devices, a.Devices = unshared(before.Devices, after.Devices)
+	b.Levels, a.Levels = unshared(before.Levels, after.Levels)
 	return b, a
 }
 
@@ -68,14 +70,6 @@ func unshared[T any](before, after []*T) (b, a []*T) {
 	}
 	inAfter, inBefore := in(after), in(before)
 	return without(before, func(e *T) bool { return inAfter[e] }), without(after, func(e *T) bool { return inBefore[e] })
-}
-
-// WithoutCheckpoints returns a state that lacks them, for who does not ask for
-// them: they may be larger than all the rest.
-func WithoutCheckpoints(s *pb.State) *pb.State {
-	c := shallow(s)
-	c.Checkpoints = nil
-	return c
 }
 
 // ConfigurationAt returns the configuration of a checkpoint, or a *[Refusal].

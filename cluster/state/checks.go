@@ -157,15 +157,27 @@ func checkProfile(s string) (string, error) {
 	}
 }
 
+// fencingWords are the policies that can be set.
+const fencingWords = "none, stop, power"
+
+// checkFencing reads a policy. What a watchdog would promise needs one on every node.
 func checkFencing(s string) (string, error) {
 	switch v := strings.ToLower(strings.TrimSpace(s)); v {
-	case "none", "stop":
+	case FencingNone, FencingStop, FencingPower:
 		return v, nil
-	case "watchdog", "power":
-		return "", fmt.Errorf("%s is not available in this version, which has no fencing devices; use stop or none", v)
+	case FencingWatchdog:
+		return "", fmt.Errorf("%s is not available in this version; use stop, or power with a fencing device", v)
 	default:
-		return "", fmt.Errorf("%q is no way of fencing; use stop or none", s)
+		return "", fmt.Errorf("%q is no way of fencing; use %s", s, fencingWords)
 	}
+}
+
+// checkOwnFencing reads the policy of a resource.
+func checkOwnFencing(s string) (string, error) {
+	if v := strings.ToLower(strings.TrimSpace(s)); v == ofTheCluster {
+		return v, nil
+	}
+	return checkFencing(s)
 }
 
 // convertStonith reads stonith-enabled, which every tutorial sets to false.
@@ -175,7 +187,7 @@ func convertStonith(s string) (string, error) {
 		return "", err
 	}
 	if enabled {
-		return "", errors.New("fencing devices are not available in this version; use stonith-enabled=false: a node stops what it runs when its lease ends")
+		return FencingPower, nil
 	}
-	return "stop", nil
+	return FencingStop, nil
 }

@@ -57,6 +57,12 @@ func shallow(s *pb.State) *pb.State {
 		ConfigurationIndex: s.ConfigurationIndex,
 		Forks:              s.Forks,
 		Checkpoints:        s.Checkpoints,
+		Devices:            s.Devices,
+		Levels:             s.Levels,
+		Secrets:            s.Secrets,
+		Fencings:           s.Fencings,
+		Conditions:         s.Conditions,
+		LastFencing:        s.LastFencing,
 	}
 	if unknown := s.ProtoReflect().GetUnknown(); len(unknown) > 0 {
 		c.ProtoReflect().SetUnknown(unknown)

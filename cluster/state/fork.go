@@ -52,6 +52,9 @@ func (d *draft) forkAlone(f *pb.ForkAlone) error {
 	if peer.Admission == pb.Admission_ADMISSION_ADMITTED {
 		d.end(peer, fmt.Sprintf("%s goes on without it after %v of silence", node.Name, silence))
 	}
+	if f.FencedBy != "" {
+		d.fenced(peer.Id, f.FencedBy)
+	}
 	return nil
 }
 
@@ -105,7 +108,12 @@ func (d *draft) addFork(f *pb.Fork) {
 func Configuration(s *pb.State) *pb.Configuration {
 	c := &pb.Configuration{
 		Properties: s.GetProperties(), ResourceDefaults: s.GetResourceDefaults(), OperationDefaults: s.GetOperationDefaults(),
-		Groups: s.GetGroups(), Clones: s.GetClones(), Constraints: s.GetConstraints(),
+		Groups: s.GetGroups(), Clones: s.GetClones(), Constraints: s.GetConstraints(), Levels: s.GetLevels(),
+	}
+	for _, f := range s.GetDevices() {
+		c.Devices = append(c.Devices, &pb.FencingDevice{
+			Id: f.Id, Type: f.Type, Parameters: f.Parameters, Operations: f.Operations, Disabled: f.Disabled,
+		})
 	}
 	for _, n := range s.GetNodes() {
 		c.Nodes = append(c.Nodes, &pb.NodeConfiguration{

@@ -43,7 +43,7 @@ func (d *draft) admit(a *pb.Admit) error {
 		n.Admission = pb.Admission_ADMISSION_ADMITTED
 		n.Nonce, n.Lease = a.Nonce, admittedLease(n, a, rebooted)
 		n.ElectorateConfirmed = 0 // until it has recounted its lease (rule 20)
-		n.AdmittedAt, n.GoneAt, n.Standings = d.at, nil, nil
+		n.AdmittedAt, n.GoneAt, n.Standings, n.FencedAt = d.at, nil, nil, nil
 		if a.BootId != "" {
 			n.BootId = a.BootId
 		}
@@ -57,6 +57,7 @@ func (d *draft) admit(a *pb.Admit) error {
 	})
 	d.putNodeRecord(admitted)
 	d.forget(admitted)
+	d.returned(admitted)
 	d.record(&pb.Event{
 		Kind: "node-admitted", Node: n.Name, Severity: pb.Severity_SEVERITY_INFO,
 		Text: fmt.Sprintf("%s is admitted with epoch %d", n.Name, admitted.Epoch),
@@ -163,6 +164,7 @@ func (d *draft) end(n *pb.Node, why string) {
 		Kind: "node-gone", Node: n.Name, Severity: pb.Severity_SEVERITY_WARNING,
 		Text: fmt.Sprintf("%s is gone: %s", n.Name, why),
 	})
+	d.fenceGone(gone)
 }
 
 // checkTestimonies checks that a majority of the electorate of this index, the
@@ -191,9 +193,9 @@ func (d *draft) checkTestimonies(n *pb.Node, testimonies []*pb.Testimony) error 
 }
 
 // release frees what a gone node owned. What falls silent with the lease is
-// free at once. What may outlive it is orphaned, to be freed by time or by
-// fencing (rule 15); so is what nobody owned but may run there. A failed stop
-// stays on record (S5).
+// free at once. What may outlive it, or needs the machine to be off, is orphaned, to
+// be freed by time or by fencing (rule 15); so is what nobody owned but may run
+// there. A failed stop stays on record (S5).
 func (d *draft) release(n *pb.Node) {
 	d.Assignments = rewrite(d.Assignments, func(a *pb.Assignment) *pb.Assignment {
 		switch {
@@ -202,7 +204,7 @@ func (d *draft) release(n *pb.Node) {
 		case !d.lingers(a.Resource):
 			return nil
 		default:
-			return with(a, func(a *pb.Assignment) { a.Orphaned = true })
+			return with(a, func(a *pb.Assignment) { a.Orphaned, a.Unfenced = true, d.needsPower(a.Resource) })
 		}
 	})
 	d.Instances = rewrite(d.Instances, func(i *pb.Instance) *pb.Instance {
@@ -220,9 +222,13 @@ func (d *draft) release(n *pb.Node) {
 	})
 }
 
-// lingers reports whether a resource may outlive its node's lease.
+// lingers reports whether a resource may outlive its node's lease, or is taken to.
 func (d *draft) lingers(resource string) bool {
-	return Lapse(d.State, resource) > 0
+	return Lapse(d.State, resource) > 0 || d.needsPower(resource)
+}
+
+func (d *draft) needsPower(resource string) bool {
+	return FencingOf(d.State, resource) == FencingPower
 }
 
 // Lapse returns how long a resource may outlive the lease of its node: by what it
@@ -238,25 +244,25 @@ func Lapse(s *pb.State, resource string) time.Duration {
 
 // orphan makes a gone node the owner of what may run there unowned, so that its
 // time must pass as well. Of two gone nodes the later one counts, as its time ends
-// last; of a clone each.
+// last; of a clone each, and each that must be fenced.
 func (d *draft) orphan(resource string, n *pb.Node) {
 	cloned := CloneOf(d.State, resource) != nil
 	for _, a := range AssignmentsOf(d.State, resource) {
 		switch {
 		case a.Node == n.Id, !a.Orphaned && !cloned:
 			return
-		case !cloned:
+		case !cloned && !a.Unfenced:
 			d.dropAssignment(a.Number)
 		}
 	}
 	d.LastAssignment++
 	d.putAssignment(&pb.Assignment{
-		Resource: resource, Node: n.Id, Epoch: n.Epoch, Number: d.LastAssignment, Orphaned: true,
+		Resource: resource, Node: n.Id, Epoch: n.Epoch, Number: d.LastAssignment, Orphaned: true, Unfenced: d.needsPower(resource),
 	})
 }
 
-// free ends an orphaned assignment. The leader's clock, or a fencing device,
-// says when.
+// free ends an orphaned assignment. The leader's clock says when. What needs a
+// fencing device's word is not freed so.
 func (d *draft) free(f *pb.Free) error {
 	a := d.numbered(f.Resource, f.Number)
 	switch {
@@ -264,6 +270,9 @@ func (d *draft) free(f *pb.Free) error {
 		return refuse(Stale, "assignment", "", "%s is not owned under assignment %d", f.Resource, f.Number)
 	case !a.Orphaned:
 		return refuse(Precondition, "assignment", "stop it there", "%s has a live owner, %s", f.Resource, NodeName(d.State, a.Node))
+	case a.Unfenced:
+		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `stonith confirm "+NodeName(d.State, a.Node)+"`",
+			"%s has not been fenced", NodeName(d.State, a.Node))
 	case InstanceOf(d.State, a.Resource, a.Node).GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED: // S5
 		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `resource cleanup "+f.Resource+"`",
 			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))

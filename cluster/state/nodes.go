@@ -169,6 +169,10 @@ func (d *draft) removeNode(r *pb.RemoveNode) error {
 	d.Instances = without(d.Instances, func(i *pb.Instance) bool { return i.Node == n.Id })
 	d.dropOperations(n.Id)
 	d.Constraints = without(d.Constraints, func(c *pb.Constraint) bool { return c.GetLocation().GetNode() == n.Name })
+	d.Levels = without(d.Levels, func(l *pb.FencingLevel) bool { return l.Target == n.Name })
+	if f := FencingUnderWay(d.State, n.Id); f != nil {
+		d.endFencing(f, pb.FencingPhase_FENCING_PHASE_CALLED_OFF, "it is no member any more")
+	}
 	d.Resources = rewrite(d.Resources, func(r *pb.Resource) *pb.Resource {
 		if r.GetMove().GetNode() != n.Name {
 			return r

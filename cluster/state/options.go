@@ -34,11 +34,12 @@ var options = map[pb.OptionScope][]Option{
 	ofCluster: {
 		{"cluster-recheck-interval", "15min", "duration", "accepted; what time alone changes is planned for in time", checkDuration},
 		{"dead-voter-timeout", "0", "duration", "after this time without a sign a voter loses its vote until it is back; 0: never", checkDuration},
-		{"fencing", "stop", "none, stop", "when a silent node's resources may start elsewhere: at once, or when it must have stopped them", checkFencing},
+		{"fencing", "stop", fencingWords, "when the resources of a node that is gone may start elsewhere", checkFencing},
 		{"maintenance-mode", "false", "boolean", "leave everything that runs alone", checkBool},
 		{"min-voters", "configured", "configured, or 1 to 7", "how many living voters it takes for a dead one to lose its vote", checkMinVoters},
 		{"no-quorum-policy", "stop", "stop, ignore", "a node without quorum stops all it runs; ignore: one of two nodes goes on alone", checkNoQuorum},
 		{"placement-strategy", "default", "default, utilization, minimal, balanced", "whether what nodes have to give bounds what runs there, and how it is spread", oneOf("default", "utilization", "minimal", "balanced")},
+		{"priority-fencing-delay", "2s", "duration", "in a pair, how long the node that runs less waits before it fences its peer", checkDuration},
 		{"profile", "lan", "fast, lan, wan", "how fast the cluster is, all its timers in one; a node runs it from its next start on", checkProfile},
 		{"quorum.ping", "", "addresses", "hosts outside the cluster, at most 8; a node that reaches none of them is cut off", checkPingTargets},
 		{"restart-lease", "10s", "0, or 1s to 1min", "how long a node's agent may take to restart while what it serves goes on; 0: it does not", checkRestartLease},
@@ -50,6 +51,7 @@ var options = map[pb.OptionScope][]Option{
 		{"critical", "true", "boolean", "whether what it must run with moves for its sake, too", checkBool},
 		{"failback", "score", "score, manual, auto, delay DURATION, window [DAYS] HH:MM-HH:MM", "when to return to a better node", checkFailback},
 		{"failure-timeout", "0", "duration", "after this time a failure is forgotten; 0: never", checkDuration},
+		{"fencing", "cluster", "cluster, " + fencingWords, "as the property of this name; cluster: as that says", checkOwnFencing},
 		{"is-managed", "true", "boolean", "may be started and stopped by the cluster", checkBool},
 		{"maintenance", "false", "boolean", "left alone, whatever becomes of it", checkBool},
 		{"migration-threshold", "INFINITY", "count", "after so many failures it leaves the node", checkCount},
@@ -71,7 +73,7 @@ var options = map[pb.OptionScope][]Option{
 		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
 		{"enabled", "true", "true", "recurring operations cannot be switched off in this version", checkOnly("true")},
 		{"interval", "0", "duration", "of a recurring monitor", checkDuration},
-		{"on-fail", "restart", "restart, for stop block", "what a failure leads to", checkOnly("restart", "block")},
+		{"on-fail", "restart", "restart, for stop block or fence", "what a failure leads to", checkOnly("restart", "block", "fence")},
 		{"record-pending", "true", "boolean", "accepted; operations under way are always shown", checkBool},
 		{"role", "Started", "Started", "in which role a monitor runs", checkOnly("Started")},
 		{"start-delay", "0", "0", "monitors cannot be delayed in this version", checkOnly("0", "0s")},
@@ -85,7 +87,10 @@ var aliases = map[pb.OptionScope]map[string]struct {
 	name    string
 	convert func(string) (string, error)
 }{
-	ofCluster: {"stonith-enabled": {"fencing", convertStonith}},
+	ofCluster: {
+		"fencing-enabled": {"fencing", convertStonith},
+		"stonith-enabled": {"fencing", convertStonith},
+	},
 }
 
 // Options returns the names that may be set in a scope, sorted.

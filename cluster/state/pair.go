@@ -84,6 +84,33 @@ func Lost(s *pb.State, self string) string {
 	return peer.Id
 }
 
+// YieldsRace reports whether a node of a pair lets its peer fence first: it runs less,
+// by the priorities of what it owns, then by their number, as far as it knows; of
+// equals the one that is not preferred. Their answers may differ by one entry of the
+// log; then the devices' own delays decide.
+func YieldsRace(s *pb.State, self, peer string) bool {
+	p, n := worth(s, self)
+	q, m := worth(s, peer)
+	switch {
+	case p != q:
+		return p < q
+	case n != m:
+		return n < m
+	}
+	return !Preferred(s, self, peer)
+}
+
+// worth is the sum of the priorities of what a node owns, and how much that is.
+func worth(s *pb.State, node string) (sum int64, count int) {
+	for _, a := range s.GetAssignments() {
+		if a.Node == node {
+			p, _ := ParseScore(Meta(s, a.Resource, "priority"))
+			sum, count = sum+p, count+1
+		}
+	}
+	return sum, count
+}
+
 // Preferred reports whether one node of a pair goes before the other where only
 // one may go: by the attribute priority, then by name. What both know by
 // heart decides, so that they cannot come to different answers: what runs where

@@ -93,7 +93,7 @@ func (h *history) draw(t *rapid.T) string {
 	switch kind := pick([]string{
 		"start", "start", "start", "start", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
 		"admit", "gone", "gone", "electorate", "confirm", "confirm all", "confirm all", "put", "remove",
-		"create", "create", "delete", "cleanup", "group", "ungroup", "clone", "clone", "unclone", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
+		"create", "create", "delete", "cleanup", "fence", "fenced", "fenced", "unfenced", "switchedon", "confirmoff", "device", "group", "ungroup", "clone", "clone", "unclone", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
 	}); kind {
 	case "report":
 		return fmt.Sprintf("report %s %s %s", r, n, pick([]string{"done", "failed", "notrunning"}))
@@ -131,9 +131,15 @@ func (h *history) draw(t *rapid.T) string {
 	case "move":
 		return fmt.Sprintf("move %s n%s", r, n)
 	case "property":
-		return "property start-failure-is-fatal=" + pick([]string{"true", "false"})
+		return "property " + pick([]string{"start-failure-is-fatal=true", "start-failure-is-fatal=false", "fencing=power", "fencing=stop"})
+	case "fence", "confirmoff":
+		return kind + " n" + n
+	case "fenced", "unfenced", "switchedon":
+		return kind + " " + n
+	case "device":
+		return "device " + pick([]string{"d1", "d2"}) + " pcmk_host_list=n" + n
 	case "meta":
-		return fmt.Sprintf("meta %s %s", r, pick([]string{"failure-timeout=0", "failure-timeout=10s", "clone-max=2", "clone-max=1"}))
+		return fmt.Sprintf("meta %s %s", r, pick([]string{"failure-timeout=0", "failure-timeout=10s", "clone-max=2", "clone-max=1", "fencing=power", "fencing=stop"}))
 	case "admit", "confirm":
 		return kind + " " + n
 	case "free":
@@ -200,8 +206,18 @@ func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
 		}
 	case *pb.Command_NodeGone:
 		r.release(body.NodeGone.Node, func(resource string) bool {
-			return ResourceByID(before, resource).GetTraits().GetLapse().AsDuration() == 0
+			return ResourceByID(before, resource).GetTraits().GetLapse().AsDuration() == 0 && FencingOf(before, resource) != FencingPower
 		})
+	case *pb.Command_RecordFencing:
+		if f := FencingByID(before, body.RecordFencing.Id); body.RecordFencing.Done && f.Epoch == NodeByID(before, f.Node).GetEpoch() {
+			r.release(f.Node, func(string) bool { return true })
+		}
+	case *pb.Command_Change:
+		for _, e := range body.Change.Edits {
+			if c := e.GetConfirmOff(); c != nil {
+				r.release(NodeByName(before, c.Node).GetId(), func(string) bool { return true })
+			}
+		}
 	case *pb.Command_Free:
 		if CloneOf(before, body.Free.Resource) == nil { // of two gone nodes the later one counts
 			delete(r, body.Free.Resource)
@@ -269,7 +285,7 @@ func regressed(before, now *pb.State) string {
 
 // unsound says what is wrong with a state; nothing, if it is as it must be.
 func unsound(s *pb.State) string {
-	for _, check := range []func(*pb.State) string{unsorted, unsoundOwners, unsoundInstances, dangling, unsoundVoters} {
+	for _, check := range []func(*pb.State) string{unsorted, unsoundOwners, unsoundInstances, unsoundFencings, dangling, unsoundVoters} {
 		if problem := check(s); problem != "" {
 			return problem
 		}
@@ -298,6 +314,9 @@ func unsorted(s *pb.State) string {
 		rising("events", keys(s.Events, func(e *pb.Event) string { return fmt.Sprintf("%20d", e.Id) })),
 		rising("voters", s.Electorate.Voters),
 		rising("removed", s.Removed),
+		rising("devices", keys(s.Devices, (*pb.FencingDevice).GetId)),
+		rising("levels", keys(s.Levels, (*pb.FencingLevel).GetId)),
+		rising("fencings", keys(s.Fencings, func(f *pb.Fencing) string { return fmt.Sprintf("%20d", f.Id) })),
 	} {
 		if problem != "" {
 			return problem
@@ -316,10 +335,10 @@ func keys[T any](list []T, key func(T) string) []string {
 
 // unsoundOwners: a live owner owns under its present epoch, an orphan's node is
 // gone, every start under way has its assignment, and what is not cloned has one
-// owner at most.
+// owner at most, unless its owners must be fenced.
 func unsoundOwners(s *pb.State) string {
 	for i, a := range s.Assignments {
-		if i > 0 && s.Assignments[i-1].Resource == a.Resource && CloneOf(s, a.Resource) == nil {
+		if i > 0 && s.Assignments[i-1].Resource == a.Resource && CloneOf(s, a.Resource) == nil && !s.Assignments[i-1].Unfenced {
 			return fmt.Sprintf("%s has two owners and is in no clone", a.Resource)
 		}
 		n := NodeByID(s, a.Node)
@@ -350,6 +369,24 @@ func unsoundInstances(s *pb.State) string {
 		n := NodeByID(s, i.Node)
 		if n == nil || ResourceByID(s, i.Resource) == nil || n.Admission == pb.Admission_ADMISSION_ADMITTED && i.Epoch != n.Epoch || i.FailCount > Infinity {
 			return fmt.Sprintf("the instance %v does not fit its node %v", i, n)
+		}
+	}
+	return ""
+}
+
+// unsoundFencings: of each node one fencing at most is under way, and a node of
+// which something waits to be fenced has one.
+func unsoundFencings(s *pb.State) string {
+	for _, n := range s.Nodes {
+		under := 0
+		for _, f := range s.Fencings {
+			if f.Node == n.Id && !Ended(f) {
+				under++
+			}
+		}
+		waits := slices.ContainsFunc(s.Assignments, func(a *pb.Assignment) bool { return a.Node == n.Id && a.Unfenced })
+		if under > 1 || waits && FencingUnderWay(s, n.Id).GetPhase() != pb.FencingPhase_FENCING_PHASE_OFF {
+			return fmt.Sprintf("%s has %d fencings under way: %v", n.Id, under, s.Fencings)
 		}
 	}
 	return ""

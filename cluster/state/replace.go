@@ -17,7 +17,7 @@ func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error)
 	}
 	d.Constraints = nil // before the resources, so that none of them holds on to one
 	for _, replace := range []func(*pb.Configuration) error{
-		d.replaceOptions, d.replaceNodes, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints,
+		d.replaceOptions, d.replaceNodes, d.replaceDevices, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints,
 	} {
 		if err := replace(c); err != nil {
 			return "", err
@@ -39,8 +39,10 @@ func (d *draft) replaceOptions(c *pb.Configuration) (err error) {
 	if d.ResourceDefaults, err = canonicalMap(ofResources, c.ResourceDefaults); err != nil {
 		return err
 	}
-	d.OperationDefaults, err = canonicalMap(ofOperations, c.OperationDefaults)
-	return err
+	if d.OperationDefaults, err = canonicalMap(ofOperations, c.OperationDefaults); err != nil {
+		return err
+	}
+	return checkOperationDefaults(d.OperationDefaults)
 }
 
 func (d *draft) replaceNodes(c *pb.Configuration) error {

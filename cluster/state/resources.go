@@ -39,7 +39,7 @@ func (d *draft) createResource(c *pb.CreateResource) (string, error) {
 	return said + "; " + more, err
 }
 
-// checkFree refuses an id that a resource, a group or a clone has.
+// checkFree refuses an id that a resource, a group, a clone or a device has.
 func (d *draft) checkFree(field, id string) error {
 	switch r := ResourceByID(d.State, id); {
 	case r.GetDeleting():
@@ -50,6 +50,8 @@ func (d *draft) checkFree(field, id string) error {
 		return refuse(Exists, field, "choose another", "there is a group %s already", id)
 	case CloneByID(d.State, id) != nil:
 		return refuse(Exists, field, "choose another", "there is a clone %s already", id)
+	case DeviceByID(d.State, id) != nil:
+		return refuse(Exists, field, "choose another", "there is a fencing device %s already", id)
 	default:
 		return nil
 	}
@@ -111,7 +113,7 @@ func canonicalOperation(o *pb.OperationSpec) (*pb.OperationSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if policy, given := options["on-fail"]; given && (policy == "block") != (o.Name == "stop") {
+	if policy, given := options["on-fail"]; given && (policy == "block" || policy == "fence") != (o.Name == "stop") {
 		return nil, refuse(Invalid, field, "leave on-fail out", "on-fail=%s is not available in this version for a failed %s", policy, o.Name)
 	}
 	return &pb.OperationSpec{Name: o.Name, Interval: o.Interval, Timeout: o.Timeout, Options: options}, nil

@@ -114,7 +114,7 @@ func (d *draft) learnStart(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 }
 
 // learnStop: a stop that failed is not ignored (S5). It blocks the resource and
-// keeps its owner.
+// keeps its owner, until its node is fenced or a person has looked.
 func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	if r.Outcome == pb.Outcome_OUTCOME_DONE {
 		d.stopped(i)
@@ -124,6 +124,7 @@ func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	d.fail(i, o, r)
 	d.setState(i, pb.InstanceState_INSTANCE_STATE_BLOCKED)
 	i.FailCount = Infinity
+	d.escalate(i)
 }
 
 func (d *draft) learnReload(i *pb.Instance, o *pb.Operation, r *pb.Result) {

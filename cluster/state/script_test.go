@@ -159,6 +159,8 @@ func (c *cluster) command(words []string) *pb.Command {
 		return c.report(words)
 	case "free":
 		return c.free(arg(1), arg(2))
+	case "fenced", "unfenced", "switchedon":
+		return c.fencing(words)
 	default:
 		return change(c.edit(words))
 	}
@@ -171,6 +173,24 @@ func (c *cluster) free(resource, node string) *pb.Command {
 		a = AssignmentAt(c.state(), resource, node)
 	}
 	return &pb.Command{Body: &pb.Command_Free{Free: &pb.Free{Resource: resource, Number: a.GetNumber(), Reason: "its time is over"}}}
+}
+
+// fencing reads "fenced NODE", "unfenced NODE [ERROR]" (an attempt failed) and
+// "switchedon NODE", of the newest fencing of the node.
+func (c *cluster) fencing(words []string) *pb.Command {
+	r := &pb.RecordFencing{Phase: pb.FencingPhase_FENCING_PHASE_OFF, Done: words[0] != "unfenced", By: "d1 on " + words[1]}
+	for _, f := range c.state().Fencings {
+		if f.Node == words[1] {
+			r.Id = f.Id
+		}
+	}
+	if words[0] == "switchedon" {
+		r.Phase = pb.FencingPhase_FENCING_PHASE_ON
+	}
+	if !r.Done {
+		r.Attempts = []*pb.FencingAttempt{{Device: "d1", Node: "b", Action: "off", Error: strings.Join(append(words[2:], "failed"), " ")}}
+	}
+	return &pb.Command{Body: &pb.Command_RecordFencing{RecordFencing: r}}
 }
 
 // edit makes an edit of words.
@@ -218,6 +238,28 @@ func (c *cluster) edit(words []string) *pb.Edit {
 			c.t.Fatal(err)
 		}
 		return e
+	case "device": // ID [NAME=VALUE]
+		device := &pb.FencingDevice{Id: words[1], Type: "fence_test", Parameters: map[string]string{}, Traits: &pb.DeviceTraits{On: true, Status: true, Secrets: []string{"password"}}}
+		for _, w := range words[2:] {
+			name, value, _ := strings.Cut(w, "=")
+			device.Parameters[name] = value
+		}
+		return &pb.Edit{Kind: &pb.Edit_CreateDevice{CreateDevice: &pb.CreateDevice{Device: device}}}
+	case "undevice":
+		return &pb.Edit{Kind: &pb.Edit_DeleteDevice{DeleteDevice: &pb.DeleteDevice{Id: words[1], Force: len(words) > 2}}}
+	case "level": // NODE LEVEL DEVICE...
+		var level uint64
+		c.scan(words[2], &level)
+		l := &pb.FencingLevel{Target: words[1], Level: uint32(level), Devices: words[3:]}
+		return &pb.Edit{Kind: &pb.Edit_AddLevel{AddLevel: &pb.AddLevel{Level: l}}}
+	case "unlevel":
+		return &pb.Edit{Kind: &pb.Edit_RemoveLevels{RemoveLevels: &pb.RemoveLevels{Target: words[1]}}}
+	case "fence":
+		return &pb.Edit{Kind: &pb.Edit_FenceNode{FenceNode: &pb.FenceNode{Node: words[1], StayOff: len(words) > 2}}}
+	case "confirmoff":
+		return &pb.Edit{Kind: &pb.Edit_ConfirmOff{ConfirmOff: &pb.ConfirmOff{Node: words[1]}}}
+	case "forget":
+		return &pb.Edit{Kind: &pb.Edit_CleanupFencing{CleanupFencing: &pb.CleanupFencing{Node: words[1]}}}
 	case "property":
 		name, value, _ := strings.Cut(strings.Join(words[1:], " "), "=")
 		return setOptions(ofCluster, name, value)

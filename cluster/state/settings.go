@@ -152,7 +152,18 @@ func (d *draft) setOptions(o *pb.SetOptions) (string, error) {
 	if err := d.allowIgnore(); err != nil {
 		return "", err
 	}
+	if err := checkOperationDefaults(d.OperationDefaults); err != nil {
+		return "", err
+	}
 	return describeSettings(words, o.Set, o.Unset), nil
+}
+
+// checkOperationDefaults refuses what would be a default for stops alone.
+func checkOperationDefaults(defaults map[string]string) error {
+	if defaults["on-fail"] == "fence" {
+		return refuse(Invalid, "operation option on-fail", "use the property fencing=power, or give it to a resource's stop", "fence is no default for operations")
+	}
+	return nil
 }
 
 func describeSettings(words string, set map[string]string, unset []string) string {

@@ -78,6 +78,10 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.setTransient(body.SetTransient)
 	case *pb.Command_ReportDisk:
 		return d.reportDisk(body.ReportDisk)
+	case *pb.Command_RecordFencing:
+		return d.recordFencing(body.RecordFencing)
+	case *pb.Command_RecordDevice:
+		return d.recordDevice(body.RecordDevice.GetCondition())
 	default:
 		panic(fmt.Sprintf("apply entry %d: command %T is not one of this build", d.index, c.Body))
 	}

@@ -21,7 +21,7 @@ func supposed(s *pb.State, at time.Time) *draft {
 }
 
 // SupposeLost is the state after a node was lost, and what may have outlived its
-// lease there has ended.
+// lease there has ended: by time, or by the fencing of the node if that is possible.
 func SupposeLost(s *pb.State, name string, at time.Time) (*pb.State, error) {
 	d := supposed(s, at)
 	n := NodeByName(s, name)
@@ -31,8 +31,11 @@ func SupposeLost(s *pb.State, name string, at time.Time) (*pb.State, error) {
 	if n.Admission == pb.Admission_ADMISSION_ADMITTED {
 		d.end(n, "supposed")
 	}
+	if f := FencingUnderWay(d.State, n.Id); f.GetPhase() == pb.FencingPhase_FENCING_PHASE_OFF && len(WaysToFence(d.State, n.Id)) > 0 {
+		d.isOff(f, "supposed")
+	}
 	d.Assignments = without(d.Assignments, func(a *pb.Assignment) bool {
-		return a.Node == n.Id && InstanceOf(d.State, a.Resource, a.Node).GetState() != pb.InstanceState_INSTANCE_STATE_BLOCKED // S5
+		return a.Node == n.Id && !a.Unfenced && InstanceOf(d.State, a.Resource, a.Node).GetState() != pb.InstanceState_INSTANCE_STATE_BLOCKED // S5
 	})
 	return d.State, nil
 }

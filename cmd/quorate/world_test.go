@@ -328,7 +328,7 @@ func (w *world) SetAttributes(_ context.Context, r *pb.SetAttributesRequest) (*p
 }
 
 func (w *world) answer() *pb.GetResponse {
-	r := &pb.GetResponse{State: proto.CloneOf(state.WithoutCheckpoints(w.state)), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
+	r := &pb.GetResponse{State: proto.CloneOf(state.Shown(w.state)), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
 	if w.state.GetClusterId() == "" {
 		return r
 	}
