@@ -60,7 +60,7 @@ func TestExamplesAreGoodGrammar(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	for name, data := range map[string][]byte{"haproxy.cfg": []byte("global\n"), "cib.xml": shop} {
+	for name, data := range map[string][]byte{"haproxy.cfg": []byte("global\n"), "cib.xml": shop, "ipmi.secret": []byte("secret\n")} {
 		if err := os.WriteFile(name, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,8 @@ func TestExamplesAreGoodGrammar(t *testing.T) {
 			a := newApp("quorate", strings.NewReader(""), io.Discard, &errOut, func(string) string { return "" })
 			a.socket = "/does/not/exist"
 			exit := a.run(t.Context(), words[1:])
-			asks := slices.Contains(words, "auth") && !slices.Contains(words, "-p")
+			asks := slices.Contains(words, "auth") && !slices.Contains(words, "-p") ||
+				slices.Contains(words, "confirm") && !slices.Contains(words, "--force")
 			if exit == exitBadInput && !asks {
 				t.Errorf("%s: %s", strings.Join(words, " "), errOut.String())
 			}

@@ -28,14 +28,13 @@ func (a *app) ask(ctx context.Context, timeout time.Duration, f func(context.Con
 
 // get reads what the agent knows.
 func (a *app) get(ctx context.Context) (resp *pb.GetResponse, err error) {
-	return a.getWith(ctx, pb.ServerDetail_SERVER_DETAIL_NONE)
+	return a.getWith(ctx, &pb.GetRequest{})
 }
 
-// getWith reads what the agent knows, and what nodes tell of the servers behind
-// what they run.
-func (a *app) getWith(ctx context.Context, servers pb.ServerDetail) (resp *pb.GetResponse, err error) {
+// getWith reads what the agent knows, and what else the request asks for.
+func (a *app) getWith(ctx context.Context, r *pb.GetRequest) (resp *pb.GetResponse, err error) {
 	err = a.ask(ctx, readTimeout, func(ctx context.Context, c *client) error {
-		resp, err = c.StatusClient.Get(ctx, &pb.GetRequest{Servers: servers})
+		resp, err = c.StatusClient.Get(ctx, r)
 		return err
 	})
 	return resp, err

@@ -27,6 +27,7 @@ func newConfigCommand(a *app) *cobra.Command {
 
 func newExportCommand(a *app) *cobra.Command {
 	var format string
+	var secrets bool
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Print the configuration: all that people wrote",
@@ -36,7 +37,7 @@ func newExportCommand(a *app) *cobra.Command {
 		Example: "config export > web.yaml\nconfig export -o json\nconfig export --format commands\nconfig export --format cib > cib.xml",
 		Args:    words(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			resp, err := a.member(c.Context())
+			resp, err := a.memberWith(c.Context(), secrets)
 			if err != nil {
 				return err
 			}
@@ -47,6 +48,7 @@ func newExportCommand(a *app) *cobra.Command {
 		},
 	}
 	addFormat(c, &format, "cib")
+	c.Flags().BoolVar(&secrets, "secrets", false, "with the passwords of fencing devices in plain words")
 	return c
 }
 
@@ -59,6 +61,7 @@ func addFormat(c *cobra.Command, format *string, more ...string) {
 // configurationFields are in every exported document, also when empty.
 var configurationFields = []string{
 	"properties", "resource_defaults", "operation_defaults", "nodes", "resources", "groups", "clones", "constraints",
+	"devices", "levels",
 }
 
 // export prints a configuration; -o says the format where --format does not.

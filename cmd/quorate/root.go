@@ -41,6 +41,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newResourceCommand(a),
 		newServerCommand(a),
 		newConstraintCommand(a),
+		newStonithCommand(a),
 		newPropertyCommand(a),
 		newStatusCommand(a),
 		newQuorumCommand(a),

@@ -16,7 +16,12 @@ import (
 
 // member is get on a node that is in a cluster.
 func (a *app) member(ctx context.Context) (*pb.GetResponse, error) {
-	resp, err := a.get(ctx)
+	return a.memberWith(ctx, false)
+}
+
+// memberWith is member, if wanted with secrets in plain words.
+func (a *app) memberWith(ctx context.Context, secrets bool) (*pb.GetResponse, error) {
+	resp, err := a.getWith(ctx, &pb.GetRequest{Secrets: secrets})
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func detailOf(what []string, full bool) pb.ServerDetail {
 
 // status draws the agent's answer once.
 func (a *app) status(c *cobra.Command, draw drawing, servers pb.ServerDetail) error {
-	resp, err := a.getWith(c.Context(), servers)
+	resp, err := a.getWith(c.Context(), &pb.GetRequest{Servers: servers})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const (
 // asks every second, so that ages go on and an agent that is frozen is noticed:
 // then the last picture stays, under a line that says so.
 func (a *app) watch(ctx context.Context, draw drawing, servers pb.ServerDetail) error {
-	first, err := a.getWith(ctx, servers) // tells at once when there is nothing to watch
+	first, err := a.getWith(ctx, &pb.GetRequest{Servers: servers}) // tells at once when there is nothing to watch
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *screen) run(ctx context.Context, answers <-chan *pb.GetResponse) error 
 func (s *screen) question(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refresh)
 	defer cancel()
-	resp, err := s.getWith(ctx, s.servers)
+	resp, err := s.getWith(ctx, &pb.GetRequest{Servers: s.servers})
 	if s.failed = err; err == nil {
 		s.resp, s.at = resp, s.now()
 	}

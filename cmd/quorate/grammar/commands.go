@@ -32,6 +32,12 @@ func Commands(c *pb.Configuration) [][]string {
 			add("node", "maintenance", n.GetName())
 		}
 	}
+	for _, d := range c.GetDevices() {
+		add(deviceWords(d)...)
+	}
+	for _, l := range c.GetLevels() {
+		add(levelWords(l)...)
+	}
 	for _, r := range c.GetResources() {
 		add(createWords(r)...)
 		section(r.GetUtilization(), "resource", "utilization", r.GetId())
