@@ -95,27 +95,26 @@ func New(c Config) *Runner {
 
 // Set replaces the targets. Those that are as they were keep their state and
 // their timer; of those that are gone nothing more is told. An error names the
-// target and changes nothing.
+// target and changes nothing. It is not called twice at once.
 func (r *Runner) Set(targets []Target) error {
 	next := make(map[string]*watch, len(targets))
 	for _, t := range targets {
 		if next[t.ID] != nil {
 			return fmt.Errorf("%s: it is there twice", t.ID)
 		}
-		w, err := newWatch(r, t)
-		if err != nil {
-			return fmt.Errorf("%s: %w", t.ID, err)
+		w := r.watchOf(t)
+		if w == nil {
+			var err error
+			if w, err = newWatch(r, t); err != nil {
+				return fmt.Errorf("%s: %w", t.ID, err)
+			}
 		}
 		next[t.ID] = w
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, old := range r.targets {
-		if w := next[id]; w != nil && w.same(old) {
-			next[id] = old
-			continue
-		}
-		if old.cancel != nil {
+		if next[id] != old && old.cancel != nil {
 			old.cancel()
 		}
 	}
@@ -128,6 +127,16 @@ func (r *Runner) Set(targets []Target) error {
 	r.told = slices.DeleteFunc(r.told, func(c Result) bool { return r.targets[c.ID] != next[c.ID] })
 	r.targets = next
 	r.awake()
+	return nil
+}
+
+// watchOf is the watch that asks the same of the same server already, or nil.
+func (r *Runner) watchOf(t Target) *watch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.targets[t.ID]; w != nil && w.target.Server == t.Server && w.check == t.Check.withDefaults() {
+		return w
+	}
 	return nil
 }
 

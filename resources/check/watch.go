@@ -40,11 +40,6 @@ func newWatch(r *Runner, t Target) (*watch, error) {
 	}, nil
 }
 
-// same reports whether two watches ask the same of the same server.
-func (w *watch) same(other *watch) bool {
-	return w.target.Server == other.target.Server && w.check == other.check
-}
-
 // spread is within how much time the first attempts begin, at most: those that
 // were set together are not asked together, and yet all soon.
 const spread = time.Second

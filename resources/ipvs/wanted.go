@@ -77,7 +77,7 @@ func (v Virtual) servers(k Key, down Health, orders resources.Orders) []Server {
 
 // down reports whether any of the checks of a real server failed.
 func (v Virtual) down(k Key, r Real, down Health) bool {
-	return slices.ContainsFunc(v.questions(k, r), func(q Question) bool { return down[q] })
+	return len(down) > 0 && slices.ContainsFunc(v.questions(k, r), func(q Question) bool { return down[q] })
 }
 
 // checksOf are the server's own checks, else the service's.
