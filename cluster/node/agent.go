@@ -31,6 +31,7 @@ import (
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/haproxy"
+	"quorate/resources/health"
 	"quorate/resources/ipvs"
 	"quorate/resources/ocf"
 	"quorate/resources/systemd"
@@ -138,6 +139,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 		a.vip,
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 		ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Ldirectord: lvs.ServeLdirectord}),
+		health.New(health.Config{RunDir: a.config.RunDir, Attributes: coreAttributes{a}, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
 			return nil, err

@@ -45,7 +45,8 @@ type Check struct {
 
 	Login, Password, Database string
 
-	Command string // program and arguments, split at blanks outside of quotes
+	Command     string // program and arguments, split at blanks outside of quotes
+	Least, Most int    // process: of how many; 0: 1, and no limit
 }
 
 // The defaults of every kind.

@@ -62,6 +62,7 @@ func init() {
 		"udp":       {"a datagram is not refused, and its answer matches if that is asked for", 0, needsPort, where + ",request,receive", udpProbe},
 		"ping":      {"it answers an ICMP echo request", 0, needsAddress, "address", pingProbe},
 		"program":   {"a program exits with status 0", 0, needsNothing, "command", programProbe},
+		"process":   {"a program runs on this node", 0, needsNothing, "command,least,most", processProbe},
 		"on":        {"it is taken to be up, without a question", 0, needsNothing, "", fixedProbe},
 		"off":       {"it is taken to be down, without a question", 0, needsNothing, "", fixedProbe},
 	}

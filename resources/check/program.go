@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,9 @@ func programProbe(c Check) (probe, error) {
 	words, err := split(c.Command)
 	if err != nil {
 		return nil, err
+	}
+	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
+		return nil, fmt.Errorf("command=%s: give the program with its whole path", c.Command)
 	}
 	return func(ctx context.Context, _ netip.AddrPort) (string, error) {
 		var said clipped

@@ -50,6 +50,8 @@ var vocabulary = []word{
 	textWord("password", func(c *Check) *string { return &c.Password }, isLine),
 	textWord("database", func(c *Check) *string { return &c.Database }, isLine),
 	textWord("command", func(c *Check) *string { return &c.Command }, isCommand),
+	countWord("least", func(c *Check) *int { return &c.Least }),
+	countWord("most", func(c *Check) *int { return &c.Most }),
 }
 
 // Parse reads a check: its kind, then word=value. A value with blanks stands in
@@ -253,8 +255,8 @@ func isCommand(value string) error {
 	if err != nil {
 		return err
 	}
-	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
-		return errors.New("give the program with its whole path")
+	if len(words) == 0 {
+		return errors.New("it names no program")
 	}
 	return isLine(value)
 }
