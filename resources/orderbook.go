@@ -54,6 +54,14 @@ func (b *OrderBook) InForce() Orders {
 	return b.inForce
 }
 
+// Copy returns the book as it is now; of none an empty one.
+func (b *OrderBook) Copy() OrderBook {
+	if b == nil {
+		return OrderBook{}
+	}
+	return *b
+}
+
 // Keep replaces the kept orders, and reports whether that is news.
 func (b *OrderBook) Keep(kept []*pb.ServerOrder) bool {
 	news := !slices.EqualFunc(b.kept, kept, sameOrder)

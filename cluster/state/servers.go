@@ -42,9 +42,17 @@ func (d *draft) keepServers(k *pb.KeepServers) (string, error) {
 	d.putResource(with(old, func(r *pb.Resource) { d.setOrders(r, orders) }))
 	said := make([]string, 0, len(given))
 	for _, o := range given {
-		said = append(said, DescribeOrder(o))
+		if saysNothing(o) {
+			said = append(said, fmt.Sprintf("nothing kept for %s of %s", o.Server, o.Service))
+		} else {
+			said = append(said, DescribeOrder(o)+" (kept)")
+		}
 	}
-	return fmt.Sprintf("servers of %s: %s, kept", old.Id, strings.Join(said, ", ")), nil
+	return fmt.Sprintf("servers of %s: %s", old.Id, strings.Join(said, ", ")), nil
+}
+
+func saysNothing(o *pb.ServerOrder) bool {
+	return o.Mode == pb.ServerMode_SERVER_MODE_UNSPECIFIED && o.Weight == nil
 }
 
 // setOrders changes the orders. What runs takes them over.
@@ -87,7 +95,7 @@ func MergeOrders(old, given []*pb.ServerOrder) []*pb.ServerOrder {
 		return slices.ContainsFunc(given, func(g *pb.ServerOrder) bool { return compareOrders(o, g) == 0 })
 	})
 	for _, g := range given {
-		if g.Mode != pb.ServerMode_SERVER_MODE_UNSPECIFIED || g.Weight != nil {
+		if !saysNothing(g) {
 			merged = append(merged, g)
 		}
 	}

@@ -197,8 +197,8 @@ func bound(ctx context.Context, s *settings, pid int, list []*pb.ServerOrder) ([
 	}
 	var notes []string
 	for _, r := range rows {
-		if r["svname"] != "BACKEND" && r["cookie"] != "" && drained[resources.ServerName{Service: r["pxname"], Server: r["svname"]}] {
-			notes = append(notes, fmt.Sprintf("%s/%s: HAProxy still sends it the clients that have its cookie; disabling it ends that", r["pxname"], r["svname"]))
+		if r.get("svname") != "BACKEND" && r.get("cookie") != "" && drained[resources.ServerName{Service: r.get("pxname"), Server: r.get("svname")}] {
+			notes = append(notes, fmt.Sprintf("%s/%s: HAProxy still sends it the clients that have its cookie; disabling it ends that", r.get("pxname"), r.get("svname")))
 		}
 	}
 	return notes, nil

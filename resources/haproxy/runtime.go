@@ -28,13 +28,23 @@ func order(ctx context.Context, s *settings, pid int, command string) error {
 	return err
 }
 
-// A row is what "show stat" says of a backend or a server, by the names of its
-// columns.
-type row map[string]string
+// A row is what "show stat" says of a backend or a server.
+type row struct {
+	columns map[string]int // by name; shared by all rows
+	values  []string
+}
+
+// get returns the value of a column; "" where HAProxy has none of that name.
+func (r row) get(name string) string {
+	if i, ok := r.columns[name]; ok && i < len(r.values) {
+		return r.values[i]
+	}
+	return ""
+}
 
 // number reads a count; 0 where the column is empty.
 func (r row) number(name string) uint64 {
-	n, _ := strconv.ParseUint(r[name], 10, 64)
+	n, _ := strconv.ParseUint(r.get(name), 10, 64)
 	return n
 }
 
@@ -59,15 +69,13 @@ func parseStats(answer string) ([]row, error) {
 	if len(records) == 0 || records[0][0] != "pxname" {
 		return nil, fmt.Errorf("show stat: haproxy says: %.80q", answer)
 	}
-	var rows []row
+	columns := make(map[string]int, len(records[0]))
+	for i, name := range records[0] {
+		columns[name] = i
+	}
+	rows := make([]row, 0, len(records)-1)
 	for _, record := range records[1:] {
-		r := make(row, len(record))
-		for i, value := range record {
-			if i < len(records[0]) {
-				r[records[0][i]] = value
-			}
-		}
-		rows = append(rows, r)
+		rows = append(rows, row{columns, record})
 	}
 	return rows, nil
 }

@@ -47,16 +47,16 @@ func services(rows []row, states []serverState, book *resources.OrderBook) []*pb
 	}
 	byName := make(map[string]*pb.BalancedService)
 	for _, r := range rows {
-		service := byName[r["pxname"]]
+		service := byName[r.get("pxname")]
 		if service == nil {
-			service = &pb.BalancedService{Name: r["pxname"]}
+			service = &pb.BalancedService{Name: r.get("pxname")}
 			byName[service.Name] = service
 		}
-		if r["svname"] == "BACKEND" {
-			service.Scheduler = r["algo"]
+		if r.get("svname") == "BACKEND" {
+			service.Scheduler = r.get("algo")
 			continue
 		}
-		server := describe(r, known[resources.ServerName{Service: r["pxname"], Server: r["svname"]}])
+		server := describe(r, known[resources.ServerName{Service: r.get("pxname"), Server: r.get("svname")}])
 		book.Show(server, service.Name)
 		service.Servers = append(service.Servers, server)
 	}
@@ -75,13 +75,13 @@ func services(rows []row, states []serverState, book *resources.OrderBook) []*pb
 // describe tells of one server. Its weight is 0 while it is to get nothing.
 func describe(r row, st serverState) *pb.BalancedServer {
 	s := &pb.BalancedServer{
-		Name: r["svname"], Address: r["addr"], State: st.state(), Backup: r["bck"] == "1",
+		Name: r.get("svname"), Address: r.get("addr"), State: st.state(), Backup: r.get("bck") == "1",
 		Weight: uint32(st.weight), ConfiguredWeight: uint32(st.initial), Active: r.number("scur"), Open: r.number("scur"),
 	}
 	if s.State != pb.ServerState_SERVER_STATE_UP {
 		s.Weight = 0
 	}
-	if r["check_status"] != "" && s.State != pb.ServerState_SERVER_STATE_DISABLED { // then it is not checked
+	if r.get("check_status") != "" && s.State != pb.ServerState_SERVER_STATE_DISABLED { // then it is not checked
 		s.Checks = []*pb.ServerCheck{verdict(r, st)}
 	}
 	return s
@@ -106,7 +106,7 @@ func verdict(r row, st serverState) *pb.ServerCheck {
 	if st.operational == 0 {
 		c.Result = "down"
 	}
-	c.Reason = strings.Join(slices.DeleteFunc([]string{r["check_status"], r["check_code"], r["last_chk"]},
+	c.Reason = strings.Join(slices.DeleteFunc([]string{r.get("check_status"), r.get("check_code"), r.get("last_chk")},
 		func(word string) bool { return word == "" }), " ")
 	c.Since = durationpb.New(time.Duration(r.number("lastchg")) * time.Second)
 	c.Latency = durationpb.New(time.Duration(r.number("check_duration")) * time.Millisecond)

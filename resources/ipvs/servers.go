@@ -72,7 +72,7 @@ func (h *hold) view() *view {
 	if !h.active {
 		return nil
 	}
-	v := &view{config: h.config, orders: *h.orders, down: make(Health, len(h.down))}
+	v := &view{config: h.config, orders: h.orders.Copy(), down: make(Health, len(h.down))}
 	for q, down := range h.down {
 		v.down[q] = down
 	}
@@ -137,8 +137,10 @@ func (v *view) state(virtual Virtual, key Key, r Real, order *pb.ServerOrder) pb
 func (v *view) answers(virtual Virtual, key Key, r Real) []*pb.ServerCheck {
 	var all []*pb.ServerCheck
 	for _, q := range virtual.questions(key, r) {
-		c := &pb.ServerCheck{Check: q.Check.String(), Result: check.Unknown.String()}
-		if s, known := v.checks[q.id()]; known {
+		id := q.id()
+		_, words, _ := strings.Cut(id, " ")
+		c := &pb.ServerCheck{Check: words, Result: check.Unknown.String()}
+		if s, known := v.checks[id]; known {
 			c.Result, c.Reason = s.State.String(), s.Reason
 			c.Since, c.Latency = durationpb.New(s.Since), durationpb.New(s.Latency)
 		}

@@ -125,8 +125,11 @@ func checked(checks []*pb.ServerCheck) string {
 	return strings.Join(said, "; ")
 }
 
-// latency is how long an answer took, which is less than a millisecond in a LAN.
+// latency is how long an answer took, which may be less than HAProxy's millisecond.
 func latency(c *pb.ServerCheck) string {
+	if c.GetLatency().AsDuration() == 0 {
+		return "under 1 ms"
+	}
 	return fmt.Sprintf("%.1f ms", float64(c.GetLatency().AsDuration().Microseconds())/1000)
 }
 
