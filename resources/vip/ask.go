@@ -280,10 +280,16 @@ func solicitation(mac net.HardwareAddr, addr netip.Addr) ([]byte, error) {
 		return nil, err
 	}
 	g := group.As16()
-	f := ethernet(net.HardwareAddr{0x33, 0x33, g[12], g[13], g[14], g[15]}, mac, unix.ETH_P_IPV6)
+	return packet6(net.HardwareAddr{0x33, 0x33, g[12], g[13], g[14], g[15]}, mac, netip.IPv6Unspecified(), group, body), nil
+}
+
+// packet6 is a message of ICMPv6 in its frame (RFC 8200, section 3; RFC 4861,
+// section 7.1.1: hop limit 255).
+func packet6(to, mac net.HardwareAddr, from, group netip.Addr, body []byte) []byte {
+	f := ethernet(to, mac, unix.ETH_P_IPV6)
 	f = append(f, 0x60, 0, 0, 0, 0, byte(len(body)), unix.IPPROTO_ICMPV6, 255)
-	f = append(append(f, netip.IPv6Unspecified().AsSlice()...), group.AsSlice()...)
-	return append(f, body...), nil
+	f = append(append(f, from.AsSlice()...), group.AsSlice()...)
+	return append(f, body...)
 }
 
 // joinSolicited joins the group in which another host would ask for the address
