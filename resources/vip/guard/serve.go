@@ -32,7 +32,7 @@ func newServant() servant {
 // balanced reports whether a table of this node balances packets to an address.
 func (s *servant) balanced(addr netip.Addr) bool {
 	for _, addrs := range s.directed {
-		if slices.Contains(addrs, addr) {
+		if slices.Contains(addrs, addr) || slices.Contains(addrs, anyAddress) {
 			return true
 		}
 	}
@@ -147,12 +147,20 @@ func (g *Guard) Dismiss(addr netip.Addr) error {
 	return nil
 }
 
+// anyAddress stands for every address among those that a table balances, as one does by
+// firewall marks.
+var anyAddress = netip.IPv6Unspecified()
+
 // Direct names all addresses that a resource's table balances on this node, before
-// it does; none, when it no longer does. They are not served from then on.
+// it does; none, when it no longer does. They are not served from then on. The
+// unspecified address of IPv6 stands for any.
 func (g *Guard) Direct(resource string, addrs []netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := new(batch)
+	if slices.Contains(addrs, anyAddress) {
+		g.unserve(b, slices.Collect(maps.Keys(g.servant.attended))...)
+	}
 	if g.unserve(b, addrs...); b.count > 0 {
 		if err := g.commit(b); err != nil {
 			return fmt.Errorf("silence a real server's addresses: %w", err)

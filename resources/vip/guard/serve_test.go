@@ -152,6 +152,13 @@ func TestWhatATableBalancesIsNotServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.serves(t, true, "when no table does")
+	if err := g.Direct("marks", []netip.Addr{netip.IPv6Unspecified()}); err != nil {
+		t.Fatal(err)
+	}
+	l.serves(t, false, "while a table may balance anything")
+	if !g.Held(vip4) {
+		t.Error("a table that may balance anything balances this, too")
+	}
 }
 
 func TestANewAgentGoesOnServingWithoutAGap(t *testing.T) {
