@@ -52,6 +52,7 @@ type Agent struct {
 	runDir     string
 	sysctls    *sysctl.Store
 	ldirectord func(name string, data []byte) (*Translation, error)
+	realServer RealServer // nil: this node is none
 
 	mu    sync.Mutex
 	holds map[string]*hold // by resource id
@@ -202,6 +203,9 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	if err := a.tune(r.GetId(), s.sysctls(), &mine); err != nil {
 		return err
 	}
+	if err := a.direct(r.GetId(), mine.Services); err != nil {
+		return err
+	}
 	found, err := k.read(func(key Key) bool { return slices.Contains(mine.Services, key) })
 	if err != nil {
 		return err
@@ -224,6 +228,9 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	}
 	if err := a.turn(k, r, s.sync, Master); err != nil { // it serves without, until it fails over
 		a.log.Error("connections are not copied", "resource", r.GetId(), "err", err)
+	}
+	if err := a.direct(r.GetId(), mine.Services); err != nil {
+		return err
 	}
 	a.release(r, mine.Services)
 	h.active = true
@@ -255,7 +262,7 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 	if err != nil {
 		return err
 	}
-	if err := a.clear(r, owned); err != nil {
+	if err := errors.Join(a.clear(r, owned), a.direct(r.GetId(), nil)); err != nil {
 		return fmt.Errorf("stop the director: %w", err)
 	}
 	if err := a.tune(r.GetId(), nil, &mine); err != nil {

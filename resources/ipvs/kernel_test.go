@@ -276,6 +276,42 @@ func TestKernelSettingsAreSetAndRestored(t *testing.T) {
 	expect("after the stop", nodest, "0")
 }
 
+// told keeps what a RealServer is told last.
+type told map[string][]netip.Addr
+
+func (l told) Direct(resource string, addrs []netip.Addr) error {
+	l[resource] = addrs
+	return nil
+}
+
+func TestARealServerIsToldWhatIsBalancedBeforeItIsAndAfter(t *testing.T) {
+	onKernel(t)
+	d, l := newDirector(t.TempDir()), told{}
+	d.Use(l)
+	vip, mark := netip.MustParseAddr("10.0.0.1"), netip.IPv6Unspecified()
+	expect := func(when string, want []netip.Addr, balanced bool) {
+		t.Helper()
+		is, err := d.Balances(vip)
+		if !slices.Equal(l["web"], want) || is != balanced || err != nil {
+			t.Errorf("%s: told %v, want %v; balances %s: %v, %v", when, l["web"], want, vip, is, err)
+		}
+	}
+	expect("before", nil, false)
+	r := resource("virtual 10.0.0.1:80 10.0.0.1:443 forward=direct; real 10.0.0.21")
+	if err := d.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	expect("running", []netip.Addr{vip}, true)
+	if err := d.Reload(t.Context(), resource("virtual fwmark:5 forward=direct; real 10.0.0.21")); err != nil {
+		t.Fatal(err)
+	}
+	expect("by mark", []netip.Addr{mark}, true)
+	if err := d.Stop(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	expect("stopped", nil, false)
+}
+
 func TestASchedulerThatTheKernelLacksIsNamed(t *testing.T) {
 	k := onKernel(t)
 	r := resource("virtual 10.0.0.1:80 scheduler=best; real 10.0.0.21")
