@@ -34,6 +34,7 @@ import (
 	"quorate/resources/health"
 	"quorate/resources/ipvs"
 	"quorate/resources/ocf"
+	"quorate/resources/realserver"
 	"quorate/resources/systemd"
 	"quorate/resources/vip"
 )
@@ -43,21 +44,23 @@ var errForgotten = errors.New("this node left its cluster")
 
 // An Agent is the process on one machine.
 type Agent struct {
-	config    Config
-	version   string
-	logger    *slog.Logger
-	identity  *identity.Identity
-	directory *directory
-	profile   *profileFile
-	threads   *realTime
-	transport *transport.Transport
-	streams   atomic.Pointer[transport.RaftTransport] // the newest
-	store     *state.Store
-	agents    *resources.Registry
-	devices   fencing.Catalog
-	vip       *vip.Agent
-	conflicts chan *pb.Event // to be recorded
-	api       *api.Server
+	config     Config
+	version    string
+	logger     *slog.Logger
+	identity   *identity.Identity
+	directory  *directory
+	profile    *profileFile
+	threads    *realTime
+	transport  *transport.Transport
+	streams    atomic.Pointer[transport.RaftTransport] // the newest
+	store      *state.Store
+	agents     *resources.Registry
+	devices    fencing.Catalog
+	vip        *vip.Agent
+	director   *ipvs.Agent
+	realServer *realserver.Agent
+	conflicts  chan *pb.Event // to be recorded
+	api        *api.Server
 
 	enrolled  chan struct{} // has a token when the machine has just become a member
 	forgotten chan struct{} // closed when it has left
@@ -134,11 +137,16 @@ func (a *Agent) register() (*resources.Registry, error) {
 	a.vip = vip.New(vip.Config{
 		Deadline: a.deadline, Now: lease.RawClock{}.Now, Conflict: a.contested, Log: a.logger,
 	})
+	a.director = ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Ldirectord: lvs.ServeLdirectord})
+	a.realServer = realserver.New(realserver.Config{
+		RunDir: a.config.RunDir, Ask: a.vip.Owned, Balanced: a.director.Balances, Log: a.logger,
+	})
 	r := &resources.Registry{}
 	for _, kind := range []resources.Agent{
 		a.vip,
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
-		ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Ldirectord: lvs.ServeLdirectord}),
+		a.director,
+		a.realServer,
 		health.New(health.Config{RunDir: a.config.RunDir, Attributes: coreAttributes{a}, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
@@ -191,6 +199,7 @@ func (a *Agent) work(ctx, reachable context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.member(ctx) })
 	g.Go(func() error { return a.followDirectory(ctx) })
+	g.Go(func() error { return a.realServer.Run(ctx) })
 	g.Go(func() error { return notifySystemd(ctx, a.alive) })
 	return g.Wait()
 }
@@ -239,6 +248,9 @@ func (a *Agent) serve(ctx context.Context) error {
 		return err
 	}
 	core.executor.Drop("this node leaves the cluster")
+	if err := a.realServer.Retire(); err != nil {
+		a.logger.Error("this host may be a real server still", "err", err)
+	}
 	a.forget(stores.Close())
 	return errForgotten
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"quorate/cluster/lease"
+	"quorate/resources/ipvs"
+	"quorate/resources/realserver"
 	"quorate/resources/vip"
 	"quorate/resources/vip/guard"
 )
@@ -18,6 +20,12 @@ type addressGuard interface {
 	lease.Guard
 	fmt.Stringer
 	Close() error
+}
+
+// A realServerGuard also admits what a director sends to this node as a real server.
+type realServerGuard interface {
+	realserver.Guard
+	ipvs.RealServer
 }
 
 // leaseFor is how long leases must be at least for a guard, if they would be
@@ -68,6 +76,10 @@ func present(addr netip.Addr) bool {
 func (a *Agent) guardUp() addressGuard {
 	g := openGuard(a.config.Guard, a.deadline, a.logger)
 	a.vip.Use(g)
+	if g, ok := g.(realServerGuard); ok {
+		a.realServer.Use(g)
+		a.director.Use(g)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.guard = g
