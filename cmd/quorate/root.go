@@ -40,6 +40,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newNodeCommand(a),
 		newResourceCommand(a),
 		newServerCommand(a),
+		newRealServerCommand(a),
 		newConstraintCommand(a),
 		newStonithCommand(a),
 		newPropertyCommand(a),
