@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"quorate/cluster/adoption"
+	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -22,6 +23,7 @@ var goldens = []struct{ golden, format, files string }{
 	{"pair", "keepalived", "lvsm=master.conf lvss=backup.conf"},
 	{"alone", "keepalived", "=master.conf"},
 	{"many-keepalived", "keepalived", "lvsm=many.conf"},
+	{"track", "keepalived", "lvsm=track.conf"},
 }
 
 // What becomes of each configuration in testdata is in a .golden file beside it:
@@ -102,12 +104,21 @@ func made(c *pb.Configuration) string {
 	for _, g := range c.Groups {
 		fmt.Fprintf(&b, "group %s: %s %v\n", g.Id, strings.Join(g.Members, " "), g.Meta)
 	}
+	for _, k := range c.Clones {
+		fmt.Fprintf(&b, "clone %s of %s\n", k.Id, k.Member)
+	}
 	for _, k := range c.Constraints {
-		if l := k.GetLocation(); l != nil {
+		switch l, w, o := k.GetLocation(), k.GetColocation(), k.GetOrder(); {
+		case l.GetScoreAttribute() != "":
+			fmt.Fprintf(&b, "%s: %s by %s where %s\n", k.Id, l.Resource, l.ScoreAttribute, constraint.RuleText(l.Rule))
+		case l.GetRule() != nil:
+			fmt.Fprintf(&b, "%s: %s where %s %d\n", k.Id, l.Resource, constraint.RuleText(l.Rule), l.Score)
+		case l != nil:
 			fmt.Fprintf(&b, "%s: %s on %s %d\n", k.Id, l.Resource, l.Node, l.Score)
-		}
-		if w := k.GetColocation(); w != nil {
+		case w != nil:
 			fmt.Fprintf(&b, "%s: %s with %s %d\n", k.Id, w.Resource, w.With, w.Score)
+		case o != nil:
+			fmt.Fprintf(&b, "%s: %s then %s, %v\n", k.Id, o.First, o.Then, o.Kind)
 		}
 	}
 	return b.String()

@@ -47,6 +47,7 @@ func (t *keepalived) translate() {
 	for _, d := range first.find("vrrp_sync_group") {
 		t.syncGroup(d)
 	}
+	t.track(first)
 	t.virtualServers(first)
 	t.synchronise(first)
 	t.directors()
@@ -60,10 +61,6 @@ var leftBlocks = map[string]string{
 	"static_routes":            noRoutes,
 	"static_rules":             noRoutes,
 	"track_group":              noRoutes,
-	"vrrp_script":              noScripts,
-	"vrrp_track_process":       noScripts,
-	"track_file":               noScripts,
-	"vrrp_track_file":          noScripts,
 	"bfd_instance":             "a lost node is found by leases, within half a second; no BFD is needed",
 	"garp_group":               announced,
 	"linkbeat_interfaces":      "the kernel tells of a lost carrier at once",
@@ -81,7 +78,6 @@ var leftBlocks = map[string]string{
 // Reasons that many directives share.
 const (
 	noRoutes   = "Quorate sets addresses, and no routes or rules"
-	noScripts  = "programs and files do not decide where resources run; a resource that must run on the node can (a constraint colocation)"
 	noNotify   = "no program is run on changes; \"quorate events --follow\" tells of them"
 	announced  = "addresses are announced in a burst, after 1, 5 and 30 seconds, and each minute"
 	noProcess  = "it says how keepalived itself runs"
@@ -162,9 +158,6 @@ var leftOfInstance = map[string]string{
 	"down_timer_adverts":         "a lost node is found by leases: see the property profile",
 	"state":                      noPriority,
 	"dont_track_primary":         "an address always leaves a node whose interface has no carrier",
-	"track_script":               noScripts,
-	"track_file":                 noScripts,
-	"track_process":              noScripts,
 	"track_bfd":                  leftBlocks["bfd_instance"],
 	"virtual_routes":             noRoutes,
 	"virtual_rules":              noRoutes,
@@ -472,7 +465,7 @@ func (t *keepalived) compare() {
 }
 
 // identified are blocks that are told apart by their words.
-var identified = []string{"vrrp_instance", "vrrp_sync_group", "vrrp_script", "virtual_server", "virtual_server_group", "real_server", "sorry_server"}
+var identified = []string{"vrrp_instance", "vrrp_sync_group", "vrrp_script", "vrrp_track_process", "track_file", "vrrp_track_file", "virtual_server", "virtual_server_group", "real_server", "sorry_server"}
 
 // counterpart is the directive of a block that another one is compared with: the
 // one with the same words, or, of those that occur once, with the same name.

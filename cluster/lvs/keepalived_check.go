@@ -3,7 +3,6 @@ package lvs
 import (
 	"encoding/hex"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -147,13 +146,7 @@ func (c *checker) setting(name string) *Directive {
 
 // seconds is a setting in milliseconds, as keepalived's timers may have fractions.
 func (c *checker) seconds(name string, otherwise float64) string {
-	value := otherwise
-	if s := c.setting(name); s != nil {
-		if f, err := strconv.ParseFloat(s.word(1), 64); err == nil && f > 0 && f < 86400 {
-			value = f
-		}
-	}
-	return strconv.Itoa(max(10, int(math.Round(value*1000)))) + "ms"
+	return milliseconds(c.setting(name), otherwise)
 }
 
 // common adds the words that all checks have.

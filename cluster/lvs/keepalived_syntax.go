@@ -319,12 +319,12 @@ func (l *line) words() (words []string, column []int, err error) {
 			words, column = append(words, "\x00"+string(ch)), append(column, i)
 			i++
 		case ch == '"':
-			end := strings.IndexByte(l.text[i+1:], '"')
-			if end < 0 {
+			word, size, ok := quotedWord(l.text[i:])
+			if !ok {
 				return nil, nil, l.wrong(i, `this quote (") is not closed`)
 			}
-			words, column = append(words, l.text[i+1:i+1+end]), append(column, i)
-			i += end + 2
+			words, column = append(words, word), append(column, i)
+			i += size
 		default:
 			end := wordEnd(l.text, i)
 			words, column = append(words, l.text[i:end]), append(column, i)
@@ -332,6 +332,19 @@ func (l *line) words() (words []string, column []int, err error) {
 		}
 	}
 	return words, column, nil
+}
+
+// quotedWord reads a word that begins with a quote, in which \" stands for one.
+func quotedWord(text string) (word string, size int, ok bool) {
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] == '"':
+			return strings.ReplaceAll(text[1:i], `\"`, `"`), i + 1, true
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+		}
+	}
+	return "", 0, false
 }
 
 // wordEnd is where a word without quotes ends. The braces of ${NAME}, which is
