@@ -185,7 +185,7 @@ func (d *draft) edit(ctx context.Context, e *pb.Edit) error {
 		return err
 	}
 	for _, r := range d.touched(e) {
-		if err := d.check(ctx, r); err != nil {
+		if err := d.check(ctx, r, e.GetRestartResource().GetReload()); err != nil {
 			return err
 		}
 	}
@@ -314,10 +314,22 @@ func (d *draft) touched(e *pb.Edit) []*pb.Resource {
 		if r := state.ResourceByID(d.state, k.UpdateResource.Id); r != nil && concernsAgent(k.UpdateResource) {
 			return []*pb.Resource{r}
 		}
+	case *pb.Edit_RestartResource:
+		if k.RestartResource.Reload {
+			return d.membersOf(k.RestartResource.Id)
+		}
 	case *pb.Edit_ReplaceConfiguration:
 		return slices.DeleteFunc(slices.Clone(d.state.Resources), d.unchanged)
 	}
 	return nil
+}
+
+func (d *draft) membersOf(id string) []*pb.Resource {
+	var list []*pb.Resource
+	for _, member := range state.Members(d.state, id) {
+		list = append(list, state.ResourceByID(d.state, member))
+	}
+	return list
 }
 
 // unchanged reports whether a resource is as the cluster has it already.
@@ -331,7 +343,8 @@ func sameOperation(a, b *pb.OperationSpec) bool { return proto.Equal(a, b) }
 
 // check asks the resource's agent about it: first about its kind, then about
 // the machine it may run on. What is not installed here is asked about elsewhere.
-func (d *draft) check(ctx context.Context, r *pb.Resource) error {
+// Anew is for parameters that are the same and may mean something else.
+func (d *draft) check(ctx context.Context, r *pb.Resource, anew bool) error {
 	agent, err := d.find(r)
 	if err != nil {
 		return err
@@ -340,7 +353,7 @@ func (d *draft) check(ctx context.Context, r *pb.Resource) error {
 	if err != nil {
 		return parameterRefusal(r, err)
 	}
-	if old := state.ResourceByID(d.base, r.Id); old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) {
+	if old := state.ResourceByID(d.base, r.Id); !anew && old != nil && old.Agent == r.Agent && maps.Equal(old.Parameters, r.Parameters) {
 		return nil // the machine was asked when it was made, and may be in trouble now
 	}
 	missing := resources.Missing(agent)

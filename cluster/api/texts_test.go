@@ -116,6 +116,22 @@ func TestATextIsReadFromTheClusterOrFromEachNodesFile(t *testing.T) {
 	}
 }
 
+func TestAReloadIsCheckedLikeAChange(t *testing.T) {
+	w := newWorld(t)
+	a := w.boot("lvsm")
+	a.setup(t, true)
+	dir := filepath.Join(t.TempDir(), "made")
+	must(t, os.Mkdir(dir, 0o755))
+	_, err := a.change(t, create("flag", "ocf:quorate:file", map[string]string{"path": filepath.Join(dir, "flag")}))
+	must(t, err)
+	reload := &pb.Edit{Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: "flag", Reload: true}}}
+	_, err = a.change(t, reload)
+	must(t, err)
+	must(t, os.RemoveAll(dir))
+	_, err = a.change(t, reload)
+	wantRefusal(t, err, codes.InvalidArgument, "path", "is no directory here")
+}
+
 func TestWhatSomebodyChangedMeanwhileIsNotOverwritten(t *testing.T) {
 	w, a := newTextCluster(t)
 	_, err := a.change(t, text("Web", "good"))

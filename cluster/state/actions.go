@@ -43,6 +43,17 @@ func (d *draft) restartResource(id string) (string, error) {
 	return fmt.Sprintf("restart of %s asked for", id), d.changeMembers(id, func(r *pb.Resource) { r.Restart = d.index })
 }
 
+// reloadResource asks for a resource, or all members of a group, to take their
+// configuration over anew without a stop. All of them must be able to.
+func (d *draft) reloadResource(id string) (string, error) {
+	for _, member := range Members(d.State, id) {
+		if !ResourceByID(d.State, member).GetTraits().GetReloadable() {
+			return "", refuse(Precondition, "resource", "use `resource restart`", "%s cannot take a configuration over without a stop", member)
+		}
+	}
+	return fmt.Sprintf("reload of %s asked for", id), d.changeMembers(id, func(r *pb.Resource) { r.Revision = d.index })
+}
+
 // changeMembers changes a resource, or all members of a group that stay.
 func (d *draft) changeMembers(id string, change func(*pb.Resource)) error {
 	members := Members(d.State, id)

@@ -61,6 +61,9 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 	case *pb.Edit_Cleanup:
 		return d.cleanup(kind.Cleanup)
 	case *pb.Edit_RestartResource:
+		if kind.RestartResource.GetReload() {
+			return d.reloadResource(kind.RestartResource.Id)
+		}
 		return d.restartResource(kind.RestartResource.GetId())
 	case *pb.Edit_ReplaceConfiguration:
 		return d.replaceConfiguration(kind.ReplaceConfiguration)

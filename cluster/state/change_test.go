@@ -316,6 +316,37 @@ func TestMoveAndRestartReachGroupMembers(t *testing.T) {
 	}
 }
 
+func TestAReloadIsForWhatNeedsNoStop(t *testing.T) {
+	c := newCluster(t)
+	c.run("group g vip db")
+	reload := func(id string) error {
+		return c.propose(change(&pb.Edit{Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: id, Reload: true}}}))
+	}
+	able := func(id string) {
+		t.Helper()
+		err := c.propose(change(&pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: id, Traits: &pb.Traits{Reloadable: true}}}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	able("vip")
+	if err := reload("g"); err == nil || !strings.Contains(err.Error(), "db cannot take a configuration over without a stop; use `resource restart`") {
+		t.Errorf("reload of what cannot: %v", err)
+	}
+	able("db")
+	if err := reload("g"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"vip", "db"} {
+		if r := ResourceByID(c.state(), id); r.Revision != c.index || r.Restart != 0 {
+			t.Errorf("%s: revision %d, restart %d at index %d; want a new revision alone", id, r.Revision, r.Restart, c.index)
+		}
+	}
+	if err := reload("none"); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("reload of nothing: %v", err)
+	}
+}
+
 func TestGroupPositions(t *testing.T) {
 	tests := []struct{ before, after, want string }{
 		{"", "", "g(a b c new)"},

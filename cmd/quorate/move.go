@@ -207,6 +207,22 @@ func newRestartCommand(a *app) *cobra.Command {
 	return a.changes(c)
 }
 
+func newReloadCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "reload ID",
+		Short: "Let a resource or group read its configuration again, without a stop",
+		Long: "Let a resource or group read its configuration again, without a stop, after its file on the\n" +
+			"nodes was edited. The nodes check the file first.",
+		Example:           "resource reload Web\nresource reload Web --wait",
+		Args:              words(1, 1),
+		ValidArgsFunction: a.completes(resourceIDs, groupIDs, cloneIDs),
+		RunE: func(c *cobra.Command, words []string) error {
+			return a.change(c, &pb.Edit{Kind: &pb.Edit_RestartResource{RestartResource: &pb.RestartResource{Id: words[0], Reload: true}}})
+		},
+	}
+	return a.changes(c)
+}
+
 func newCleanupCommand(a *app) *cobra.Command {
 	var node string
 	c := &cobra.Command{

@@ -26,7 +26,7 @@ func newResourceCommand(a *app) *cobra.Command {
 		newSwitchCommand(a, "manage", "Look after resources again", "is-managed", ""),
 		newSwitchCommand(a, "unmanage", "Leave resources as they are", "is-managed", "false"),
 		newMoveCommand(a), newBanCommand(a), newClearCommand(a), newFailbackCommand(a),
-		newRestartCommand(a), newCleanupCommand(a), newFailcountCommand(a),
+		newRestartCommand(a), newReloadCommand(a), newCleanupCommand(a), newFailcountCommand(a),
 		newDefaultsCommand(a, "resource defaults", pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS),
 		newGroupCommand(a), hidden(newUngroupCommand(a)), newResourceUtilizationCommand(a),
 		newCloneCommand(a), newUncloneCommand(a), hidden(newPromotableCommand(a)),

@@ -21,6 +21,11 @@ func TestE2EConfigurationInTheCluster(t *testing.T) {
 		all on lvsm
 		lvss# quorate resource config diff WebService
 		says haproxy.cfg is the same on lvsm, lvss, web1
+		lvss# sed -i 's/stats realm .*/stats realm Edited/' $SHARED/haproxy.cfg && quorate resource reload WebService --wait
+		client# ` + get("$VIP/8080", "GET / HTTP/1.0") + `
+		says Basic realm="Edited"
+		lvss# quorate events -o json
+		never says operation-failed
 		lvss# quorate resource config set WebService $SHARED/haproxy.cfg --wait
 		lvss# quorate resource config show WebService
 		says server www1 www1:80

@@ -3497,8 +3497,11 @@ func (x *Cleanup) GetNode() string {
 }
 
 type RestartResource struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Without a stop: what runs reads its configuration again, of which a file may
+	// have changed that the cluster knows nothing of.
+	Reload        bool `protobuf:"varint,2,opt,name=reload,proto3" json:"reload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3538,6 +3541,13 @@ func (x *RestartResource) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *RestartResource) GetReload() bool {
+	if x != nil {
+		return x.Reload
+	}
+	return false
 }
 
 type ReplaceConfiguration struct {
@@ -3884,9 +3894,10 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x05clear\x18\x03 \x01(\bR\x05clear\"9\n" +
 	"\aCleanup\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
-	"\x04node\x18\x02 \x01(\tR\x04node\"!\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\"9\n" +
 	"\x0fRestartResource\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"w\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reload\x18\x02 \x01(\bR\x06reload\"w\n" +
 	"\x14ReplaceConfiguration\x12?\n" +
 	"\rconfiguration\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\x12\x1e\n" +
 	"\n" +
