@@ -14,8 +14,13 @@ import (
 
 var _ resources.Family = (*Family)(nil)
 
-// standard is the first part of the names of units.
-const standard = "systemd"
+// standard is the first part of the names of units. A name may also begin with
+// service, which in Pacemaker is whatever a node has of that name: a unit here, as
+// systemd makes one of each init script, too (systemd-sysv-generator(8)).
+const (
+	standard = "systemd"
+	whatever = "service"
+)
 
 // A Family has the units of one node.
 type Family struct {
@@ -54,8 +59,8 @@ const longestName = 255
 // Find implements [resources.Family]. Without a suffix a name is that of a service,
 // as for systemctl.
 func (f *Family) Find(name string) resources.Agent {
-	unit, ok := strings.CutPrefix(name, standard+":")
-	if !ok {
+	class, unit, _ := strings.Cut(name, ":")
+	if class != standard && class != whatever {
 		return nil
 	}
 	suffix := filepath.Ext(unit)

@@ -17,6 +17,7 @@ func TestNamesOfUnitsAreUnderstood(t *testing.T) {
 		"systemd:php8.2-fpm":                  {"systemd:php8.2-fpm", "php8.2-fpm.service"},
 		"systemd:openvpn@office":              {"systemd:openvpn@office", "openvpn@office.service"},
 		`systemd:srv-a\x2db.mount`:            {`systemd:srv-a\x2db.mount`, `srv-a\x2db.mount`},
+		"service:nginx":                       {"systemd:nginx", "nginx.service"},
 		"systemd:":                            {},
 		"systemd:a b":                         {},
 		"systemd:../x":                        {},
@@ -33,7 +34,7 @@ func TestNamesOfUnitsAreUnderstood(t *testing.T) {
 			t.Errorf("Find(%s) = %+v, want %q", name, a, want)
 		}
 	}
-	if f.Find("systemd:nginx") != f.Find("systemd:nginx.service") {
+	if f.Find("systemd:nginx") != f.Find("systemd:nginx.service") || f.Find("systemd:nginx") != f.Find("service:nginx") {
 		t.Error("one unit has two agents")
 	}
 }
