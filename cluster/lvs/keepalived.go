@@ -51,6 +51,7 @@ func (t *keepalived) translate() {
 	t.virtualServers(first)
 	t.synchronise(first)
 	t.directors()
+	t.notify(first)
 	t.compare()
 }
 
@@ -79,6 +80,7 @@ var leftBlocks = map[string]string{
 const (
 	noRoutes   = "Quorate sets addresses, and no routes or rules"
 	noNotify   = "no program is run on changes; \"quorate events --follow\" tells of them"
+	noFault    = "there is no state FAULT: notify_backup runs before the addresses go, for whatever reason"
 	announced  = "addresses are announced in a burst, after 1, 5 and 30 seconds, and each minute"
 	noProcess  = "it says how keepalived itself runs"
 	noVRRP     = "members know each other by the cluster's keys and talk on its own port; no VRRP is spoken"
@@ -164,11 +166,8 @@ var leftOfInstance = map[string]string{
 	"promote_secondaries":        "no sysctl of an interface is changed for an address",
 	"linkbeat_use_polling":       leftBlocks["linkbeat_interfaces"],
 	"debug":                      noProcess,
-	"notify":                     noNotify,
-	"notify_backup":              noNotify,
-	"notify_master":              noNotify,
-	"notify_fault":               noNotify,
-	"notify_stop":                noNotify,
+	"notify_fault":               noFault,
+	"notify_stop":                "what notify_backup runs is run when the node stops, too",
 	"notify_deleted":             noNotify,
 	"notify_master_rx_lower_pri": noNotify,
 	"notify_priority_changes":    noNotify,

@@ -141,13 +141,16 @@ func commandOf(words []string) (command, note, problem string) {
 		if !ok {
 			return "", "", "it is for a shell, and has both kinds of quotes: put it into a file"
 		}
-		return "/bin/sh -c " + q, "it is given to a shell", ""
+		return "/bin/sh -c " + q, shellNote, ""
 	}
 	if !strings.HasPrefix(text, "/") {
 		return "/usr/bin/env " + text, "it is looked for in PATH", ""
 	}
 	return text, "", ""
 }
+
+// shellNote is the note on a line with signs of a shell.
+const shellNote = "it is given to a shell"
 
 // outsideQuotes is what stands outside of quotes.
 func outsideQuotes(text string) string {

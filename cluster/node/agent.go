@@ -32,6 +32,7 @@ import (
 	"quorate/resources"
 	"quorate/resources/haproxy"
 	"quorate/resources/health"
+	"quorate/resources/hook"
 	"quorate/resources/ipvs"
 	"quorate/resources/ocf"
 	"quorate/resources/realserver"
@@ -147,6 +148,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 		a.director,
 		a.realServer,
+		hook.New(hook.Config{RunDir: a.config.RunDir, Log: a.logger}),
 		health.New(health.Config{RunDir: a.config.RunDir, Attributes: coreAttributes{a}, Log: a.logger}),
 	} {
 		if err := r.Register(kind); err != nil {
