@@ -20,6 +20,7 @@ import (
 //	    real 192.0.2.22 weight=2
 //	    sorry 192.0.2.30
 //
+// A sorry before the first virtual is for all services that have none of their own.
 // A statement ends with its line, or with a semicolon. What follows a # is a
 // comment. A word may stand in quotes.
 type Configuration struct {
@@ -84,25 +85,54 @@ func Parse(text string) (*Configuration, error) {
 		return nil, err
 	}
 	c := &Configuration{}
-	methods := map[int]Method{} // of the virtual in that line, for its servers
+	var methods []Method   // of each virtual, for its servers
+	var common []statement // the sorry servers of services that have none of their own
 	for _, s := range statements {
 		if s.words[0] == "virtual" {
 			v, m, err := parseVirtual(s)
 			if err != nil {
 				return nil, err
 			}
-			c.Virtuals, methods[v.Line] = append(c.Virtuals, v), m
+			c.Virtuals, methods = append(c.Virtuals, v), append(methods, m)
+			continue
+		}
+		if len(c.Virtuals) == 0 && s.words[0] == "sorry" {
+			common = append(common, s)
 			continue
 		}
 		if len(c.Virtuals) == 0 {
 			return nil, wrongLine(s.line, "begin with virtual ADDRESS:PORT", "%q belongs to a virtual service, and there is none before it", s.words[0])
 		}
 		v := &c.Virtuals[len(c.Virtuals)-1]
-		if err := v.take(s, methods[v.Line]); err != nil {
+		if err := v.take(s, methods[len(methods)-1]); err != nil {
 			return nil, err
 		}
 	}
+	if err := c.apologize(common, methods); err != nil {
+		return nil, err
+	}
 	return c, c.check()
+}
+
+// apologize gives the common sorry servers to the services of their family that have
+// none of their own.
+func (c *Configuration) apologize(common []statement, methods []Method) error {
+	for i := range c.Virtuals {
+		v := &c.Virtuals[i]
+		if len(v.Sorry) > 0 {
+			continue
+		}
+		for _, s := range common {
+			r, err := parseReal(s, methods[i])
+			if err != nil {
+				return err
+			}
+			if r.Address.Is6() == v.Keys[0].is6() {
+				v.Sorry = append(v.Sorry, r)
+			}
+		}
+	}
+	return nil
 }
 
 // take takes a statement that belongs to a virtual service.

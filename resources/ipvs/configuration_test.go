@@ -69,6 +69,15 @@ func TestAConfigurationSaysWhatIsBalanced(t *testing.T) {
 			"sorry servers, when nobody else gets anything", "virtual 10.0.0.1:80; real 10.0.0.21 weight=0; sorry 10.0.0.30:8080",
 			"tcp 10.0.0.1:80 wlc\n  10.0.0.21:80 nat 0\n  10.0.0.30:8080 nat 1\n",
 		},
+		{
+			"sorry servers of all services that have none", `
+				sorry 10.0.0.30; sorry 10.0.0.31 forward=nat; sorry fd00::30
+				virtual 10.0.0.1:80 forward=direct; real 10.0.0.21 weight=0; virtual 10.0.0.1:81; real 10.0.0.21 weight=0; sorry 10.0.0.32
+				virtual [fd00::1]:80; real fd00::21 weight=0`,
+			"tcp 10.0.0.1:80 wlc\n  10.0.0.21:80 direct 0\n  10.0.0.30:80 direct 1\n  10.0.0.31:80 nat 1\n" +
+				"tcp 10.0.0.1:81 wlc\n  10.0.0.21:81 nat 0\n  10.0.0.32:81 nat 1\n" +
+				"tcp [fd00::1]:80 wlc\n  [fd00::21]:80 nat 0\n  [fd00::30]:80 nat 1\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,6 +129,8 @@ func TestAWrongConfigurationIsRefusedWithItsLineS8(t *testing.T) {
 		{web + "real 10.0.0.21\nreal 10.0.0.21", 3, "in line 2 already"},
 		{web + "real 10.0.0.21\nsorry 10.0.0.21", 3, "in line 2 already"},
 		{web + "real 10.0.0.21\n" + web + "real 10.0.0.22", 3, "in line 1 already"},
+		{"sorry www\n" + web + "real 10.0.0.21", 1, "no address of a server"},
+		{"sorry 10.0.0.21\n" + web + "real 10.0.0.21", 1, "the server 10.0.0.21 is in line 3 already"},
 		{web + "real '10.0.0.21", 2, "is not closed"},
 		{web + "check telepathy\nreal 10.0.0.21", 2, "check: "},
 		{web + "real 10.0.0.21\nsorry 10.0.0.30\ncheck tcp", 4, "not checked"},
