@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"time"
-
-	pb "quorate/proto/quorate/v1"
 )
 
 // An edition is a file as it was read, as far as its folder tells.
@@ -38,11 +36,12 @@ func (e edition) edited() (now edition, changed bool) {
 // takeEdit takes over a file that was changed, if its configuration asks for that
 // (ldirectord's autoreload). One that cannot be read changes nothing, and is read
 // again when it has changed again. h.mu is held.
-func (a *Agent) takeEdit(h *hold, r *pb.Resource) error {
+func (a *Agent) takeEdit(h *hold) error {
 	now, changed := h.edition.edited()
 	if !changed {
 		return nil
 	}
+	r := h.r
 	h.edition = now
 	s, err := a.parse(r)
 	if err != nil {

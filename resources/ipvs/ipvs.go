@@ -32,6 +32,7 @@ var (
 	_ resources.Reloader  = (*Agent)(nil)
 	_ resources.Detailer  = (*Agent)(nil)
 	_ resources.Balancer  = (*Agent)(nil)
+	_ resources.Contender = (*Agent)(nil)
 	_ resources.Comparer  = (*Agent)(nil)
 	_ resources.Judge     = (*Agent)(nil)
 	_ resources.Rehearser = (*Agent)(nil)
@@ -69,7 +70,8 @@ type hold struct {
 	renewed chan struct{} // has a token when Start or Reload is done
 	changed chan struct{} // has a token when a check's result has changed
 
-	mu      sync.Mutex // held over a change of the table, and of what follows
+	mu      sync.Mutex   // held over a change of the table, and of what follows
+	r       *pb.Resource // as it was at the newest Start or Reload
 	config  *Configuration
 	edition edition // of the file that config was read from
 	targets []check.Target
@@ -210,7 +212,7 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	if err != nil {
 		return err
 	}
-	h.config, h.edition = s.config, s.edition
+	h.r, h.config, h.edition = r, s.config, s.edition
 	h.round++
 	if adopt {
 		h.targets = s.config.Questions(found, h.orders.InForce())
@@ -290,10 +292,8 @@ func (a *Agent) clear(r *pb.Resource, owned []Key) error {
 	for _, c := range Reconcile(nil, found, owned) {
 		err = errors.Join(err, k.perform(c))
 	}
-	if s, wrong := a.parse(r); wrong == nil {
-		if err := a.turn(k, r, s.sync, Backup); err != nil {
-			a.log.Error("connections are not received", "resource", r.GetId(), "err", err)
-		}
+	if wrong := a.stepDown(k, r); wrong != nil {
+		a.log.Error("connections are not received", "resource", r.GetId(), "err", wrong)
 	}
 	return err
 }

@@ -136,6 +136,24 @@ func (a *Agent) turn(k *kernel, r *pb.Resource, s *copying, role Role) error {
 	return a.setDaemons(k)
 }
 
+// stepDown has a resource's daemon receive from now on, also when its parameters
+// cannot be read any more.
+func (a *Agent) stepDown(k *kernel, r *pb.Resource) error {
+	s, err := a.parse(r)
+	if err == nil {
+		return a.turn(k, r, s.sync, Backup)
+	}
+	a.syncing.Lock()
+	defer a.syncing.Unlock()
+	d, ok := a.roles[r.GetId()]
+	if !ok {
+		return nil
+	}
+	d.Role = Backup
+	a.roles[r.GetId()] = d
+	return a.setDaemons(k)
+}
+
 // setDaemons has the daemons run that the roles ask for. The kernel has one of
 // each role; of several resources that differ, one is served and the other named.
 // a.syncing is held.

@@ -62,7 +62,7 @@ func (x *watch) follow() error {
 	if !h.active {
 		return nil // a Start will say when there is something to do
 	}
-	if err := x.agent.takeEdit(h, x.r); err != nil {
+	if err := x.agent.takeEdit(h); err != nil {
 		x.agent.log.Warn("a changed file is not taken over; what it said before stays in force", "resource", x.r.GetId(), "err", err)
 	}
 	if x.round != h.round {
