@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
-            qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents systemd fence-agents ipmitool
+            apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents systemd fence-agents ipmitool
 SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd
 
 .DEFAULT_GOAL := build

@@ -35,7 +35,7 @@ type labFlags struct {
 func newLabCommand(a *app) *cobra.Command {
 	c := noun("lab", "Run whole clusters on this machine, break them and measure", "lab demo", nil,
 		newLabUpCommand(a), newLabExecCommand(), newLabShellCommand(a), newLabFaultCommand(a),
-		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabCalmCommand(a), newLabTortureCommand(a), newLabDemoCommand(a), newLabDownCommand(),
+		newLabStatusCommand(a), newLabProbeCommand(a), newLabBenchCommand(a), newLabSceneCommand(a), newLabCalmCommand(a), newLabTortureCommand(a), newLabDemoCommand(a), newLabDownCommand(),
 	)
 	for _, verb := range lab.Verbs {
 		c.AddCommand(hidden(&cobra.Command{
@@ -136,21 +136,17 @@ func newLabUpCommand(a *app) *cobra.Command {
 	f.addName(c)
 	f.addNodes(c)
 	c.Flags().BoolVar(&f.machine, "vm", false, "in an emulated machine, with Debian's kernel")
-	c.Flags().StringVar(&f.kernel, "kernel", "", "`FOLDER` with the unpacked kernel package for it; by default that of \"make deps\", else this machine's")
+	f.addKernel(c)
 	return c
+}
+
+func (f *labFlags) addKernel(c *cobra.Command) {
+	c.Flags().StringVar(&f.kernel, "kernel", "", "`FOLDER` with the unpacked kernel package for the machine; by default that of \"make deps\", else this machine's")
 }
 
 // upMachine boots a machine and has the same command run in it.
 func (f *labFlags) upMachine(ctx context.Context) error {
-	kernels := []string{f.kernel}
-	if f.kernel == "" {
-		program, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		kernels = []string{filepath.Join(filepath.Dir(program), "kernel"), filepath.Join(".build", "kernel")}
-	}
-	m, err := lab.UpMachine(ctx, f.name, kernels...)
+	m, err := f.boot(ctx, f.name)
 	if err != nil {
 		return err
 	}
@@ -158,6 +154,19 @@ func (f *labFlags) upMachine(ctx context.Context) error {
 		return errors.Join(labExit(err), m.Down(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// boot boots a machine.
+func (f *labFlags) boot(ctx context.Context, name string) (*lab.Machine, error) {
+	kernels := []string{f.kernel}
+	if f.kernel == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		kernels = []string{filepath.Join(filepath.Dir(program), "kernel"), filepath.Join(".build", "kernel")}
+	}
+	return lab.UpMachine(ctx, name, kernels...)
 }
 
 // inside has a command run where its lab is: in the lab's machine, if it has one.

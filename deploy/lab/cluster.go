@@ -105,9 +105,14 @@ func (c *Cluster) Form(ctx context.Context, shape Shape) error {
 	if err := c.Ready(ctx); err != nil {
 		return err
 	}
-	first := c.Lab.Spec.Nodes()[0]
-	for _, line := range c.formation(shape) {
-		if _, err := c.Type(ctx, first, line); err != nil {
+	first, lines := c.Lab.Spec.Nodes()[0], c.formation(shape)
+	typed := func(line string) error { _, err := c.Type(ctx, first, line); return err }
+	// Where all is emulated, a node may take longer to answer than anybody waits.
+	if err := await(ctx, "the nodes to be told of each other", func() error { return typed(lines[0]) }); err != nil {
+		return err
+	}
+	for _, line := range lines[1:] {
+		if err := typed(line); err != nil {
 			return err
 		}
 	}

@@ -20,17 +20,7 @@ const emulatedTime = 5 * time.Minute
 // TestE2ELabInAMachine types at a lab in an emulated machine, from outside. Its
 // hosts run no agent: how a director serves there is tested in resources/ipvs.
 func TestE2ELabInAMachine(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: an emulated machine takes its time")
-	}
-	kernel := filepath.Join("..", "..", ".build", "kernel")
-	_, err := vm.BuildMirror(t.Context(), vm.Kernel(kernel), t.TempDir())
-	if errors.Is(err, vm.ErrUnavailable) && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED: %v: no lab was tried in a machine", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	kernel := machineKernel(t)
 	m := &typist{t, quorateProgram(t), t.TempDir()}
 	if out, err := m.types("up", "--vm", "--names", "lvsm", "--kernel", kernel, "--agent", "sleep,infinity"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -60,6 +50,24 @@ func TestE2ELabInAMachine(t *testing.T) {
 	}
 }
 
+// machineKernel skips a test that cannot have an emulated machine, and returns the
+// folder of its kernel.
+func machineKernel(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: an emulated machine takes its time")
+	}
+	kernel := filepath.Join("..", "..", ".build", "kernel")
+	_, err := vm.BuildMirror(t.Context(), vm.Kernel(kernel), t.TempDir())
+	if errors.Is(err, vm.ErrUnavailable) && os.Getenv("CI") == "" {
+		t.Skipf("SKIPPED: %v: no lab was tried in a machine", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kernel
+}
+
 // A typist types at a lab from outside.
 type typist struct {
 	*testing.T
@@ -69,9 +77,15 @@ type typist struct {
 // types types a lab command, and returns all that it said.
 func (m *typist) types(verb string, args ...string) (string, error) {
 	m.Helper()
+	return m.runs(append([]string{"lab", verb, "--name", "vm"}, args...)...)
+}
+
+// runs runs a command of the program, and returns all that it said.
+func (m *typist) runs(args ...string) (string, error) {
+	m.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.Context()), emulatedTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, m.program, append([]string{"lab", verb, "--name", "vm"}, args...)...)
+	cmd := exec.CommandContext(ctx, m.program, args...)
 	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+m.state)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

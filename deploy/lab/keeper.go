@@ -106,6 +106,10 @@ func Inside(verb string, args []string) error {
 		return runGuest()
 	case "prober":
 		return runProber(args)
+	case "visitor":
+		return runVisitor(args)
+	case "downloader":
+		return runDownloader(args)
 	case "web":
 		return runWeb(args)
 	case "burn":
@@ -115,7 +119,7 @@ func Inside(verb string, args []string) error {
 }
 
 // Verbs are the words that [Inside] knows.
-var Verbs = []string{"keep", "supervise", "node", "machine", "guest", "prober", "web", "burn"}
+var Verbs = []string{"keep", "supervise", "node", "machine", "guest", "prober", "visitor", "downloader", "web", "burn"}
 
 // keep starts the supervisor, waits for its end and removes the lab's files.
 func keep(d directory) error {

@@ -8,13 +8,25 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// runWeb is a small web server: `web ADDRESS` answers everything with its host's name.
+// A webServer is a small one: `web ADDRESS` answers everything with its host's name,
+// but for
+//
+//	/alive.html            "I am alive", the same on every host
+//	/slow?seconds=N        a line every 200 ms for so long
+//	/served                how many pages it has answered, but for these
+type webServer struct {
+	name   string
+	served atomic.Int64
+}
+
 func runWeb(args []string) error {
 	name, err := os.Hostname()
 	if err != nil {
@@ -22,18 +34,49 @@ func runWeb(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	server := &http.Server{
-		Addr: args[0], ReadHeaderTimeout: 5 * time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintf(w, "hello from %s\n", name)
-		}),
-	}
+	server := &http.Server{Addr: args[0], ReadHeaderTimeout: 5 * time.Second, Handler: (&webServer{name: name}).pages()}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
+
+func (s *webServer) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		s.served.Add(1)
+		fmt.Fprintf(w, "hello from %s\n", s.name)
+	})
+	mux.HandleFunc("/alive.html", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "I am alive") })
+	mux.HandleFunc("/served", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, s.served.Load()) })
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		s.served.Add(1)
+		trickle(w, r)
+	})
+	return mux
+}
+
+// trickle writes a line every 200 ms until the time that was asked for is over.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	seconds, _ := strconv.Atoi(r.URL.Query().Get("seconds"))
+	out := http.NewResponseController(w)
+	tick := time.NewTicker(trickleEvery)
+	defer tick.Stop()
+	for range seconds * int(time.Second/trickleEvery) {
+		if _, err := fmt.Fprintln(w, "still here"); err != nil || out.Flush() != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	fmt.Fprintln(w, "done")
+}
+
+const trickleEvery = 200 * time.Millisecond
 
 const webService = "WebService"
 
