@@ -26,9 +26,10 @@ func Ldirectord(f *File, base *pb.Configuration, try adoption.Trial) (*pb.Config
 
 // Keepalived adds to a configuration what can be taken of the keepalived.conf of
 // one node, or of the files of several, which hold what they have in common: of
-// differences the first file counts, but for what is a node's own.
-func Keepalived(files []*File, base *pb.Configuration, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
-	t := &keepalived{translation: newTranslation(files)}
+// differences the first file counts, but for what is a node's own. Members of the
+// cluster that are among the real servers are made such.
+func Keepalived(files []*File, base *pb.Configuration, members []*pb.Node, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
+	t := &keepalived{translation: newTranslation(files), members: members}
 	t.translate()
 	return t.adopt(base, try)
 }

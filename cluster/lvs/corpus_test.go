@@ -31,7 +31,7 @@ func corpus(t testing.TB, name string) string {
 
 // willing is a cluster of the nodes lvsm and lvss whose agents take anything.
 func willing(c *pb.Configuration) (string, error) {
-	s := &pb.State{ClusterId: "c", Nodes: []*pb.Node{{Id: "1", Name: "lvsm"}, {Id: "2", Name: "lvss"}}}
+	s := &pb.State{ClusterId: "c", Nodes: members}
 	_, _, err := state.Step(s, 1, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
 		Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: proto.CloneOf(c)}},
 	}}}}})
@@ -80,7 +80,7 @@ func TestEverySampleOfKeepalivedIsReadAndReportedOn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg, report, err := Keepalived([]*File{f}, &pb.Configuration{}, willing)
+			cfg, report, err := Keepalived([]*File{f}, &pb.Configuration{}, members, willing)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ func FuzzKeepalived(f *testing.F) {
 		}
 		for _, files := range [][]*File{{file}, {file, other}} {
 			for _, try := range []func(*pb.Configuration) (string, error){taking, refusing} {
-				_, report, err := Keepalived(files, &pb.Configuration{}, try)
+				_, report, err := Keepalived(files, &pb.Configuration{}, members, try)
 				if err != nil {
 					t.Fatal(err)
 				}

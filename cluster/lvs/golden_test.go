@@ -26,6 +26,15 @@ var goldens = []struct{ golden, format, files string }{
 	{"track", "keepalived", "lvsm=track.conf"},
 }
 
+// members are the cluster's: two of a pair that are real servers too, a third that is
+// none, and a witness.
+var members = []*pb.Node{
+	{Id: "3", Name: "db1", Addresses: []string{"192.168.10.40:7700"}},
+	{Id: "1", Name: "lvsm", Addresses: []string{"192.168.10.31:7700"}},
+	{Id: "2", Name: "lvss", Addresses: []string{"10.0.0.2:7700", "192.168.10.32:7700"}},
+	{Id: "4", Name: "web1", Addresses: []string{"192.168.10.41:7700"}, Role: pb.Role_ROLE_WITNESS},
+}
+
 // What becomes of each configuration in testdata is in a .golden file beside it:
 // what the directors balance, the rest of what is made, and the report.
 func TestWhatBecomesOfAConfiguration(t *testing.T) {
@@ -79,7 +88,7 @@ func translated(t *testing.T, format, words string) (*pb.Configuration, []*File,
 	var report *adoption.Report
 	var err error
 	if format == "keepalived" {
-		cfg, report, err = Keepalived(files, &pb.Configuration{}, willing)
+		cfg, report, err = Keepalived(files, &pb.Configuration{}, members, willing)
 	} else {
 		cfg, report, err = Ldirectord(files[0], &pb.Configuration{}, willing)
 	}
@@ -100,6 +109,9 @@ func made(c *pb.Configuration) string {
 			}
 		}
 		b.WriteString("\n" + r.Parameters["config"])
+	}
+	for _, k := range c.Clones {
+		fmt.Fprintf(&b, "clone %s: %s\n", k.Id, k.Member)
 	}
 	for _, g := range c.Groups {
 		fmt.Fprintf(&b, "group %s: %s %v\n", g.Id, strings.Join(g.Members, " "), g.Meta)

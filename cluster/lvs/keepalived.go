@@ -19,6 +19,7 @@ type keepalived struct {
 	*translation
 	instances []*instance
 	groups    map[string]*Directive // virtual_server_group, by name
+	members   []*pb.Node            // of the cluster, which may be real servers
 }
 
 // An instance is a vrrp_instance, which several files may have.
@@ -52,6 +53,7 @@ func (t *keepalived) translate() {
 	t.synchronise(first)
 	t.directors()
 	t.notify(first)
+	t.realServers()
 	t.compare()
 }
 

@@ -30,8 +30,8 @@ func (a *app) importLdirectord(c *cobra.Command, words []string) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	return a.importLVS(c, name, func(base *pb.Configuration, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
-		return lvs.Ldirectord(f, base, try)
+	return a.importLVS(c, name, func(s *pb.State, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
+		return lvs.Ldirectord(f, state.Configuration(s), try)
 	})
 }
 
@@ -56,8 +56,8 @@ func (a *app) importKeepalived(c *cobra.Command, words []string) error {
 		}
 		files = append(files, f)
 	}
-	return a.importLVS(c, files[0].Name, func(base *pb.Configuration, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
-		return lvs.Keepalived(files, base, try)
+	return a.importLVS(c, files[0].Name, func(s *pb.State, try adoption.Trial) (*pb.Configuration, *adoption.Report, error) {
+		return lvs.Keepalived(files, state.Configuration(s), s.GetNodes(), try)
 	})
 }
 
@@ -90,12 +90,12 @@ func openIncluded(from, pattern string) (names []string, contents [][]byte, err 
 
 // importLVS adds to what the cluster has: such a file is only a part of a
 // configuration, unlike a CIB.
-func (a *app) importLVS(c *cobra.Command, name string, translate func(*pb.Configuration, adoption.Trial) (*pb.Configuration, *adoption.Report, error)) error {
+func (a *app) importLVS(c *cobra.Command, name string, translate func(*pb.State, adoption.Trial) (*pb.Configuration, *adoption.Report, error)) error {
 	resp, err := a.member(c.Context())
 	if err != nil {
 		return err
 	}
-	cfg, report, err := translate(state.Configuration(resp.GetState()), a.trial(c.Context()))
+	cfg, report, err := translate(resp.GetState(), a.trial(c.Context()))
 	if err != nil {
 		return err
 	}
