@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 )
 
@@ -22,6 +23,7 @@ type Scene struct {
 // Scenes lists them. They need IPVS, and so a machine with a kernel that has it.
 var Scenes = []Scene{
 	{"ldirectord", "the director pair of the ldirectord tutorial, from its ldirectord.cf", playLdirectord},
+	{"keepalived", "two machines that both balance and serve, from their keepalived.conf", playMachines},
 	{"connections", "open downloads through a director that loses its power, and returns", playConnections},
 }
 
@@ -63,11 +65,14 @@ type stage struct {
 	cluster *Cluster
 	out     io.Writer
 	scene   string
+	webs    []string                      // hosts that serve pages
+	running map[string]context.CancelFunc // web servers beside agents, and what ends them
+	started sync.WaitGroup
 	figures []Figure
 	broken  []error // promises
 }
 
-// webServers are the hosts of a stage that serve pages.
+// webServers are the hosts of a stage that do nothing but serve pages.
 var webServers = []string{"www1", "www2"}
 
 // Run plays the scenes, and prints what they measured. The error says which promises
@@ -80,7 +85,7 @@ func (p Play) Run(ctx context.Context, out, progress io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx))) }()
-	s := &stage{Lab: l, Play: p, out: progress}
+	s := &stage{Lab: l, Play: p, out: progress, webs: webServers}
 	s.cluster = &Cluster{Lab: l, Said: s.typed}
 	defer func() { err = errors.Join(err, s.cluster.Close()) }()
 	if err := s.cluster.Form(ctx, Shape{Witness: "web1", Profile: "wan"}); err != nil {

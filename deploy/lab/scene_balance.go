@@ -73,7 +73,7 @@ func (s *stage) listed(ctx context.Context, node, server string, want bool) erro
 // served is how many pages each web server has answered.
 func (s *stage) served(ctx context.Context) (map[string]int, error) {
 	all := map[string]int{}
-	for _, w := range webServers {
+	for _, w := range s.webs {
 		h, _ := s.Spec.Host(w)
 		text, err := s.Output(ctx, ClientName, "curl", "-s", fmt.Sprintf("http://%s/served", h.Address()))
 		if err != nil {
@@ -132,7 +132,7 @@ func (s *stage) balanced(ctx context.Context, what string, share map[string]floa
 	}
 	s.promised(what+": requests that ab saw fail", float64(b.Failed+s.Requests-b.Complete), "", "0", b.Failed == 0 && b.Complete == s.Requests)
 	s.measured(what+": requests a second", b.Rate, "")
-	for _, w := range webServers {
+	for _, w := range s.webs {
 		got := 100 * float64(b.By[w]) / float64(s.Requests)
 		s.promised(what+": share of "+w, got, "%", fmt.Sprintf("%v %% ± %v", share[w], within), math.Abs(got-share[w]) <= within)
 	}
@@ -176,7 +176,7 @@ func (s *stage) absent(ctx context.Context, node, web string, leave, back time.D
 // the machine's clock.
 func (s *stage) away(ctx context.Context, node, web string, leave, back time.Duration) (left time.Duration, err error) {
 	stopped := now()
-	if err := s.fault(ctx, Kill, web); err != nil {
+	if err := s.stopWeb(ctx, web); err != nil {
 		return 0, err
 	}
 	if err := s.listed(ctx, node, web, false); err != nil {
@@ -187,7 +187,7 @@ func (s *stage) away(ctx context.Context, node, web string, leave, back time.Dur
 	if err := pause(ctx, slow(calm)); err != nil {
 		return 0, err
 	}
-	if err := s.fault(ctx, Heal, web); err != nil {
+	if err := s.startWeb(ctx, web); err != nil {
 		return 0, err
 	}
 	started := now()
@@ -197,6 +197,22 @@ func (s *stage) away(ctx context.Context, node, web string, leave, back time.Dur
 	returned := now()
 	s.promised(web+" started: in the table after", (returned - started).Seconds(), "s", fmt.Sprintf("%v", back), returned-started <= back)
 	return left, pause(ctx, slow(calm))
+}
+
+// stopWeb ends a host's web server: of a host that has nothing else, or beside an agent.
+func (s *stage) stopWeb(ctx context.Context, host string) error {
+	if _, beside := s.running[host]; beside {
+		return s.unserve(ctx, host)
+	}
+	return s.fault(ctx, Kill, host)
+}
+
+// startWeb starts it again.
+func (s *stage) startWeb(ctx context.Context, host string) error {
+	if s.running != nil {
+		return s.serve(ctx, host)
+	}
+	return s.fault(ctx, Heal, host)
 }
 
 // fault does something to a host.
