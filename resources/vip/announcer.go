@@ -80,6 +80,7 @@ func (a *announcer) try(t *time.Timer) bool {
 		return false
 	}
 	a.send()
+	a.limit.left(time.Now())
 	return true
 }
 
@@ -97,26 +98,30 @@ const burstLimit = 5
 func (l *limiter) wait(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.left(now)
+	return l.rest(now)
 }
 
-func (l *limiter) left(now time.Time) time.Duration {
+func (l *limiter) rest(now time.Time) time.Duration {
 	return max(0, l.sent[l.next].Add(time.Second).Sub(now))
 }
 
-// take notes an announcement that is sent now, unless it has to wait: then it
-// returns how long.
+// take notes an announcement that is about to be sent, unless it has to wait: then
+// it returns how long.
 func (l *limiter) take(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if wait := l.left(now); wait > 0 {
+	if wait := l.rest(now); wait > 0 {
 		return wait
 	}
-	l.note(now)
+	l.sent[l.next] = now
+	l.next = (l.next + 1) % burstLimit
 	return 0
 }
 
-func (l *limiter) note(now time.Time) {
-	l.sent[l.next] = now
-	l.next = (l.next + 1) % burstLimit
+// left notes that the announcement taken last has left by now: a machine that was
+// busy may have sent it later than it was to be sent.
+func (l *limiter) left(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent[(l.next+burstLimit-1)%burstLimit] = now
 }

@@ -70,3 +70,24 @@ func TestAnnouncementsFollowTheirSchedule(t *testing.T) {
 		})
 	}
 }
+
+// The machine stood still while it sent the first: the second in which no more than
+// five leave begins when that has left.
+func TestTheLimitCountsFromWhenAnAnnouncementLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
+		defer cancel()
+		began, stalls := time.Now(), 90*time.Millisecond
+		var left []time.Duration
+		a := announcer{count: 8, interval: 10 * time.Millisecond, limit: &limiter{}}
+		a.send = func() {
+			time.Sleep(stalls)
+			stalls = 0
+			left = append(left, time.Since(began))
+		}
+		a.run(ctx, 0, nil)
+		if len(left) <= burstLimit || left[burstLimit]-left[0] != time.Second {
+			t.Errorf("they left at %v, want the sixth a second after the first", left)
+		}
+	})
+}
