@@ -37,6 +37,7 @@ type keeper struct {
 	address string
 	again   chan struct{}           // asks for a new session; holds one
 	current atomic.Pointer[session] // that it dialed
+	watches atomic.Bool             // current, which it pings
 	let     chan struct{}           // closed when it is let go
 }
 
@@ -65,6 +66,13 @@ func (p *peer) renew(all bool) {
 	}
 }
 
+// unwatched are the keepers that have no session that they watch.
+func (p *peer) unwatched() []*keeper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.keepers), func(k *keeper) bool { return k.watches.Load() })
+}
+
 // startTending keeps sessions with the peer, unless that is done already.
 func (t *Transport) startTending(p *peer) {
 	if p.kept.CompareAndSwap(false, true) {
@@ -85,6 +93,7 @@ func (t *Transport) tend(ctx context.Context, p *peer) {
 		for _, k := range p.employ(t.Addresses(p.id)) {
 			keeping.Go(func() { t.keep(ctx, k) })
 		}
+		t.pingForOthers(p)
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -164,6 +173,8 @@ func (k *keeper) wait(ctx context.Context, d time.Duration) {
 // watch returns when a session is due for a new one, and whether it was any
 // good. Until the new one stands the old one stays in use.
 func (t *Transport) watch(ctx context.Context, k *keeper, s *session) (good bool) {
+	k.watches.Store(true)
+	defer k.watches.Store(false)
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {

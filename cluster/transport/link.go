@@ -88,6 +88,16 @@ func (l *link) chosen() []*session {
 	return best
 }
 
+// best is the session that is most likely to reach the peer; nil: there is none.
+func (l *link) best() *session {
+	l.peer.mu.Lock()
+	defer l.peer.mu.Unlock()
+	if all := l.chosen(); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
 // rank is negative for a session that cannot be sent with.
 func (s *session) rank() int {
 	rank := 0

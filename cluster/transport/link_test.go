@@ -191,6 +191,18 @@ func TestStreamsOverADeadLinkCloseAtOnceAndAreDialedOverAnother(t *testing.T) {
 	}
 }
 
+// One end is just about to make new sessions when nothing reaches the other any more
+// on a link, so none comes about.
+func TestALinkIsFoundDeafWhileNoNewSessionCanBeMade(t *testing.T) {
+	p := newWiredPair(t, 2)
+	p.ready(t)
+	p.wires[0].ends[0].pass(false)
+	p.b.peer(p.a.id.ID()).renew(true)
+	p.awaitUp(t, "-+")
+	p.wires[0].mend()
+	p.awaitUp(t, "++")
+}
+
 // A stream stays where it is, and is not touched, while its link is well.
 func TestStreamsOverOtherLinksStayOpen(t *testing.T) {
 	p := newWiredPair(t, 2)

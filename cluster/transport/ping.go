@@ -71,6 +71,21 @@ func (t *Transport) ping(s *session) {
 	_ = t.sendOver(s, kindPing, payload[:]) // lost like any datagram
 }
 
+// pingForOthers pings over the links whose keepers are about to make a new session,
+// which may be in vain for as long as nothing reaches the peer. Else nobody would
+// find such a link deaf while the peer is heard on it.
+func (t *Transport) pingForOthers(p *peer) {
+	ways := *p.ways.Load()
+	for _, k := range p.unwatched() {
+		if l := to(ways, k.address); l != nil {
+			if s := l.best(); s != nil {
+				t.ping(s)
+				t.examine(l)
+			}
+		}
+	}
+}
+
 // answered notes a ping that came back.
 func (t *Transport) answered(l *link, now time.Duration, payload []byte) {
 	if len(payload) != pingSize {
