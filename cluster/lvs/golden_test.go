@@ -116,9 +116,6 @@ func made(c *pb.Configuration) string {
 	for _, g := range c.Groups {
 		fmt.Fprintf(&b, "group %s: %s %v\n", g.Id, strings.Join(g.Members, " "), g.Meta)
 	}
-	for _, k := range c.Clones {
-		fmt.Fprintf(&b, "clone %s of %s\n", k.Id, k.Member)
-	}
 	for _, k := range c.Constraints {
 		switch l, w, o := k.GetLocation(), k.GetColocation(), k.GetOrder(); {
 		case l.GetScoreAttribute() != "":

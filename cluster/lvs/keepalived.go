@@ -80,7 +80,7 @@ var leftBlocks = map[string]string{
 
 // Reasons that many directives share.
 const (
-	noRoutes   = "Quorate sets addresses, and no routes or rules"
+	noRoutes   = "routes that stay on a node, and rules, are the system's to set"
 	noNotify   = "no program is run on changes; \"quorate events --follow\" tells of them"
 	noFault    = "there is no state FAULT: notify_backup runs before the addresses go, for whatever reason"
 	announced  = "addresses are announced in a burst, after 1, 5 and 30 seconds, and each minute"
@@ -163,8 +163,7 @@ var leftOfInstance = map[string]string{
 	"state":                      noPriority,
 	"dont_track_primary":         "an address always leaves a node whose interface has no carrier",
 	"track_bfd":                  leftBlocks["bfd_instance"],
-	"virtual_routes":             noRoutes,
-	"virtual_rules":              noRoutes,
+	"virtual_rules":              "rules of routing are the system's to set; a route in a table of its own can be there always",
 	"promote_secondaries":        "no sysctl of an interface is changed for an address",
 	"linkbeat_use_polling":       leftBlocks["linkbeat_interfaces"],
 	"debug":                      noProcess,
@@ -221,6 +220,7 @@ func (t *keepalived) instance(d *Directive) {
 		return
 	}
 	t.take(d)
+	t.routes(in)
 	t.priorities(in)
 }
 

@@ -36,6 +36,7 @@ import (
 	"quorate/resources/ipvs"
 	"quorate/resources/ocf"
 	"quorate/resources/realserver"
+	"quorate/resources/route"
 	"quorate/resources/systemd"
 	"quorate/resources/vip"
 )
@@ -148,6 +149,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 		haproxy.New(haproxy.Config{RunDir: a.config.RunDir, Log: a.logger}),
 		a.director,
 		a.realServer,
+		route.New(),
 		hook.New(hook.Config{RunDir: a.config.RunDir, Log: a.logger}),
 		health.New(health.Config{RunDir: a.config.RunDir, Attributes: coreAttributes{a}, Log: a.logger}),
 	} {
