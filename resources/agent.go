@@ -47,6 +47,21 @@ type Watcher interface {
 	Watch(ctx context.Context, r *pb.Resource, changed func(why string)) error
 }
 
+// A Promoter runs as promoted or not: its Monitor tells [Promoted] and [FailedPromoted]
+// from Running and Failed. Both of its methods are idempotent and return only once
+// Monitor would report the new role. An error from Demote means that the resource
+// may still be promoted.
+type Promoter interface {
+	Promote(ctx context.Context, r *pb.Resource) error
+	Demote(ctx context.Context, r *pb.Resource) error
+}
+
+// A Notifier wants to be told what happens to the other instances of a clone. What
+// that is, is in the context: see [Told].
+type Notifier interface {
+	Notify(ctx context.Context, r *pb.Resource) error
+}
+
 // A Reloader takes over changed parameters without a stop.
 type Reloader interface {
 	Reload(ctx context.Context, r *pb.Resource) error
@@ -165,7 +180,15 @@ const (
 	Stopped
 	Running
 	Failed // active, but not as it should be
+	Promoted
+	FailedPromoted
 )
+
+// Runs reports whether a state is that of something that runs as it should.
+func (s State) Runs() bool { return s == Running || s == Promoted }
+
+// IsPromoted reports whether a state is that of something promoted.
+func (s State) IsPromoted() bool { return s == Promoted || s == FailedPromoted }
 
 func (s State) String() string {
 	switch s {
@@ -175,6 +198,10 @@ func (s State) String() string {
 		return "running"
 	case Failed:
 		return "failed"
+	case Promoted:
+		return "promoted"
+	case FailedPromoted:
+		return "promoted and failed"
 	default:
 		return "unknown"
 	}

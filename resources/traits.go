@@ -35,6 +35,24 @@ func Missing(a Agent) error {
 	return nil
 }
 
+type toldKey struct{}
+
+// WithTold returns a context in which an agent is told more of its resource than
+// the resource says: of the clone that it is in. For a script, each name stands
+// behind OCF_RESKEY_CRM_meta_.
+func WithTold(ctx context.Context, told map[string]string) context.Context {
+	if len(told) == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, toldKey{}, told)
+}
+
+// Told returns what an agent is told beside its resource.
+func Told(ctx context.Context) map[string]string {
+	told, _ := ctx.Value(toldKey{}).(map[string]string)
+	return told
+}
+
 type recurringKey struct{}
 
 // Recurring returns a context in which Monitor is the recurring monitor that an

@@ -111,7 +111,7 @@ func (s *Server) status(now time.Time) *pb.GetResponse {
 	plan := scheduler.Schedule(snapshot.State, now)
 	for _, p := range plan.Placements {
 		r.Placements = append(r.Placements, &pb.PlacementStatus{
-			Resource: p.Resource, Instance: p.Instance, Node: p.Node, Reason: p.Reason(), Blocked: p.Blocked,
+			Resource: p.Resource, Instance: p.Instance, Node: p.Node, Promoted: p.Promoted, Reason: p.Reason(), Blocked: p.Blocked,
 		})
 	}
 	r.Problems = append(s.nodeProblems(snapshot.State, r), plan.Problems...)

@@ -54,7 +54,7 @@ func TestWhatIsTakenOfACIBAndWhatNot(t *testing.T) {
 not taken option allow-migrate m2: meta attribute allow-migrate: there is no such meta attribute
 taken option resource-stickiness m1
 approximated op o1: without start-delay
-not taken op o2: operation option role: "Promoted" is not available in this version; use Started`,
+taken op o2`,
 		},
 		{
 			"a group keeps the members that can run",
@@ -70,7 +70,7 @@ not taken op o2: operation option role: "Promoted" is not available in this vers
 taken primitive web
 taken clone c
 taken option clone-max m1
-not taken option notify m2: meta attribute of clones notify: agents are not told of other instances in this version; use false
+taken option notify m2
 taken rsc_order o
 not taken rsc_location l: resource: web is part of clone c; name c`,
 		},
@@ -85,10 +85,18 @@ not taken rsc_location l: resource: web is part of clone c; name c`,
 		},
 		{
 			"a clone whose instances are not alike is left out, with what is in it and what names it",
-			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="globally-unique" value="true"/></meta_attributes>
 			 <primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></clone>`,
 			`<rsc_order id="o" first="c" then="ip"/>`,
-			"taken primitive ip\nnot taken clone c: promotable resources are not available in this version\nnot taken primitive p: it is part of clone c\nnot taken rsc_order o: resource: there is no resource or group \"c\"; did you mean \"ip\"?",
+			"taken primitive ip\nnot taken clone c: instances that are told apart by a number are not available in this version (globally-unique)\nnot taken primitive p: it is part of clone c\nnot taken rsc_order o: resource: there is no resource or group \"c\"; did you mean \"ip\"?",
+		},
+		{
+			"a promotable clone, and what is said of its roles",
+			`<primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><master id="c"><meta_attributes id="m"><nvpair id="m1" name="master-max" value="2"/></meta_attributes>
+			 <primitive id="p" class="ocf" provider="heartbeat" type="Stateful"/></master>`,
+			`<rsc_order id="o" first="c" first-action="promote" then="ip" then-action="start"/><rsc_colocation id="k" rsc="ip" with-rsc="c" with-rsc-role="Master" score="INFINITY"/>
+			 <rsc_location id="l" rsc="c" role="Promoted" node="a" score="5"/><rsc_location id="s" rsc="c" role="Stopped" node="a" score="5"/>`,
+			"taken primitive ip\ntaken primitive p\ntaken clone c\ntaken option promotable \ntaken option promoted-max m1\ntaken rsc_order o\ntaken rsc_colocation k\ntaken rsc_location l\nnot taken rsc_location s: constraints on the role Stopped are not available in this version",
 		},
 		{
 			"an agent that the cluster does not know", `<primitive id="x" class="lsb" type="x"/>`, "",
@@ -126,7 +134,7 @@ not taken rsc_location l: resource: web is part of clone c; name c`,
 			`taken primitive ip
 taken primitive web
 not taken rsc_location param: rules that compare with value-source=param are not available in this version
-not taken rsc_location role: constraints on roles are not available in this version
+not taken rsc_location role: constraint role: it is about what is promoted, and ip is no promotable clone; make a promotable clone of it, or delete the constraint
 not taken rsc_location empty: rule: it has no conditions; write for example not_defined pingd or pingd lt 1
 not taken rsc_location date: rule, date: "soon" is no date; write for example 2027-01-31 or 2027-01-31T12:00:00Z
 not taken rsc_location dc: rule, attribute #is_dc: nodes have no such attribute here; use #uname or an attribute of your own`,
@@ -152,7 +160,7 @@ not taken rsc_order o: resource: there is no resource or group "fence"`,
 			`taken primitive ip
 taken primitive web
 taken rsc_order stop
-not taken rsc_order promote: orders of other actions than start and stop are not available in this version
+not taken rsc_order promote: constraint promote: it is about what is promoted, and web is no promotable clone; make a promotable clone of it, or delete the constraint
 not taken rsc_order one: constraints on instances are not available in this version`,
 		},
 		{

@@ -97,7 +97,7 @@ var (
 		"priority": asIs, "resource-stickiness": asIs, "target-role": asIs,
 	}
 	cloneOptions = map[string]func(string) string{
-		"clone-max": asIs, "clone-node-max": asIs, "globally-unique": asIs, "interleave": asIs, "notify": asIs, "ordered": asIs, "promotable": asIs,
+		"clone-max": asIs, "clone-node-max": asIs, "globally-unique": asIs, "interleave": asIs, "notify": asIs, "ordered": asIs, "promotable": asIs, "promoted-max": asIs, "promoted-node-max": asIs,
 		"failure-timeout": inUnits, "is-managed": asIs, "maintenance": asIs, "migration-threshold": asIs,
 		"priority": asIs, "resource-stickiness": asIs, "target-role": asIs,
 	}

@@ -44,11 +44,13 @@ func (x *exporter) location(id string, l *pb.Location) *element {
 		e.set("resource-discovery", lowerName(l.Discovery.String(), "DISCOVERY_"))
 	}
 	if l.Rule == nil {
+		e.role("role", l.Role)
 		e.set("node", l.Node)
 		e.set("score", state.FormatScore(l.Score))
 		return e
 	}
 	r := x.rule(id, l.Rule)
+	r.role("role", l.Role)
 	if l.ScoreAttribute != "" {
 		r.set("score-attribute", l.ScoreAttribute)
 	} else {
@@ -124,6 +126,8 @@ func (x *exporter) colocation(id string, c *pb.Colocation) *element {
 	if len(c.Sets) == 0 {
 		e.set("rsc", c.Resource)
 		e.set("with-rsc", c.With)
+		e.role("rsc-role", c.Role)
+		e.role("with-rsc-role", c.WithRole)
 	}
 	return x.sets(e, id, c.Sets, false)
 }
@@ -152,6 +156,7 @@ func (x *exporter) order(id string, o *pb.Order) *element {
 func (x *exporter) sets(e *element, owner string, sets []*pb.ResourceSet, ordered bool) *element {
 	for _, s := range sets {
 		set := node("resource_set", "id", x.id(owner, "set"))
+		set.role("role", s.Role)
 		set.set("sequential", strconv.FormatBool(!s.Parallel))
 		if ordered {
 			set.set("action", constraint.ActionWord(s.Action))
@@ -163,6 +168,13 @@ func (x *exporter) sets(e *element, owner string, sets []*pb.ResourceSet, ordere
 		e.add(set)
 	}
 	return e
+}
+
+// role writes a role, unless it is any.
+func (e *element) role(name string, r pb.InstanceRole) {
+	if word := constraint.RoleWord(r); word != "" {
+		e.set(name, word)
+	}
 }
 
 func orderWord(k pb.OrderKind) string {

@@ -71,9 +71,10 @@ func (x *exporter) history(n *pb.Node) *element {
 
 // What an operation's results are called in a history.
 const (
-	resultOK      = 0
-	resultError   = 1
-	resultStopped = 7
+	resultOK       = 0
+	resultError    = 1
+	resultStopped  = 7
+	resultPromoted = 8
 )
 
 // resourceHistory writes what is known of a resource on a node as operations
@@ -91,14 +92,19 @@ func (x *exporter) resourceHistory(n *pb.Node, in *pb.Instance) *element {
 	default:
 		return nil
 	}
+	found := resultOK
+	if in.Promoted {
+		e.add(h.op("last_promote_0", "promote", 0, resultOK, resultOK))
+		found = resultPromoted
+	}
 	monitor := monitorOf(r)
 	if monitor != nil {
 		interval := monitor.Interval.AsDuration()
-		e.add(h.op(fmt.Sprintf("monitor_%d", interval.Milliseconds()), "monitor", interval, resultOK, resultOK))
+		e.add(h.op(fmt.Sprintf("monitor_%d", interval.Milliseconds()), "monitor", interval, found, found))
 	}
 	switch in.State {
 	case pb.InstanceState_INSTANCE_STATE_FAILED:
-		e.add(h.op("last_failure_0", "monitor", monitor.GetInterval().AsDuration(), resultError, resultOK))
+		e.add(h.op("last_failure_0", "monitor", monitor.GetInterval().AsDuration(), resultError, found))
 	case pb.InstanceState_INSTANCE_STATE_BLOCKED:
 		e.add(h.op("last_failure_0", "stop", 0, resultError, resultOK))
 	default:

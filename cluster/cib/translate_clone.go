@@ -7,7 +7,7 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// clone offers what a clone multiplies, then the clone. One whose instances are
+// clone offers what a clone multiplies, then the clone, promotable or not. One whose instances are
 // not alike is another thing than Quorate's, and left out with what is in it.
 func (t *translator) clone(e *element) {
 	r := t.d.resource(e)
@@ -51,10 +51,7 @@ func (t *translator) clone(e *element) {
 func (t *translator) unlike(r engine.Resource) string {
 	for _, b := range r.Meta {
 		for _, v := range b.Values {
-			switch {
-			case v.Name == "promotable" && isTrue(v.Value):
-				return strangeKinds["master"]
-			case v.Name == "globally-unique" && isTrue(v.Value):
+			if v.Name == "globally-unique" && isTrue(v.Value) {
 				return "instances that are told apart by a number are not available in this version (globally-unique)"
 			}
 		}

@@ -99,21 +99,25 @@ func isIn(c *pb.Configuration, name string) bool {
 		slices.ContainsFunc(c.Clones, func(k *pb.Clone) bool { return k.Id == name })
 }
 
-func isStarted(role string) bool {
-	return role == "" || strings.EqualFold(role, "started")
+// roleOf reads the role in which a promotable clone is meant.
+func roleOf(word string) (role pb.InstanceRole, problem string) {
+	switch strings.ToLower(word) {
+	case "", "started":
+		return pb.InstanceRole_INSTANCE_ROLE_ANY, ""
+	case "promoted", "master":
+		return pb.InstanceRole_INSTANCE_ROLE_PROMOTED, ""
+	case "unpromoted", "slave":
+		return pb.InstanceRole_INSTANCE_ROLE_UNPROMOTED, ""
+	}
+	return 0, fmt.Sprintf("constraints on the role %s are not available in this version", word)
 }
-
-const noRoles = "constraints on roles are not available in this version"
 
 func (t *translator) location(e *element) {
 	const kind = "rsc_location"
 	l, ok := t.d.location(e)
-	names, problem := t.located(l)
-	switch {
-	case !ok:
+	names, role, problem := t.located(l)
+	if !ok {
 		problem = unreadableSet
-	case !isStarted(l.Role):
-		problem = noRoles
 	}
 	var places []*pb.Location
 	if problem == "" {
@@ -127,7 +131,7 @@ func (t *translator) location(e *element) {
 	for _, name := range names {
 		for _, place := range places {
 			place = proto.CloneOf(place)
-			place.Resource = name
+			place.Resource, place.Role = name, max(place.Role, role)
 			list = append(list, &pb.Constraint{Kind: &pb.Constraint_Location{Location: place}})
 		}
 	}
@@ -138,25 +142,31 @@ func (t *translator) location(e *element) {
 	t.constrain(kind, l.ID, note, list)
 }
 
-// located returns the resources that a location is about.
-func (t *translator) located(l engine.Location) (names []string, problem string) {
+// located returns the resources that a location is about, and in which role.
+func (t *translator) located(l engine.Location) (names []string, role pb.InstanceRole, problem string) {
+	role, problem = roleOf(l.Role)
 	switch {
+	case problem != "":
 	case len(l.Sets) > 0:
-		for _, set := range l.Sets {
-			if !isStarted(set.Role) {
-				return nil, noRoles
+		for i, set := range l.Sets {
+			own, problem := roleOf(set.Role)
+			switch {
+			case problem != "":
+				return nil, role, problem
+			case set.Score != "":
+				return nil, role, "a score of one resource set is not available in this version"
+			case i > 0 && own != role:
+				return nil, role, "resource sets of several roles are not available in this version"
 			}
-			if set.Score != "" {
-				return nil, "a score of one resource set is not available in this version"
-			}
+			role = own
 			names = append(names, set.Resources...)
 		}
 	case l.Pattern != "":
-		return t.matching(l.Pattern)
+		names, problem = t.matching(l.Pattern)
 	default:
 		names = []string{l.Resource}
 	}
-	return names, ""
+	return names, role, problem
 }
 
 // matching returns the resources at the top whose id matches a pattern.
@@ -208,8 +218,6 @@ func (t *translator) colocation(e *element) {
 	switch {
 	case !ok:
 		problem = "it colocates two lists, or one of its resource sets does not exist"
-	case !isStarted(c.DependentRole) || !isStarted(c.PrimaryRole):
-		problem = noRoles
 	case c.DependentInstance != "" || c.PrimaryInstance != "":
 		problem = "constraints on instances are not available in this version"
 	}
@@ -232,6 +240,12 @@ func colocations(c engine.Colocation) (list []*pb.Constraint, problem string) {
 		return nil, err.Error()
 	}
 	k := &pb.Colocation{Resource: c.Dependent, With: c.Primary, Score: score}
+	role, problem := roleOf(c.DependentRole)
+	with, second := roleOf(c.PrimaryRole)
+	if problem = cmp.Or(problem, second); problem != "" {
+		return nil, problem
+	}
+	k.Role, k.WithRole = role, with
 	if c.NodeAttribute != "#uname" && len(c.Sets) == 0 {
 		k.NodeAttribute = c.NodeAttribute
 	}
@@ -245,7 +259,8 @@ func colocations(c engine.Colocation) (list []*pb.Constraint, problem string) {
 			return nil, problem
 		}
 		if !own {
-			k.Sets = append(k.Sets, &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set)})
+			role, _ := roleOf(set.Role)
+			k.Sets = append(k.Sets, &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set), Role: role})
 		}
 	}
 	if !own {
@@ -257,7 +272,8 @@ func colocations(c engine.Colocation) (list []*pb.Constraint, problem string) {
 	}
 	var several []*pb.Colocation
 	for _, p := range pairs {
-		several = append(several, &pb.Colocation{Resource: p.first, With: p.second, Score: p.score, Influence: k.Influence})
+		p.Influence = k.Influence
+		several = append(several, p)
 	}
 	return bind(several), ""
 }
@@ -274,9 +290,9 @@ func bind(list []*pb.Colocation) (bound []*pb.Constraint) {
 
 // setProblem says why a set of a constraint cannot be taken.
 func setProblem(set engine.ResourceSet) string {
-	switch {
-	case !isStarted(set.Role):
-		return noRoles
+	switch _, problem := roleOf(set.Role); {
+	case problem != "":
+		return problem
 	case set.Ordering != "" && !strings.EqualFold(set.Ordering, "group"):
 		return "ordering=" + set.Ordering + " of a resource set is not available in this version"
 	case set.Kind != "":
@@ -285,14 +301,8 @@ func setProblem(set engine.ResourceSet) string {
 	return ""
 }
 
-// A pair is two resources of a constraint.
-type pair struct {
-	first, second string
-	score         int64
-}
-
 // colocationPairs says resource sets as pairs, each set with its own score.
-func colocationPairs(sets []engine.ResourceSet, score string) (pairs []pair, problem string) {
+func colocationPairs(sets []engine.ResourceSet, score string) (pairs []*pb.Colocation, problem string) {
 	outer, err := state.ParseScore(cmp.Or(score, "0"))
 	if err != nil {
 		return nil, err.Error()
@@ -302,16 +312,18 @@ func colocationPairs(sets []engine.ResourceSet, score string) (pairs []pair, pro
 		if err != nil {
 			return nil, err.Error()
 		}
-		within := &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set)}
+		role, _ := roleOf(set.Role)
+		within := &pb.ResourceSet{Resources: set.Resources, Parallel: !sequential(set), Role: role}
 		for _, p := range constraint.Colocations(&pb.Colocation{Score: own, Sets: []*pb.ResourceSet{within}}) {
-			pairs = append(pairs, pair{p.Dependent, p.Primary, own})
+			pairs = append(pairs, &pb.Colocation{Resource: p.Dependent, Role: p.DependentRole, With: p.Primary, WithRole: p.PrimaryRole, Score: own})
 		}
 		if i == 0 {
 			continue
 		}
 		for _, a := range ends(sets[i-1], false) {
 			for _, b := range ends(set, true) {
-				pairs = append(pairs, pair{a, b, outer})
+				before, _ := roleOf(sets[i-1].Role)
+				pairs = append(pairs, &pb.Colocation{Resource: a, Role: before, With: b, WithRole: role, Score: outer})
 			}
 		}
 	}
@@ -387,8 +399,12 @@ func orderAction(word string) (action pb.OrderAction, problem string) {
 		return pb.OrderAction_ORDER_ACTION_START, ""
 	case "stop":
 		return pb.OrderAction_ORDER_ACTION_STOP, ""
+	case "promote":
+		return pb.OrderAction_ORDER_ACTION_PROMOTE, ""
+	case "demote":
+		return pb.OrderAction_ORDER_ACTION_DEMOTE, ""
 	}
-	return 0, "orders of other actions than start and stop are not available in this version"
+	return 0, "orders of other actions than start, stop, promote and demote are not available in this version"
 }
 
 func orderKind(o engine.Order) pb.OrderKind {

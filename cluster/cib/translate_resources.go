@@ -28,7 +28,7 @@ func (t *translator) resources() {
 			t.primitive(e)
 		case "group":
 			t.group(e)
-		case "clone":
+		case "clone", "master":
 			t.clone(e)
 		default:
 			t.leaveWhole(e, strangeKinds[e.name])
@@ -41,7 +41,7 @@ func (t *translator) resources() {
 var strangeKinds = map[string]string{
 	"group":  "a group has no groups in it",
 	"clone":  "a clone is in nothing else",
-	"master": "promotable resources are not available in this version",
+	"master": "a clone is in nothing else",
 	"bundle": "bundles are not available in Quorate",
 }
 

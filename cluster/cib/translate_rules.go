@@ -12,10 +12,11 @@ import (
 // rulePlace says a rule of a location in Quorate's words; its resource is left
 // open.
 func (t *translator) rulePlace(rule *engine.Rule) (place *pb.Location, problem string) {
-	if !isStarted(rule.Role) {
-		return nil, noRoles
+	role, problem := roleOf(rule.Role)
+	if problem != "" {
+		return nil, problem
 	}
-	place = &pb.Location{ScoreAttribute: rule.ScoreAttribute}
+	place = &pb.Location{ScoreAttribute: rule.ScoreAttribute, Role: role}
 	if rule.ScoreAttribute == "" {
 		score, err := state.ParseScore(rule.Score)
 		if err != nil {

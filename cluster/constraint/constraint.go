@@ -85,7 +85,7 @@ func lacking(sets []*pb.ResourceSet, name string) []*pb.ResourceSet {
 	for _, set := range sets {
 		resources := slices.DeleteFunc(slices.Clone(set.GetResources()), func(r string) bool { return r == name })
 		if len(resources) > 0 {
-			kept = append(kept, &pb.ResourceSet{Resources: resources, Parallel: set.GetParallel(), Any: set.GetAny(), Action: set.GetAction()})
+			kept = append(kept, &pb.ResourceSet{Resources: resources, Parallel: set.GetParallel(), Any: set.GetAny(), Action: set.GetAction(), Role: set.GetRole()})
 		}
 	}
 	return kept
@@ -118,6 +118,9 @@ func SetOptions(s *pb.ResourceSet) []string {
 	if s.GetAction() != pb.OrderAction_ORDER_ACTION_START {
 		words = append(words, "action="+ActionWord(s.GetAction()))
 	}
+	if s.GetRole() != pb.InstanceRole_INSTANCE_ROLE_ANY {
+		words = append(words, "role="+RoleWord(s.GetRole()))
+	}
 	if s.GetParallel() {
 		words = append(words, "sequential=false")
 	}
@@ -125,6 +128,54 @@ func SetOptions(s *pb.ResourceSet) []string {
 		words = append(words, "require-all=false")
 	}
 	return words
+}
+
+// RoleWord writes a role; empty: any.
+func RoleWord(r pb.InstanceRole) string {
+	switch r {
+	case pb.InstanceRole_INSTANCE_ROLE_PROMOTED:
+		return "Promoted"
+	case pb.InstanceRole_INSTANCE_ROLE_UNPROMOTED:
+		return "Unpromoted"
+	default:
+		return ""
+	}
+}
+
+// Promotes reports whether an action is one on the role of an instance, and what
+// it does to that: start or stop it.
+func Promotes(a pb.OrderAction) (pb.OrderAction, bool) {
+	switch a {
+	case pb.OrderAction_ORDER_ACTION_PROMOTE:
+		return pb.OrderAction_ORDER_ACTION_START, true
+	case pb.OrderAction_ORDER_ACTION_DEMOTE:
+		return pb.OrderAction_ORDER_ACTION_STOP, true
+	default:
+		return a, false
+	}
+}
+
+// Promotables returns the ids whose roles a constraint is about.
+func Promotables(c *pb.Constraint) []string {
+	var ids []string
+	add := func(role bool, names ...string) {
+		if role {
+			ids = append(ids, names...)
+		}
+	}
+	l, t, o := c.GetLocation(), c.GetColocation(), c.GetOrder()
+	add(l.GetRole() != pb.InstanceRole_INSTANCE_ROLE_ANY, l.GetResource())
+	add(t.GetRole() != pb.InstanceRole_INSTANCE_ROLE_ANY, t.GetResource())
+	add(t.GetWithRole() != pb.InstanceRole_INSTANCE_ROLE_ANY, t.GetWith())
+	_, first := Promotes(o.GetFirstAction())
+	_, then := Promotes(o.GetThenAction())
+	add(first, o.GetFirst())
+	add(then, o.GetThen())
+	for _, set := range slices.Concat(t.GetSets(), o.GetSets()) {
+		_, promotes := Promotes(set.GetAction())
+		add(promotes || set.GetRole() != pb.InstanceRole_INSTANCE_ROLE_ANY, set.GetResources()...)
+	}
+	return ids
 }
 
 // ActionWord writes an action.

@@ -3,7 +3,10 @@ package constraint
 import pb "quorate/proto/quorate/v1"
 
 // A Colocation binds two resources.
-type Colocation struct{ Dependent, Primary string }
+type Colocation struct {
+	Dependent, Primary         string
+	DependentRole, PrimaryRole pb.InstanceRole
+}
 
 // Colocations returns what a colocation binds: in a sequence each resource to the
 // one before it or, if they are to be apart, to all before it; and each set to
@@ -11,7 +14,7 @@ type Colocation struct{ Dependent, Primary string }
 // (what Pacemaker lists last it places first).
 func Colocations(c *pb.Colocation) []Colocation {
 	if len(c.GetSets()) == 0 {
-		return []Colocation{{c.GetResource(), c.GetWith()}}
+		return []Colocation{{c.GetResource(), c.GetWith(), c.GetRole(), c.GetWithRole()}}
 	}
 	var pairs []Colocation
 	for i, set := range c.GetSets() {
@@ -21,7 +24,7 @@ func Colocations(c *pb.Colocation) []Colocation {
 				from = 0
 			}
 			for _, with := range set.GetResources()[from:j] {
-				pairs = append(pairs, Colocation{r, with})
+				pairs = append(pairs, Colocation{r, with, set.GetRole(), set.GetRole()})
 			}
 		}
 		if i == 0 {
@@ -29,7 +32,7 @@ func Colocations(c *pb.Colocation) []Colocation {
 		}
 		for _, dependent := range end(c.GetSets()[i-1], false) {
 			for _, primary := range end(set, true) {
-				pairs = append(pairs, Colocation{dependent, primary})
+				pairs = append(pairs, Colocation{dependent, primary, c.GetSets()[i-1].GetRole(), set.GetRole()})
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func (t *term) send(ctx context.Context, st *pb.State) {
 		t.sent[op.Id] = cancel
 		t.group.Go(func() error {
 			defer cancel()
-			return t.deliver(orderCtx, request)
+			return t.attend(ctx, orderCtx, st, request)
 		})
 	}
 	for id, cancel := range t.sent {
@@ -44,7 +44,21 @@ func order(st *pb.State, op *pb.Operation) *pb.ExecuteRequest {
 	if node == nil || r == nil {
 		return nil
 	}
-	return &pb.ExecuteRequest{Operation: op, Resource: r, Nonce: node.Nonce}
+	return &pb.ExecuteRequest{Operation: op, Resource: r, Nonce: node.Nonce, Instancing: instancing(st, op.Resource, op.Node)}
+}
+
+// attend delivers an order, and tells other instances before and after. The order
+// may be called off, and is once its result is known.
+func (t *term) attend(ctx, order context.Context, st *pb.State, r *pb.ExecuteRequest) error {
+	if !tells(st, r.Operation) {
+		return t.deliver(order, r)
+	}
+	t.announce(order, st, st, r.Operation, before)
+	if err := t.deliver(order, r); err != nil {
+		return err
+	}
+	t.announce(ctx, t.state.Get().State, st, r.Operation, after)
+	return nil
 }
 
 // deliver sends the order until it is answered or called off, and commits the

@@ -47,6 +47,7 @@ type machine struct {
 	mute    bool  // no report reaches the leader
 	meta    *pb.AgentMetadata
 	looks   map[time.Duration]int // monitors, by interval; 0: probes
+	told    map[string]string     // beside the resource, at the newest monitor
 }
 
 // onMachine runs f in a bubble on a machine that holds a lease of epoch 1.
@@ -169,7 +170,11 @@ func (a agent) Halt(_ context.Context, r *pb.Resource) error {
 func (a agent) Monitor(ctx context.Context, r *pb.Resource) (resources.State, error) {
 	a.mu.Lock()
 	a.looks[resources.RecurringIn(ctx).GetInterval().AsDuration()]++
+	a.told = resources.Told(ctx)
 	a.mu.Unlock()
+	if a.value(r.Id) == "promoted" {
+		return resources.Promoted, nil
+	}
 	if a.runs(r.Id) {
 		return resources.Running, nil
 	}

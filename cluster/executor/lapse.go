@@ -64,7 +64,7 @@ func (e *Executor) Regained() {
 // resume starts a halted resource under the right it still has.
 func (e *Executor) resume(ctx context.Context, u *unit) {
 	e.mu.Lock()
-	r, rt, halts := u.resource, u.right, u.halts
+	r, rt, halts, again := u.resource, u.right, u.halts, u.promoted
 	valid := r != nil && e.valid(u, rt) && !u.serving
 	e.mu.Unlock()
 	if !valid {
@@ -77,11 +77,22 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_START, Resource: r.Id, Epoch: rt.epoch, Assignment: rt.assignment}
 	res := &pb.Result{Resource: r.Id, Node: e.node, Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Epoch: rt.epoch, Assignment: rt.assignment}
 	e.perform(ctx, u, op, agent, res, func(ctx context.Context) (pb.Outcome, error) {
-		return e.serve(ctx, u, r, agent, res)
+		return e.serveAgain(ctx, u, r, agent, again, res)
 	})
 	if e.lost(u, rt, halts, res) {
 		e.running.Go(func() { e.report(ctx, u, rt, res) }) // the others do not wait for a leader
 	}
+}
+
+// serveAgain starts a resource and, if it was promoted when it was halted, promotes
+// it: the right to that has not ended either.
+func (e *Executor) serveAgain(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, promoted bool, into *pb.Result) (pb.Outcome, error) {
+	o, err := e.serve(ctx, u, r, agent, into)
+	promoter, ok := agent.(resources.Promoter)
+	if o != pb.Outcome_OUTCOME_DONE || !promoted || !ok || into.Promoted {
+		return o, err
+	}
+	return e.raise(ctx, u, r, promoter)
 }
 
 // lost reports whether a resource that should have been resumed is not served
@@ -137,7 +148,7 @@ func (e *Executor) beginHalt(u *unit) <-chan struct{} {
 		defer close(done)
 		agent, err := e.agents.Find(r.Agent)
 		if err == nil {
-			err = e.halt(r, agent)
+			err = e.halt(u, r, agent)
 		}
 		if err != nil {
 			e.logger.Error("halt failed: the resource may still be active", "resource", r.Id, "err", err)
@@ -150,9 +161,10 @@ func (e *Executor) beginHalt(u *unit) <-chan struct{} {
 }
 
 // halt stops a resource without grace.
-func (e *Executor) halt(r *pb.Resource, agent resources.Agent) error {
-	ctx, cancel := context.WithTimeout(context.Background(), haltTime(r))
+func (e *Executor) halt(u *unit, r *pb.Resource, agent resources.Agent) error {
+	ctx, cancel := context.WithTimeout(resources.WithTold(context.Background(), u.toldNow(e)), haltTime(r))
 	defer cancel()
+	e.lower(ctx, u, r, agent)
 	var err error
 	if halter, ok := agent.(resources.Halter); ok {
 		err = halter.Halt(ctx, r)

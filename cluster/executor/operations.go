@@ -34,7 +34,9 @@ func timeoutOf(op *pb.Operation, agent resources.Agent) time.Duration {
 var operationNames = map[pb.OperationKind]string{
 	pb.OperationKind_OPERATION_KIND_START: "start", pb.OperationKind_OPERATION_KIND_STOP: "stop",
 	pb.OperationKind_OPERATION_KIND_MONITOR: "monitor", pb.OperationKind_OPERATION_KIND_PROBE: "monitor",
-	pb.OperationKind_OPERATION_KIND_RELOAD: "reload-agent",
+	pb.OperationKind_OPERATION_KIND_RELOAD:  "reload-agent",
+	pb.OperationKind_OPERATION_KIND_PROMOTE: "promote", pb.OperationKind_OPERATION_KIND_DEMOTE: "demote",
+	pb.OperationKind_OPERATION_KIND_NOTIFY: "notify",
 }
 
 // occupy waits for the resource's turn and returns how to give it back.
@@ -152,13 +154,18 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	if !e.interruptible(u, rt, halts, interrupt) {
 		return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
 	}
+	ctx = resources.WithTold(ctx, u.toldNow(e))
 	taken := e.taken(ctx, r)
+	runs, promoted := false, false
 	if taken == nil {
-		err = agent.Start(ctx, r)
+		if runs, promoted = adopt(ctx, r, agent, e.promotable(u)); !runs {
+			err = agent.Start(ctx, r)
+		}
 	}
 
 	e.mu.Lock()
 	u.interrupt = nil
+	u.promoted = promoted
 	valid := e.valid(u, rt) && u.halts == halts
 	u.serving = valid && err == nil && taken == nil
 	if u.serving {
@@ -171,12 +178,13 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 
 	switch {
 	case !valid, errors.Is(err, resources.ErrNoLease): // the lease or the right ended while the agent worked (rule 24)
-		return e.undo(r, agent)
+		return e.undo(u, r, agent)
 	case taken != nil:
 		return pb.Outcome_OUTCOME_REFUSED, taken
 	case err != nil:
 		return failure(err), err
 	}
+	into.Promoted = promoted
 	if d, ok := agent.(resources.Detailer); ok {
 		into.Detail = d.Detail(r)
 	}
@@ -205,9 +213,9 @@ func (e *Executor) interruptible(u *unit, rt right, halts int, interrupt context
 
 // undo halts what was started without a right to it. That is no failure of the
 // resource, unless the halt fails.
-func (e *Executor) undo(r *pb.Resource, agent resources.Agent) (pb.Outcome, error) {
+func (e *Executor) undo(u *unit, r *pb.Resource, agent resources.Agent) (pb.Outcome, error) {
 	ended := errors.New("the right to serve ended during the start")
-	if err := e.halt(r, agent); err != nil {
+	if err := e.halt(u, r, agent); err != nil {
 		return pb.Outcome_OUTCOME_FAILED, errors.Join(ended, err)
 	}
 	return pb.Outcome_OUTCOME_REFUSED, ended
@@ -234,11 +242,13 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 	return func(ctx context.Context, into *pb.Result) {
 		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			what := e.unserve(u, r.Resource)
+			ctx = resources.WithTold(ctx, r.GetInstancing().GetTold())
+			e.lower(ctx, u, what, agent)
 			if err := agent.Stop(ctx, what); err != nil {
 				return failure(err), err
 			}
 			e.mu.Lock()
-			u.resource = nil
+			u.resource, u.promoted = nil, false
 			e.mu.Unlock()
 			return pb.Outcome_OUTCOME_DONE, nil
 		})
@@ -269,7 +279,7 @@ func (e *Executor) reload(u *unit, r *pb.ExecuteRequest, agent resources.Agent) 
 			if !ok {
 				return pb.Outcome_OUTCOME_FAILED, errors.New("this kind of resource cannot reload")
 			}
-			if err := reloader.Reload(ctx, r.Resource); err != nil {
+			if err := reloader.Reload(resources.WithTold(ctx, r.GetInstancing().GetTold()), r.Resource); err != nil {
 				return failure(err), err
 			}
 			e.mu.Lock()
@@ -283,7 +293,9 @@ func (e *Executor) reload(u *unit, r *pb.ExecuteRequest, agent resources.Agent) 
 func (e *Executor) probe(u *unit, r *pb.ExecuteRequest, agent resources.Agent) job {
 	return func(ctx context.Context, into *pb.Result) {
 		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
-			return outcome(agent.Monitor(ctx, r.Resource))
+			s, err := agent.Monitor(resources.WithTold(ctx, r.GetInstancing().GetTold()), r.Resource)
+			into.Promoted = s.IsPromoted()
+			return outcome(s, err)
 		})
 	}
 }
@@ -291,7 +303,7 @@ func (e *Executor) probe(u *unit, r *pb.ExecuteRequest, agent resources.Agent) j
 // outcome turns what a monitor found into the outcome of the operation.
 func outcome(s resources.State, err error) (pb.Outcome, error) {
 	switch s {
-	case resources.Running:
+	case resources.Running, resources.Promoted:
 		return pb.Outcome_OUTCOME_DONE, nil
 	case resources.Stopped:
 		return pb.Outcome_OUTCOME_NOT_RUNNING, err

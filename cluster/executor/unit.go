@@ -17,14 +17,16 @@ type unit struct {
 	right right         // zero: none
 	// newest is the highest assignment that was applied or revoked here. A
 	// start must be newer (rule 21).
-	newest    uint64
-	resource  *pb.Resource       // as it was started; kept until its stop is done
-	serving   bool               // started, and not halted since
-	reported  bool               // a failure was told to the leader, who has not answered by an order yet
-	interrupt context.CancelFunc // of the start under way
-	unwatch   func()             // ends the watch and monitors of what is served, and waits for them
-	halts     int                // how often it was halted; a start that overlaps one has not succeeded
-	halted    <-chan struct{}    // closed when the newest halt is done; nil before the first
+	newest               uint64
+	resource             *pb.Resource       // as it was started; kept until its stop is done
+	promotable, promoted bool               // of what runs: it may be promoted; it is, or may be
+	told                 map[string]string  // see resources.Told
+	serving              bool               // started, and not halted since
+	reported             bool               // a failure was told to the leader, who has not answered by an order yet
+	interrupt            context.CancelFunc // of the start under way
+	unwatch              func()             // ends the watch and monitors of what is served, and waits for them
+	halts                int                // how often it was halted; a start that overlaps one has not succeeded
+	halted               <-chan struct{}    // closed when the newest halt is done; nil before the first
 }
 
 // A right is what a start order gives under a held lease of its epoch.
@@ -60,12 +62,23 @@ func (u *unit) take(e *Executor, r *pb.ExecuteRequest) (job, string) {
 			return nil, "the resource is not served here"
 		}
 		return e.reload(u, r, agent), ""
+	case pb.OperationKind_OPERATION_KIND_PROMOTE, pb.OperationKind_OPERATION_KIND_DEMOTE:
+		return u.takeRole(e, r, agent)
+	case pb.OperationKind_OPERATION_KIND_NOTIFY:
+		return e.notify(u, r, agent), ""
 	case pb.OperationKind_OPERATION_KIND_PROBE, pb.OperationKind_OPERATION_KIND_MONITOR:
 		u.reported = false
 		return e.probe(u, r, agent), ""
 	default:
 		return nil, fmt.Sprintf("operation %s is not known to this agent", op.Kind)
 	}
+}
+
+// instance notes what an order says of the instance beside its resource.
+func (u *unit) instance(r *pb.ExecuteRequest) {
+	i := r.GetInstancing()
+	u.promotable, u.told = i.GetPromotable(), i.GetTold()
+	u.promoted = u.promoted || i.GetPromoted()
 }
 
 func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agent) (job, string) {
@@ -76,6 +89,7 @@ func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agen
 	case op.Assignment <= u.newest:
 		return nil, fmt.Sprintf("assignment %d is not newer than %d", op.Assignment, u.newest)
 	}
+	u.instance(r)
 	u.newest = op.Assignment
 	u.right = right{epoch: op.Epoch, assignment: op.Assignment}
 	u.reported = false
@@ -90,6 +104,7 @@ func (u *unit) takeStop(e *Executor, r *pb.ExecuteRequest, agent resources.Agent
 	if u.right != (right{}) && u.right.assignment != ordered {
 		return nil, fmt.Sprintf("the stop is for assignment %d, and %d is served", ordered, u.right.assignment)
 	}
+	u.instance(r)
 	u.newest = max(u.newest, ordered)
 	u.right = right{}
 	u.reported = false

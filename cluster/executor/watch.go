@@ -20,7 +20,8 @@ const reportRetry = 100 * time.Millisecond
 // the agent's own watch, and at the intervals of its monitor operations. e.mu is
 // held.
 func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt right) {
-	ctx, cancel := context.WithCancel(e.ctx)
+	ctx, cancel := context.WithCancel(resources.WithTold(e.ctx, u.told))
+	promoted := u.promoted
 	changed := make(chan string, 1)
 	var w sync.WaitGroup
 	if watcher, ok := agent.(resources.Watcher); ok {
@@ -28,9 +29,10 @@ func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt righ
 	}
 	w.Go(func() {
 		var words <-chan string = changed // for the first of the monitors
-		for _, spec := range monitorsOf(r, agent.Metadata()) {
+		for _, spec := range monitorsOf(r, agent.Metadata(), promoted) {
 			heard := words
-			w.Go(func() { e.monitor(ctx, u, r, agent, rt, spec, heard) })
+			m := monitored{u: u, r: r, agent: agent, rt: rt, spec: spec}
+			w.Go(func() { e.monitor(ctx, m, heard) })
 			words = nil
 		}
 	})
@@ -55,8 +57,17 @@ func (e *Executor) listen(ctx context.Context, watcher resources.Watcher, r *pb.
 	}
 }
 
-func (e *Executor) monitor(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, spec *pb.OperationSpec, changed <-chan string) {
-	tick := ticks(spec.Interval.AsDuration())
+// A monitored resource is one that a recurring monitor looks at.
+type monitored struct {
+	u     *unit
+	r     *pb.Resource
+	agent resources.Agent
+	rt    right
+	spec  *pb.OperationSpec
+}
+
+func (e *Executor) monitor(ctx context.Context, m monitored, changed <-chan string) {
+	tick := ticks(m.spec.Interval.AsDuration())
 	defer tick.Stop()
 	for {
 		why := ""
@@ -66,7 +77,7 @@ func (e *Executor) monitor(ctx context.Context, u *unit, r *pb.Resource, agent r
 		case why = <-changed:
 		case <-tick.C:
 		}
-		e.check(ctx, u, r, agent, rt, spec, why)
+		e.check(ctx, m, why)
 	}
 }
 
@@ -81,11 +92,14 @@ func ticks(interval time.Duration) *time.Ticker {
 }
 
 // check runs one monitor and tells the leader when it failed.
-func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, rt right, spec *pb.OperationSpec, why string) {
-	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: r.Id, Timeout: spec.Timeout}
-	res := &pb.Result{Kind: op.Kind, Resource: r.Id, Node: e.node, Epoch: rt.epoch, Assignment: rt.assignment, Revision: r.Revision}
-	e.perform(ctx, u, op, agent, res, func(ctx context.Context) (pb.Outcome, error) {
-		return outcome(agent.Monitor(resources.Recurring(ctx, spec), r))
+func (e *Executor) check(ctx context.Context, m monitored, why string) {
+	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: m.r.Id, Timeout: m.spec.Timeout}
+	res := &pb.Result{
+		Kind: op.Kind, Resource: m.r.Id, Node: e.node, Epoch: m.rt.epoch, Assignment: m.rt.assignment, Revision: m.r.Revision,
+	}
+	e.perform(ctx, m.u, op, m.agent, res, func(ctx context.Context) (pb.Outcome, error) {
+		s, err := m.agent.Monitor(resources.Recurring(ctx, m.spec), m.r)
+		return e.inRole(m.u, s, err, res)
 	})
 	if res.Outcome == pb.Outcome_OUTCOME_DONE || ctx.Err() != nil {
 		return
@@ -95,7 +109,10 @@ func (e *Executor) check(ctx context.Context, u *unit, r *pb.Resource, agent res
 	} else if res.Error == "" {
 		res.Error = "monitor: it is not running"
 	}
-	e.report(ctx, u, rt, res)
+	e.report(ctx, m.u, m.rt, res)
+	if res.Outcome == pb.Outcome_OUTCOME_OTHER_ROLE {
+		e.acceptRole(m.u, m.rt, res.Promoted)
+	}
 }
 
 // report commits a failure that nobody asked for, once until the leader
@@ -143,13 +160,13 @@ func (e *Executor) holds(u *unit, rt right) bool {
 }
 
 // monitorsOf returns the resource's recurring monitors, else the default of its
-// kind; at least one, which may have no interval. Those of what is promoted or
-// stopped are not for what is served here.
-func monitorsOf(r *pb.Resource, meta *pb.AgentMetadata) []*pb.OperationSpec {
+// kind; at least one, which may have no interval. Those of another role are not for
+// what is served here.
+func monitorsOf(r *pb.Resource, meta *pb.AgentMetadata, promoted bool) []*pb.OperationSpec {
 	for _, list := range [][]*pb.OperationSpec{r.Operations, meta.GetOperations()} {
 		var found []*pb.OperationSpec
 		for _, s := range list {
-			if s.Name == "monitor" && ofServed(s.Options["role"]) {
+			if s.Name == "monitor" && ofRole(s.Options["role"], promoted) {
 				found = append(found, s)
 			}
 		}
@@ -160,12 +177,18 @@ func monitorsOf(r *pb.Resource, meta *pb.AgentMetadata) []*pb.OperationSpec {
 	return []*pb.OperationSpec{{Name: "monitor"}}
 }
 
-func ofServed(role string) bool {
+// ofRole reports whether a monitor of a role is for what runs. One without a role is
+// for both; one of Started is for what is not promoted.
+func ofRole(role string, promoted bool) bool {
 	switch strings.ToLower(role) {
-	case "master", "promoted", "stopped":
+	case "":
+		return true
+	case "master", "promoted":
+		return promoted
+	case "stopped":
 		return false
 	}
-	return true
+	return !promoted
 }
 
 func duration(d time.Duration) *durationpb.Duration { return durationpb.New(d) }

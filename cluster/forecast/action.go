@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 
 	"quorate/cluster/scheduler"
@@ -44,6 +45,10 @@ func name(then *outlook, s subject, from, to string) string {
 		return "restart"
 	case then.step(s, reload) != nil:
 		return "reload"
+	case then.step(s, promote) != nil:
+		return "promote"
+	case then.step(s, demote) != nil:
+		return "demote"
 	}
 	return ""
 }
@@ -55,6 +60,10 @@ func reason(then *outlook, a *pb.Action, p *scheduler.Placement, from string) st
 		return fmt.Sprintf("%s is restarted on %s%s", a.Resource, a.To, because(then.stepAt(a.Resource, stop, from)))
 	case "reload":
 		return fmt.Sprintf("%s takes over its configuration on %s as it runs%s", a.Resource, a.To, because(then.step(subjectOf(p), reload)))
+	case "promote", "demote":
+		if s := cmp.Or(then.step(subjectOf(p), promote), then.step(subjectOf(p), demote)); s != nil {
+			return s.Reason
+		}
 	case "stop":
 		if s := then.stepAt(a.Resource, stop, from); s != nil {
 			return s.Reason

@@ -18,8 +18,16 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// started is the role of all that runs on a live cluster.
-const started = "Started"
+// role is that of what runs, in Pacemaker's words.
+func role(s *pb.State, resource string, promoted bool) string {
+	switch {
+	case promoted:
+		return "Promoted"
+	case state.Promotable(s, resource):
+		return "Unpromoted"
+	}
+	return "Started"
+}
 
 // Between returns what the cluster would do about a state that takes the place
 // of the present one, and what that changes for what runs now.
@@ -68,7 +76,7 @@ func between(now, then *outlook) *pb.Forecast {
 		p := &then.Placements[i]
 		place := placeIn(f, p)
 		if node := then.ends(subjectOf(p)); node != "" {
-			place.Places = append(place.Places, &pb.Place{Node: state.NodeName(then.State, node), Role: started})
+			place.Places = append(place.Places, &pb.Place{Node: state.NodeName(then.State, node), Role: role(then.State, p.Resource, then.promoted(p, node))})
 		}
 		if a := action(now, then, p); a != nil {
 			f.Actions = append(f.Actions, a)
@@ -124,6 +132,18 @@ func (o *outlook) ends(s subject) string {
 	return at
 }
 
+// promoted reports whether an instance is promoted once the plan is done.
+func (o *outlook) promoted(p *scheduler.Placement, node string) bool {
+	s := subjectOf(p)
+	switch {
+	case o.step(s, promote) != nil:
+		return true
+	case o.step(s, demote) != nil, o.step(s, stop) != nil:
+		return false
+	}
+	return state.InstanceOf(o.State, p.Resource, node).GetPromoted()
+}
+
 // belongs reports whether a resource has a place on any node.
 func (o *outlook) belongs(resource string) bool {
 	return slices.ContainsFunc(o.places[resource], func(p *scheduler.Placement) bool { return p.Node != "" })
@@ -133,6 +153,9 @@ const (
 	start  = pb.OperationKind_OPERATION_KIND_START
 	stop   = pb.OperationKind_OPERATION_KIND_STOP
 	reload = pb.OperationKind_OPERATION_KIND_RELOAD
+
+	promote = pb.OperationKind_OPERATION_KIND_PROMOTE
+	demote  = pb.OperationKind_OPERATION_KIND_DEMOTE
 )
 
 // step returns the step of a kind for a subject, or nil.

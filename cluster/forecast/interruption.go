@@ -39,6 +39,8 @@ func interruptions(now, then *outlook, edits []*pb.Edit, actions []*pb.Action) [
 			list = append(list, fmt.Sprintf("%s would stop on %s (%s)", a.Resource, a.From, a.Reason))
 		case a.Action == "stop": // it belongs somewhere, and cannot start there at once
 			list = append(list, fmt.Sprintf("%s would stop on %s for a while (%s)", a.Resource, a.From, a.Reason))
+		case a.Action == "demote":
+			list = append(list, fmt.Sprintf("%s would be demoted on %s (%s)", a.Resource, a.From, a.Reason))
 		case a.Action == "move":
 			list = append(list, fmt.Sprintf("%s would move from %s to %s (%s)", a.Resource, a.From, a.To, a.Reason))
 		case a.Action == "restart":

@@ -18,6 +18,15 @@ type clone struct {
 	max        int64       // on how many nodes it runs at once
 	interleave bool        // see unpackOrder
 	ordered    bool        // its instances start one after the other
+	of         *clone      // the promotable one whose roles are in it; nil: it is one that is configured
+}
+
+// limit is the option that says on how many nodes it runs at once.
+func (c *clone) limit() string {
+	if c.of != nil {
+		return "promoted-max"
+	}
+	return "clone-max"
 }
 
 // leads reports whether an instance stands for all others of a clone.
@@ -86,6 +95,9 @@ func (g *graph) seated(c *clone, r resource) []*resource {
 // they ran most lately.
 func (c *clone) settleHomes() {
 	for _, r := range c.members {
+		if r.isRole() {
+			continue // see settlePromotions
+		}
 		room := c.max
 		var gone []*resource
 		for _, s := range r.siblings {
@@ -194,7 +206,7 @@ func (g *graph) limitClone(r *resource, jobs map[*resource]*job) {
 		case !j.starts || j.occupies() && !j.ends(j.seat): // taken over where it is
 		case staying+starting >= r.clone.max:
 			j.starts = false
-			g.problems.add(waiting, r.Id, fmt.Sprintf("%s waits for one of the %d nodes that may run it at once (clone-max), which may still do", r.Id, r.clone.max))
+			g.problems.add(waiting, r.Id, fmt.Sprintf("%s waits for one of the %d nodes that may run it at once (%s), which may still do", r.Id, r.clone.max, r.clone.limit()))
 		default:
 			starting++
 		}

@@ -94,8 +94,8 @@ func (g *graph) unpackLocation(s *pb.State, c *pb.Constraint, l *pb.Location) {
 // It returns nothing for what says nothing.
 func (g *graph) unpackColocation(s *pb.State, id string, c *pb.Colocation) []*colocation {
 	var list []*colocation
-	for _, dependents := range g.instancesOf(s, c.Resource) {
-		for _, primaries := range g.instancesOf(s, c.With) {
+	for _, dependents := range g.inRole(s, c.Resource, c.Role) {
+		for _, primaries := range g.inRole(s, c.With, c.WithRole) {
 			dependent, primary := dependents[0], primaries[0]
 			if c.Score >= infinity {
 				primary = primaries[len(primaries)-1]
@@ -119,7 +119,7 @@ func (g *graph) colocateAll(list []*colocation) {
 		}
 		if c.score <= -infinity && c.primary.placedAfter(c.dependent) {
 			c.dependent, c.primary = c.primary, c.dependent // apart is apart
-			c.said = &pb.Colocation{Resource: c.said.With, With: c.said.Resource, Score: c.score, NodeAttribute: c.said.NodeAttribute, Influence: c.said.Influence}
+			c.said = &pb.Colocation{Resource: c.said.With, Role: c.said.WithRole, With: c.said.Resource, WithRole: c.said.Role, Score: c.score, NodeAttribute: c.said.NodeAttribute, Influence: c.said.Influence}
 		}
 		switch {
 		case !c.primary.placedAfter(c.dependent):
@@ -144,10 +144,10 @@ func (g *graph) colocate(c *colocation) {
 // that clone anyway.
 func (g *graph) unpackOrder(s *pb.State, id string, o *pb.Order) {
 	var firsts []*resource
-	for _, members := range g.instancesOf(s, o.First) {
+	for _, members := range g.inRole(s, o.First, roleOf(o.FirstAction)) {
 		firsts = append(firsts, members[len(members)-1])
 	}
-	for _, thens := range g.instancesOf(s, o.Then) {
+	for _, thens := range g.inRole(s, o.Then, roleOf(o.ThenAction)) {
 		then := thens[0]
 		if len(firsts) == 0 || slices.Contains(firsts, then) {
 			continue

@@ -88,9 +88,13 @@ func (g *graph) ranking(r *resource) []int {
 func (g *graph) placements() []Placement {
 	list := make([]Placement, 0, len(g.resources))
 	for _, r := range g.resources {
+		if r.isRole() {
+			continue
+		}
 		list = append(list, Placement{
 			Resource: r.Id, Instance: g.id(r.seat), Node: g.id(r.placed), Current: g.id(r.current),
-			Blocked: g.problems.blocking(r.Id), g: g, r: r,
+			Promoted: r.promotion != nil && r.promotion.placed == r.seat,
+			Blocked:  g.problems.blocking(r.Id), g: g, r: r,
 		})
 	}
 	return list
@@ -124,6 +128,8 @@ func (g *graph) instanceFor(r *resource, i int) *resource {
 // reason returns the sentence that says why a resource is placed as it is.
 func (g *graph) reason(r *resource) string {
 	switch {
+	case r.isRole():
+		return g.promotionReason(r)
 	case r.frozen() && r.current < 0:
 		return fmt.Sprintf("%s is left as it is, stopped: %s", r.Id, r.unmanaged)
 	case r.blocked >= 0:

@@ -15,6 +15,9 @@ func (g *graph) explainInstances(instances []*resource, node string) []string {
 		default:
 			others = append(others, g.reason(r))
 		}
+		if r.promotion != nil {
+			more = append(more, g.promotionReason(r.promotion))
+		}
 		more = append(more, g.failuresOf(r, g.nodes[r.seat].Name)...)
 	}
 	for _, r := range instances {

@@ -48,8 +48,11 @@ type resource struct {
 	settings
 	group *pb.Group // nil: in none
 
-	clone    *clone      // nil: in none
-	seat     int         // the node that an instance is about; of the others its views say that it is stopped; -1: it is in no clone
+	clone     *clone    // nil: in none
+	seat      int       // the node that an instance is about; of the others its views say that it is stopped; -1: it is in no clone
+	promotion *resource // of a promotable clone: stands for the instance's being promoted
+	base      *resource // of such a one: the instance; nil: it is none
+
 	siblings []*resource // the instances of it, by node, this one among them; nil: it is in no clone
 
 	views      []view         // by node

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"quorate/cluster/constraint"
 	"quorate/cluster/scheduler/engine"
 	pb "quorate/proto/quorate/v1"
 )
@@ -71,8 +72,12 @@ func engineNode(n *node) engine.Node {
 func (g *graph) addResources(in *engine.Input) {
 	at := make(map[*pb.Group]int)
 	for _, r := range g.resources {
+		if r.isRole() {
+			continue
+		}
 		if i := r.bides(); i >= 0 && (r.current >= 0 || !r.frozen()) {
-			in.Nodes[i].History = append(in.Nodes[i].History, engine.History{Resource: r.Id, Active: true})
+			promoted := r.promotion != nil && r.promotion.bides() == i
+			in.Nodes[i].History = append(in.Nodes[i].History, engine.History{Resource: r.Id, Active: true, Promoted: promoted})
 		}
 		if r.clone != nil {
 			if r.clone.leads(r) {
@@ -102,6 +107,9 @@ func engineResource(r *resource) engine.Resource {
 		meta = append(meta, "critical", "false")
 	}
 	e := engine.Resource{ID: r.Id, Utilization: block(r.Utilization)}
+	if r.promotion != nil {
+		e.Class = "ocf" // no other may be promoted, to Pacemaker
+	}
 	if len(meta) > 0 {
 		e.Meta = values(meta...)
 	}
@@ -137,7 +145,7 @@ func (g *graph) addConstraints(in *engine.Input) {
 }
 
 func engineLocation(c *pb.Constraint, l *pb.Location) engine.Location {
-	e := engine.Location{ID: c.Id, Resource: l.Resource, Discovery: word(l.Discovery.String(), "DISCOVERY_")}
+	e := engine.Location{ID: c.Id, Resource: l.Resource, Role: constraint.RoleWord(l.Role), Discovery: word(l.Discovery.String(), "DISCOVERY_")}
 	if l.Rule != nil {
 		e.Rules, e.Text = []engine.Rule{engineRule(c.Id, l)}, ruleText(l)
 		return e
@@ -147,7 +155,10 @@ func engineLocation(c *pb.Constraint, l *pb.Location) engine.Location {
 }
 
 func engineColocation(id string, c *pb.Colocation) engine.Colocation {
-	e := engine.Colocation{ID: id, Dependent: c.Resource, Primary: c.With, Score: scoreText(c.Score), NodeAttribute: c.NodeAttribute}
+	e := engine.Colocation{
+		ID: id, Dependent: c.Resource, Primary: c.With, DependentRole: constraint.RoleWord(c.Role), PrimaryRole: constraint.RoleWord(c.WithRole),
+		Score: scoreText(c.Score), NodeAttribute: c.NodeAttribute,
+	}
 	if c.Influence != nil {
 		e.Influence = fmt.Sprint(*c.Influence)
 	}
@@ -162,7 +173,7 @@ func (g *graph) addBans(in *engine.Input) {
 	}
 	for i, n := range g.nodes {
 		for _, r := range g.resources {
-			if r.unwanted != "" || !r.concerns(i) {
+			if r.unwanted != "" || r.isRole() || !r.concerns(i) {
 				continue
 			}
 			if r.clone != nil && r.frozen() && !r.leftAlone() {

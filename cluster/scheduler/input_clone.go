@@ -12,7 +12,10 @@ import (
 // clone are told apart by their nodes, so what speaks against one of them speaks
 // against its node for the clone.
 func (r *resource) weighedAs() string {
-	if r.clone != nil {
+	switch {
+	case r.isRole():
+		return r.base.weighedAs()
+	case r.clone != nil:
 		return r.clone.Id
 	}
 	return r.Id
@@ -68,6 +71,12 @@ func (g *graph) engineClone(c *clone) engine.Resource {
 	case most < int64(len(g.nodes)):
 		meta = append(meta, "clone-max", fmt.Sprint(most))
 	}
+	if c.promotable() {
+		meta = append(meta, "promotable", "true", "promoted-max", scoreText(c.promotedRoom()))
+		if lead.demoted != "" && most > 0 {
+			meta = append(meta, "target-role", "Unpromoted")
+		}
+	}
 	return engine.Resource{ID: c.Id, Kind: engine.Clone, Meta: values(meta...), Members: []engine.Resource{inner}}
 }
 
@@ -75,7 +84,7 @@ func (g *graph) engineClone(c *clone) engine.Resource {
 // none either or, if all have, of any, and leaves alone those that are to be left.
 func (g *graph) takeInstances(list []engine.Placed) {
 	for _, r := range g.resources {
-		if r.clone == nil {
+		if r.clone == nil || r.isRole() {
 			continue
 		}
 		if r.frozen() {

@@ -16,6 +16,7 @@ type settings struct {
 	expiry     time.Duration // of failures; 0: never
 	failback   Failback
 	critical   bool   // what it must run with moves for its sake, too
+	demoted    string // why nothing of it is to be promoted; empty: it may be
 	unwanted   string // why it is to run nowhere; empty: it is wanted
 	unmanaged  string // why it is left alone; empty: it is managed
 }
@@ -54,6 +55,9 @@ func readSettings(s *pb.State, r *pb.Resource, group *pb.Group, c *clone) settin
 	}
 	st.unwanted = unwanted(s, r, meta)
 	st.unmanaged = unmanaged(s, meta)
+	if strings.EqualFold(meta("target-role"), "unpromoted") {
+		st.demoted = "nothing of it is to be promoted (target-role=Unpromoted)"
+	}
 	return st
 }
 

@@ -21,19 +21,24 @@ type model struct {
 	now time.Time
 	// really says on which nodes a resource runs, whatever the state knows.
 	really map[string]map[string]bool
+	// promoted says where it is promoted.
+	promoted map[string]map[string]bool
 	// forgets lets the state forget at a stop which node ran a resource last.
 	forgets bool
 }
 
 // newModel takes a state as it is: what it says runs, runs.
 func newModel(t rapid.TB, s *pb.State) *model {
-	m := &model{t: t, s: proto.CloneOf(s), now: noon, really: make(map[string]map[string]bool)}
+	m := &model{t: t, s: proto.CloneOf(s), now: noon, really: make(map[string]map[string]bool), promoted: make(map[string]map[string]bool)}
 	for _, r := range s.Resources {
-		m.really[r.Id] = make(map[string]bool)
+		m.really[r.Id], m.promoted[r.Id] = make(map[string]bool), make(map[string]bool)
 	}
 	for _, i := range s.Instances {
 		if i.State == running || i.State == failed {
 			m.really[i.Resource][i.Node] = true
+			if i.Promoted {
+				m.promoted[i.Resource][i.Node] = true
+			}
 		}
 	}
 	return m
@@ -59,6 +64,39 @@ func (m *model) instance(resource, node string) *pb.Instance {
 	i := &pb.Instance{Resource: resource, Node: node}
 	m.s.Instances = append(m.s.Instances, i)
 	return i
+}
+
+// promotedMax is on how many nodes a resource may be promoted at once.
+func promotedMax(s *pb.State, resource string) int {
+	for _, c := range s.Clones {
+		if parseBool(c.Meta["promotable"], false) && (c.Member == resource || slices.ContainsFunc(s.Groups, func(g *pb.Group) bool {
+			return g.Id == c.Member && slices.Contains(g.Members, resource)
+		})) {
+			return int(parseScore(c.Meta["promoted-max"], 1))
+		}
+	}
+	return 0
+}
+
+// dispatchPromotion gives a node the right to promote.
+func (m *model) dispatchPromotion(s Step, owner int) {
+	if owner < 0 || m.s.Assignments[owner].Revoking || !m.really[s.Resource][s.Node] {
+		m.t.Fatalf("promote %s on %s, where it is not owned or does not run", s.Resource, s.Node)
+	}
+	others := map[string]bool{}
+	for node := range m.promoted[s.Resource] {
+		others[node] = true
+	}
+	for _, a := range m.s.Assignments {
+		if a.Resource == s.Resource && a.Promoted {
+			others[a.Node] = true
+		}
+	}
+	delete(others, s.Node)
+	if len(others) >= promotedMax(m.s, s.Resource) {
+		m.t.Fatalf("S1: promote %s on %s while it is promoted on %v", s.Resource, s.Node, others)
+	}
+	m.s.Assignments[owner].Promoted = true
 }
 
 // copies is on how many nodes a resource may run at once.
@@ -101,6 +139,8 @@ func (m *model) dispatch(s Step) {
 		}
 		m.s.LastAssignment++
 		m.s.Assignments = append(m.s.Assignments, &pb.Assignment{Resource: s.Resource, Node: s.Node, Epoch: n.Epoch, Number: m.s.LastAssignment})
+	case s.Kind == promote:
+		m.dispatchPromotion(s, owner)
 	case s.Kind == stop && owner >= 0:
 		m.s.Assignments[owner].Revoking = true
 	}
@@ -117,12 +157,16 @@ func (m *model) finish(i int) {
 	r := m.s.Resources[slices.IndexFunc(m.s.Resources, func(r *pb.Resource) bool { return r.Id == op.Resource })]
 	inst.Epoch, inst.Since = op.Epoch, timestamppb.New(m.now)
 	switch op.Kind {
+	case promote, demote:
+		m.changeRole(inst, op.Kind == promote)
 	case start, reload:
 		m.really[op.Resource][op.Node] = true
+		inst.Promoted = m.promoted[op.Resource][op.Node]
 		inst.State, inst.Revision, inst.Restart = running, r.Revision, r.Restart
 	case stop:
 		delete(m.really[op.Resource], op.Node)
-		inst.State = stopped
+		delete(m.promoted[op.Resource], op.Node)
+		inst.State, inst.Promoted = stopped, false
 		if m.forgets {
 			inst.Revision = 0
 		}
@@ -132,8 +176,24 @@ func (m *model) finish(i int) {
 		if m.really[op.Resource][op.Node] {
 			inst.State = running
 		}
+		inst.Promoted = m.promoted[op.Resource][op.Node]
 	default:
 		m.t.Fatalf("the model knows no %v", op.Kind)
+	}
+}
+
+func (m *model) changeRole(i *pb.Instance, promoted bool) {
+	i.Promoted = promoted
+	if promoted {
+		i.Promotion = uint64(m.now.UnixMilli())
+		m.promoted[i.Resource][i.Node] = true
+		return
+	}
+	delete(m.promoted[i.Resource], i.Node)
+	for _, a := range m.s.Assignments {
+		if a.Resource == i.Resource && a.Node == i.Node {
+			a.Promoted = false
+		}
 	}
 }
 
@@ -193,10 +253,11 @@ func (m *model) lose(name string) {
 	m.s.Assignments = slices.DeleteFunc(m.s.Assignments, func(a *pb.Assignment) bool { return a.Node == n.Id })
 	for r := range m.really {
 		delete(m.really[r], n.Id)
+		delete(m.promoted[r], n.Id)
 	}
 	for _, i := range m.s.Instances {
 		if i.Node == n.Id {
-			i.State, i.Since = stopped, timestamppb.New(m.now)
+			i.State, i.Since, i.Promoted = stopped, timestamppb.New(m.now), false
 		}
 	}
 }

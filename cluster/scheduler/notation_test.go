@@ -37,6 +37,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // rack=1 (an attribute), cpu:4 (utilization, also of resources). Words of
 // resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
+// promoted (owned, as all that run), promoting, demoting, failed-promoted, found-promoted,
 // blocked (owned), lost (owned, but stopped), unknown, owned (and unknown),
 // orphaned, hindered (there is an obstacle), banned, fatal (banned everywhere for
 // what happened there), ran (last), changed and restart (running with an older
@@ -339,6 +340,20 @@ func place(s *pb.State, r *pb.Resource, i *pb.Instance, word string) error {
 		if word == "restart" {
 			r.Restart = 9
 		}
+	case "promoted", "promoting", "demoting", "failed-promoted":
+		own()
+		i.State, i.Promoted, i.Promotion = running, word != "promoting", s.LastAssignment
+		s.Assignments[len(s.Assignments)-1].Promoted = true
+		switch word {
+		case "promoting":
+			fly(promote)
+		case "demoting":
+			fly(demote)
+		case "failed-promoted":
+			i.State, i.LastError = failed, "no answer"
+		}
+	case "found-promoted":
+		i.State, i.Revision, i.Promoted = running, 0, true
 	case "found":
 		i.State, i.Revision = running, 0
 	case "failed":

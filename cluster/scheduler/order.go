@@ -21,7 +21,7 @@ type task struct {
 // on makes a task wait for others and for operations under way.
 func (t *task) on(others ...*task) {
 	for _, o := range others {
-		if !slices.Contains(t.after, o) {
+		if o != t && !slices.Contains(t.after, o) {
 			t.after = append(t.after, o)
 		}
 	}
@@ -41,9 +41,16 @@ func (j *job) of(k pb.OperationKind) []*task {
 // steps makes steps of the jobs, each after those it waits for.
 func (g *graph) steps(jobs map[*resource]*job) []Step {
 	var tasks []*task
-	for _, r := range g.resources {
-		g.addTasks(jobs[r])
-		tasks = append(tasks, jobs[r].tasks...)
+	for _, r := range g.rolesLast() {
+		j := jobs[r]
+		if r.isRole() {
+			j.shareTasks(jobs[r.base])
+		}
+		g.addTasks(j)
+		if r.isRole() {
+			j.inTurn(jobs[r.base])
+		}
+		tasks = append(tasks, j.tasks...)
 	}
 	for _, r := range g.resources {
 		for _, t := range jobs[r].of(start) {
@@ -82,13 +89,13 @@ func (g *graph) addTasks(j *job) {
 		return t
 	}
 	for i, n := range g.nodes {
-		if v := &j.views[i]; n.reachable() && v.unknown() && v.flying == nil {
+		if v := &j.views[i]; n.reachable() && v.unknown() && v.flying == nil && !j.isRole() {
 			add(probe, i, fmt.Sprintf("it is not known yet whether %s runs on %s", j.Id, n.Name))
 		}
 	}
 	probes := j.of(probe)
 	for i, why := range j.whyStop {
-		if why != "" {
+		if why != "" && j.demotes() {
 			t := add(stop, i, why)
 			t.on(slices.DeleteFunc(slices.Clone(probes), func(p *task) bool { return p.node != i })...)
 			t.onFlight(j.views[i].flying)
@@ -108,6 +115,9 @@ func (g *graph) addTasks(j *job) {
 }
 
 func (g *graph) whyStart(j *job) string {
+	if j.isRole() {
+		return g.promotionReason(j.resource)
+	}
 	if j.serves() {
 		return fmt.Sprintf("%s runs on %s already and is taken over", j.Id, g.nodes[j.placed].Name)
 	}
@@ -246,8 +256,8 @@ func (g *graph) number(tasks []*task) []Step {
 	var steps []Step
 	for _, t := range tasks {
 		s := Step{
-			Kind: t.kind, Resource: t.r.Id, Node: g.nodes[t.node].Id,
-			Waits: slices.Sorted(slices.Values(t.waits)), Reason: t.reason, Timeout: g.timeout(t.r, t.kind),
+			Kind: t.r.kindOf(t.kind), Resource: t.r.configured().Id, Node: g.nodes[t.node].Id,
+			Waits: slices.Sorted(slices.Values(t.waits)), Reason: t.reason, Timeout: g.timeout(t.r, t.r.kindOf(t.kind)),
 		}
 		for _, o := range t.after {
 			s.After = append(s.After, o.index)

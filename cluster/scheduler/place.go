@@ -27,7 +27,7 @@ func (g *graph) decide() {
 func (g *graph) place(scores *engine.Scores) {
 	for {
 		g.take(scores.Place(g.wishes()))
-		if !g.holdBack() {
+		if held, also := g.holdBack(), g.holdPromotions(); !held && !also {
 			break
 		}
 	}
@@ -41,6 +41,12 @@ func (g *graph) wishes() []engine.Wish {
 	for _, r := range g.resources {
 		if r.unwanted != "" {
 			continue // it goes nowhere, and draws nobody
+		}
+		if r.isRole() {
+			if r.held != nil {
+				list = append(list, engine.Wish{Resource: r.weighedAs(), Node: r.seat, Score: infinity, Source: "failback", Text: r.failback.String() + " keeps it promoted there", Promoted: true})
+			}
+			continue
 		}
 		for i := range g.nodes {
 			list = append(list, r.remarks(i)...)
@@ -87,6 +93,7 @@ func (g *graph) take(list []engine.Placed) {
 		}
 	}
 	g.takeInstances(list)
+	g.takePromotions()
 }
 
 // applyOrders takes the places of resources whose mandatory predecessor has

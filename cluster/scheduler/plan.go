@@ -14,6 +14,9 @@ const (
 	probe  = pb.OperationKind_OPERATION_KIND_PROBE
 	reload = pb.OperationKind_OPERATION_KIND_RELOAD
 
+	promote = pb.OperationKind_OPERATION_KIND_PROMOTE
+	demote  = pb.OperationKind_OPERATION_KIND_DEMOTE
+
 	stopped = pb.InstanceState_INSTANCE_STATE_STOPPED
 	running = pb.InstanceState_INSTANCE_STATE_RUNNING
 	failed  = pb.InstanceState_INSTANCE_STATE_FAILED
@@ -91,6 +94,8 @@ func because(text string) string {
 // whyLeave returns why a resource must not run on a node it does not belong on.
 func (g *graph) whyLeave(r *resource, i int) string {
 	switch {
+	case r.isRole():
+		return g.promotionReason(r)
 	case r.placed < 0:
 		return g.whyNowhere(r)
 	case i != r.current && r.current >= 0:
@@ -205,6 +210,7 @@ func (g *graph) dropStarts(jobs map[*resource]*job) {
 				again = drop(jobs[c.dependent], []*resource{c.primary}, "which it must run with", c.id) || again
 			}
 		}
+		again = g.dropPromotions(jobs) || again
 	}
 }
 
@@ -215,7 +221,7 @@ func (j *job) comes() bool {
 
 // reloads reports whether a resource is to take over new parameters as it runs.
 func (j *job) reloads() bool {
-	if !j.serves() || j.frozen() || !j.owns(j.placed) {
+	if !j.serves() || j.frozen() || !j.owns(j.placed) || j.isRole() {
 		return false
 	}
 	v := &j.views[j.placed]

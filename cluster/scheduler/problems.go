@@ -55,6 +55,10 @@ func (p problems) blocking(resource string) []string {
 
 // complain notes what a person must know about a placement.
 func (g *graph) complain(r *resource) {
+	if r.isRole() {
+		g.complainUnpromoted(r)
+		return
+	}
 	switch {
 	case r.blocked >= 0:
 		at := g.nodes[r.blocked].Name

@@ -22,7 +22,7 @@ func drawState(t *rapid.T) string {
 		name := fmt.Sprintf("n%d", i+1)
 		nodes = append(nodes, name)
 		word := rapid.SampledFrom([]string{"online", "online", "online", "standby", "stopped", "gone", "new", "witness", "maintenance", "up=1m"}).Draw(t, "node")
-		fmt.Fprintf(b, "%s %s %s,", name, word, rapid.SampledFrom([]string{"", "rack=1", "rack=2", "cpu:3", "cpu:1 rack=1"}).Draw(t, "node's own"))
+		fmt.Fprintf(b, "%s %s %s,", name, word, rapid.SampledFrom([]string{"", "rack=1", "rack=2", "cpu:3", "cpu:1 rack=1", "master-r1=5 master-r2=1 master-r3=1", "master-r1=10 master-r2=5 rack=1"}).Draw(t, "node's own"))
 	}
 	state := strings.TrimSuffix(b.String(), ",")
 	b.Reset()
@@ -58,7 +58,7 @@ func drawClones(t *rapid.T, b *strings.Builder, names *[]string) []string {
 		}
 		clone := "c" + member
 		fmt.Fprintf(b, "\nclone %s %s %s", clone, member, rapid.SampledFrom([]string{
-			"", "", "clone-max=1", "clone-max=2", "clone-max=0", "interleave=true", "ordered=true", "target-role=Stopped", "priority=5",
+			"", "", "promotable=true", "promotable=true", "promotable=true promoted-max=2 interleave=true", "promotable=true target-role=Unpromoted", "promotable=true clone-max=2", "clone-max=1", "clone-max=2", "clone-max=0", "interleave=true", "ordered=true", "target-role=Stopped", "priority=5",
 		}).Draw(t, "clone"))
 		clones = append(clones, clone)
 	}
@@ -72,8 +72,8 @@ func drawWords(t *rapid.T, nodes []string) string {
 	words := []string{}
 	used := map[string]bool{}
 	for _, w := range []string{
-		rapid.SampledFrom([]string{"", "on", "on", "found", "failed", "blocked", "lost", "owned", "ran", "changed", "restart", "starting", "stopping"}).Draw(t, "where"),
-		rapid.SampledFrom([]string{"", "", "found", "broken", "unknown", "probing"}).Draw(t, "also"),
+		rapid.SampledFrom([]string{"", "on", "on", "found", "failed", "blocked", "lost", "owned", "ran", "changed", "restart", "starting", "stopping", "promoted", "failed-promoted", "promoting", "demoting"}).Draw(t, "where"),
+		rapid.SampledFrom([]string{"", "", "found", "broken", "unknown", "probing", "found-promoted", "on"}).Draw(t, "also"),
 	} {
 		n := rapid.SampledFrom(nodes).Draw(t, "at")
 		if w != "" && !used[n] {
@@ -117,6 +117,11 @@ func drawWordy(t *rapid.T, pick func(string) string, score int64) string {
 		fmt.Sprintf(`order{kind:ORDER_KIND_OPTIONAL %s}`, set),
 		fmt.Sprintf(`order{sets{resources:[%q,%q] any:true} sets{resources:%q}}`, a, b, c),
 		fmt.Sprintf(`order{first:%q then:%q first_action:ORDER_ACTION_STOP asymmetrical:true}`, a, b),
+		fmt.Sprintf(`location{resource:%q node:"n2" score:%d role:INSTANCE_ROLE_PROMOTED}`, a, score),
+		fmt.Sprintf(`colocation{resource:%q with:%q score:%d with_role:INSTANCE_ROLE_PROMOTED}`, a, b, score),
+		fmt.Sprintf(`colocation{resource:%q with:%q score:%d role:INSTANCE_ROLE_PROMOTED}`, a, b, score),
+		fmt.Sprintf(`order{first:%q then:%q first_action:ORDER_ACTION_PROMOTE}`, a, b),
+		fmt.Sprintf(`order{first:%q then:%q then_action:ORDER_ACTION_PROMOTE}`, a, b),
 	}).Draw(t, "wordy")
 	return fmt.Sprintf("id:%q %s", strings.ReplaceAll(said, `"`, "'"), said) // what differs has another id
 }
@@ -144,6 +149,24 @@ func legal(s *pb.State) *pb.State {
 		if !reachable[i.Node] {
 			i.State = stopped
 		}
+		i.Promoted = i.Promoted && i.State != stopped && promotedMax(s, i.Resource) > 0
+	}
+	owners := make(map[string]int)
+	s.Assignments = slices.DeleteFunc(s.Assignments, func(a *pb.Assignment) bool {
+		owners[a.Resource]++
+		return owners[a.Resource] > max(1, copies(s, a.Resource))
+	})
+	return legalPromotions(s)
+}
+
+// legalPromotions takes away what nobody had a right to: being promoted where
+// nothing is promotable, or on more nodes than may.
+func legalPromotions(s *pb.State) *pb.State {
+	s.Operations = slices.DeleteFunc(s.Operations, func(o *pb.Operation) bool {
+		return (o.Kind == promote || o.Kind == demote) && promotedMax(s, o.Resource) == 0
+	})
+	for _, a := range s.Assignments {
+		a.Promoted = a.Promoted && promotedMax(s, a.Resource) > 0
 	}
 	return s
 }
@@ -275,6 +298,9 @@ func TestAFinishedPlanIsFollowedByNone(t *testing.T) {
 			if on := len(m.really[r.Id]); on > copies(m.s, r.Id) && !leftAlone(p, r.Id) {
 				rt.Errorf("S1: %s\n%s runs on %d nodes", text, r.Id, on)
 			}
+			if on := len(m.promoted[r.Id]); on > promotedMax(m.s, r.Id) && !leftAlone(p, r.Id) {
+				rt.Errorf("S1: %s\n%s is promoted on %d nodes", text, r.Id, on)
+			}
 		}
 	})
 }
@@ -295,6 +321,9 @@ func checkSettled(t *rapid.T, m *model, pl Placement, text string) {
 		if pl.Instance == "" || pl.Instance == n {
 			at = append(at, n)
 		}
+	}
+	if promoted := m.promoted[pl.Resource][pl.Instance]; promoted != pl.Promoted {
+		t.Errorf("%s\n%s on %q: it is to be promoted: %t; it is: %t", text, pl.Resource, pl.Node, pl.Promoted, promoted)
 	}
 	if pl.Node == "" && len(at) > 0 || pl.Node != "" && !slices.Equal(at, []string{pl.Node}) {
 		t.Errorf("%s\n%s belongs on %q and runs on %q: %s", text, pl.Resource, pl.Node, at, pl.Reason())

@@ -15,7 +15,7 @@ import (
 // of its constraint, which people know.
 func engineRule(id string, l *pb.Location) engine.Rule {
 	r := *ruleOf(l.Rule)
-	r.ID, r.ScoreAttribute = id, l.ScoreAttribute
+	r.ID, r.ScoreAttribute, r.Role = id, l.ScoreAttribute, constraint.RoleWord(l.Role)
 	if l.ScoreAttribute == "" {
 		r.Score = scoreText(l.Score)
 	}

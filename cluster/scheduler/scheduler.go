@@ -44,6 +44,7 @@ type Placement struct {
 	Instance string   // id of the node that an instance of a clone is for; empty: it is in no clone
 	Node     string   // id; empty: nowhere
 	Current  string   // id of the node that runs or owns it; empty: none
+	Promoted bool     // it is to be promoted there
 	Blocked  []string // sentences: why it cannot run or be stopped
 
 	g *graph

@@ -14,7 +14,7 @@ func colocationsIn(c *pb.Colocation) []*pb.Colocation {
 	}
 	var list []*pb.Colocation
 	for _, p := range constraint.Colocations(c) {
-		list = append(list, &pb.Colocation{Resource: p.Dependent, With: p.Primary, Score: c.Score, Influence: c.Influence})
+		list = append(list, &pb.Colocation{Resource: p.Dependent, Role: p.DependentRole, With: p.Primary, WithRole: p.PrimaryRole, Score: c.Score, Influence: c.Influence})
 	}
 	return list
 }
@@ -23,16 +23,23 @@ func colocationsIn(c *pb.Colocation) []*pb.Colocation {
 // stops follow backwards, from those of stops.
 func (g *graph) unpackOrders(s *pb.State, id string, o *pb.Order) {
 	for _, p := range constraint.Orders(o) {
-		switch single := (&pb.Order{First: p.First, Then: p.Then, Kind: o.Kind, Asymmetrical: o.Asymmetrical, AnyInstance: o.AnyInstance}); {
+		single := &pb.Order{
+			First: p.First, Then: p.Then, FirstAction: p.FirstAction, ThenAction: p.ThenAction,
+			Kind: o.Kind, Asymmetrical: o.Asymmetrical, AnyInstance: o.AnyInstance,
+		}
+		first, _ := constraint.Promotes(p.FirstAction)
+		then, _ := constraint.Promotes(p.ThenAction)
+		switch {
 		case len(p.Instead) > 0:
 			g.unpackAny(s, id, p, o.Asymmetrical)
-		case p.FirstAction == pb.OrderAction_ORDER_ACTION_START || o.Kind == pb.OrderKind_ORDER_KIND_SERIALIZE:
+		case first == pb.OrderAction_ORDER_ACTION_START || o.Kind == pb.OrderKind_ORDER_KIND_SERIALIZE:
 			g.unpackOrder(s, id, single)
-		case p.ThenAction == pb.OrderAction_ORDER_ACTION_STOP && !o.Asymmetrical:
+		case then == pb.OrderAction_ORDER_ACTION_STOP && !o.Asymmetrical:
 			single.First, single.Then = single.Then, single.First
+			single.FirstAction, single.ThenAction = single.ThenAction, single.FirstAction
 			g.unpackOrder(s, id, single)
 		default:
-			g.unpackStops(s, single, p.ThenAction)
+			g.unpackStops(s, single, then)
 		}
 	}
 }
@@ -41,11 +48,11 @@ func (g *graph) unpackOrders(s *pb.State, id string, o *pb.Order) {
 func (g *graph) unpackAny(s *pb.State, id string, p constraint.Order, asymmetrical bool) {
 	var firsts []*resource
 	for _, first := range append([]string{p.First}, p.Instead...) {
-		for _, members := range g.instancesOf(s, first) {
+		for _, members := range g.inRole(s, first, roleOf(p.FirstAction)) {
 			firsts = append(firsts, members[len(members)-1])
 		}
 	}
-	for _, thens := range g.instancesOf(s, p.Then) {
+	for _, thens := range g.inRole(s, p.Then, roleOf(p.ThenAction)) {
 		if len(firsts) > 0 && !slices.Contains(firsts, thens[0]) {
 			g.order(&order{id: id, firsts: firsts, then: thens[0], any: true, asymmetrical: asymmetrical})
 		}
@@ -63,8 +70,8 @@ type stopOrder struct {
 // stops last; a group itself begins to stop with its last member. Of clones it
 // orders all instances.
 func (g *graph) unpackStops(s *pb.State, o *pb.Order, action pb.OrderAction) {
-	for _, firsts := range g.instancesOf(s, o.First) {
-		for _, thens := range g.instancesOf(s, o.Then) {
+	for _, firsts := range g.inRole(s, o.First, roleOf(o.FirstAction)) {
+		for _, thens := range g.inRole(s, o.Then, roleOf(o.ThenAction)) {
 			after := &stopOrder{first: firsts[0], then: thens[0], kind: start}
 			if action == pb.OrderAction_ORDER_ACTION_STOP {
 				after.then, after.kind = thens[len(thens)-1], stop

@@ -19,7 +19,9 @@ func unpack(s *pb.State, now time.Time) *graph {
 	g.unpackClones(s)
 	g.unpackResources(s)
 	g.unpackInstances(s)
+	g.unpackPromotions()
 	g.unpackGroups(s)
+	g.followBases(s)
 	g.unpackConstraints(s)
 	for _, r := range g.resources {
 		g.findCurrent(r)
@@ -29,6 +31,7 @@ func unpack(s *pb.State, now time.Time) *graph {
 		c.settleHomes()
 		c.leaveAlone()
 	}
+	g.settlePromotions()
 	return g
 }
 
@@ -81,6 +84,10 @@ func (g *graph) unpackResources(s *pb.State) {
 			g.unpackViews(r)
 		}
 		g.resources = append(g.resources, made...)
+		for _, r := range g.addPromotions(made) {
+			g.unpackViews(r)
+			g.resources = append(g.resources, r)
+		}
 	}
 	byID := func(a, b *resource) int { return strings.Compare(a.Id, b.Id) }
 	slices.SortStableFunc(g.resources, byID)

@@ -48,6 +48,8 @@ func (p *process) Find(name string) (resources.Agent, error) {
 		return agent{p, true}, nil
 	case "service":
 		return agent{p, false}, nil
+	case "database":
+		return database{agent{p, false}}, nil
 	}
 	return nil, fmt.Errorf("no agent %q", name)
 }

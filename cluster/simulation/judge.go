@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 // judge checks S1 for a resource, at the only instants at which it can begin to
 // be violated: when a machine begins to serve, or goes on longer.
 func (w *world) judge(resource string) {
-	if resource == service && (!w.gentle || w.pair) && !w.powered {
+	powered := resource == service && w.powered
+	if slices.Contains(w.unguarded(), resource) && (!w.gentle || w.pair) && !powered {
 		return // nothing but its agent stops it, and nobody answers for it
 	}
 	on := w.serving(resource)
@@ -21,7 +23,7 @@ func (w *world) judge(resource string) {
 		return
 	}
 	for _, name := range on {
-		if w.machines[name].excused() && !(resource == service && w.powered) {
+		if w.machines[name].excused() && !powered {
 			return
 		}
 	}

@@ -13,23 +13,33 @@ import (
 )
 
 // What a schedule runs: two guarded addresses, a process without guard, and in
-// some schedules a clone, guarded too, so that the end of its instances is exact;
-// one address follows it.
+// some schedules a clone; one address follows it. The clone is guarded too, so that
+// the end of its instances is exact, or it is promotable and without guard, as
+// scripts are: then its promoted instance is watched like a resource of its own.
 var (
 	addresses = []string{"vip1", "vip2"}
 	service   = "svc"
 	cloned    = "web"
+	promoted  = "web promoted"
 )
 
 // guarded are the resources that fall silent with the lease.
 func (w *world) guarded() []string {
-	if w.copies == 0 {
+	if w.copies == 0 || w.promotes {
 		return addresses
 	}
 	return append(slices.Clone(addresses), cloned)
 }
 
-func (w *world) resourceIDs() []string { return append(slices.Clone(w.guarded()), service) }
+// unguarded are those that live on until they are stopped.
+func (w *world) unguarded() []string {
+	if w.copies == 0 || !w.promotes {
+		return []string{service}
+	}
+	return []string{service, cloned, promoted}
+}
+
+func (w *world) resourceIDs() []string { return slices.Concat(w.guarded(), w.unguarded()) }
 
 // most is on how many machines a resource may be served at once.
 func (w *world) most(resource string) int {
@@ -123,6 +133,9 @@ func (w *world) clone() []*pb.Edit {
 		return nil
 	}
 	c := &pb.Clone{Member: cloned, Meta: map[string]string{"clone-max": fmt.Sprint(w.copies)}}
+	if w.promotes {
+		return w.promotable(c)
+	}
 	constraint := func(c *pb.Constraint) *pb.Edit {
 		return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}}
 	}
@@ -134,6 +147,31 @@ func (w *world) clone() []*pb.Edit {
 		}}}),
 		constraint(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{First: cloned + "-clone", Then: addresses[0]}}}),
 	}
+}
+
+// promotable makes the clone promotable, and has an address run beside what is
+// promoted. Each node is worth something as a promoted one.
+func (w *world) promotable(c *pb.Clone) []*pb.Edit {
+	c.Meta["promotable"] = "true"
+	edits := []*pb.Edit{
+		create(cloned, "database", 300*time.Millisecond),
+		{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: c}}},
+	}
+	make := func(c *pb.Constraint) {
+		edits = append(edits, &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}})
+	}
+	for i, name := range w.names[:w.voters] {
+		make(&pb.Constraint{Kind: &pb.Constraint_Location{Location: &pb.Location{
+			Resource: cloned + "-clone", Node: name, Score: int64(5 * (i + 1)), Role: pb.InstanceRole_INSTANCE_ROLE_PROMOTED,
+		}}})
+	}
+	make(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{
+		Resource: addresses[0], With: cloned + "-clone", WithRole: pb.InstanceRole_INSTANCE_ROLE_PROMOTED, Score: state.Infinity,
+	}}})
+	make(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{
+		First: cloned + "-clone", FirstAction: pb.OrderAction_ORDER_ACTION_PROMOTE, Then: addresses[0],
+	}}})
+	return edits
 }
 
 func create(id, agent string, lapse time.Duration) *pb.Edit {
@@ -189,12 +227,15 @@ func (w *world) unsettled() string {
 		return fmt.Sprintf("operations under way: %v", st.Operations)
 	}
 	for _, id := range w.resourceIDs() {
-		if on := w.serving(id); len(on) != min(w.most(id), w.voters) {
+		if on := w.serving(id); len(on) != w.wanted(id) {
 			return fmt.Sprintf("%s is served by %v; assigned to %v; known: %v", id, on, state.AssignmentsOf(st, id), instances(st, id))
 		}
 	}
 	return ""
 }
+
+// wanted is on how many machines a resource is served once all is well.
+func (w *world) wanted(id string) int { return min(w.most(id), w.voters) }
 
 func instances(st *pb.State, id string) (list []*pb.Instance) {
 	for _, i := range st.Instances {

@@ -16,6 +16,7 @@ type shape struct {
 	pinged   bool          // it has ping targets
 	lanes    int           // networks that connect all machines
 	copies   int           // of the clone, at most so many at once; 0: there is no clone
+	promotes bool          // the clone is promotable
 	powered  bool          // a fencing device switches all machines, and the process without guard needs that
 	gentle   bool          // no agent dies or freezes without its machine
 	duration time.Duration // of the disturbance

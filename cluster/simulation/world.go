@@ -60,6 +60,7 @@ func newWorld(seed uint64, wanted wish) *world {
 		fate: newDice(seed, 1), noise: newDice(seed, 2), power: newDice(seed, 5),
 		played: map[string]int{}, standing: map[string]standing{}, gaveWay: map[string]string{}, digests: map[place][sha256.Size]byte{},
 	}
+	w.promotes = newDice(seed, 6).chance(0.5) // of its own: the other dice fall as before
 	w.network, w.lan = newNetwork(newDice(seed, 3), w.lanes), newLAN()
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for i := range w.shape.machines() {

@@ -25,6 +25,11 @@ func (d *draft) change(c *pb.Change) error {
 	if err := d.checkClones(); err != nil {
 		return err
 	}
+	for _, check := range []func() error{d.checkPromotions, d.checkRoles} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
 	if now := targetInside(d.State); now != "" && now != inside {
 		return refuse(Precondition, "property quorum.ping", "name hosts outside of the cluster, such as the router", "%s", now)
 	}

@@ -70,11 +70,22 @@ func checkTargetRole(s string) (string, error) {
 		return "Started", nil
 	case "stopped":
 		return "Stopped", nil
-	case "master", "slave", "promoted", "unpromoted":
-		return "", fmt.Errorf("%s is not available in this version, which has no promotable resources; use Started or Stopped", s)
+	case "master", "promoted":
+		return "Promoted", nil
+	case "slave", "unpromoted":
+		return "Unpromoted", nil
 	default:
-		return "", fmt.Errorf("%q is no role; use Started or Stopped", s)
+		return "", fmt.Errorf("%q is no role; use Started, Stopped, Promoted or Unpromoted", s)
 	}
+}
+
+// checkMonitorRole accepts the roles that something served may have.
+func checkMonitorRole(s string) (string, error) {
+	role, err := checkTargetRole(s)
+	if err == nil && role == "Stopped" {
+		return "", errors.New("monitors of what is stopped are not available in this version; use Started, Promoted or Unpromoted")
+	}
+	return role, err
 }
 
 // oneOf accepts some words.
@@ -88,8 +99,7 @@ func oneOf(words ...string) func(string) (string, error) {
 	}
 }
 
-// What clones cannot be told yet. Instances are told apart by their nodes, and
-// agents know nothing of other instances.
+// What clones cannot be told yet: instances are told apart by their nodes.
 
 func checkCloneNodeMax(s string) (string, error) {
 	if strings.TrimSpace(s) != "1" {
@@ -100,14 +110,6 @@ func checkCloneNodeMax(s string) (string, error) {
 
 func checkGloballyUnique(s string) (string, error) {
 	return checkFalse(s, "instances are not told apart by a number in this version")
-}
-
-func checkNotify(s string) (string, error) {
-	return checkFalse(s, "agents are not told of other instances in this version")
-}
-
-func checkPromotable(s string) (string, error) {
-	return checkFalse(s, "nothing is promoted in this version")
 }
 
 func checkFalse(s, why string) (string, error) {

@@ -201,8 +201,8 @@ func TestWhatCannotBeClonedSaysWhy(t *testing.T) {
 		! clone web: web is in group site; clone the group
 		! clone vip clone-node-max=2: meta attribute of clones clone-node-max: "2" is not available in this version, in which a node runs one instance of a clone; use 1
 		! clone vip globally-unique=true: instances are not told apart by a number in this version; use false
-		! clone vip promotable=true: nothing is promoted in this version; use false
-		! clone vip notify=true: agents are not told of other instances in this version; use false
+		! clone vip promotable=maybe: "maybe" is not a boolean
+		! clone vip promoted-node-max=2: "2" is not available in this version; use 1
 		! clone vip clone-max=many: "many" is not a count
 		! clone vip clone-maximum=2: there is no such meta attribute of clones; did you mean "clone-max"
 		clone vip globally-unique=false clone-node-max=1 priority=5

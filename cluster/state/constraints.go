@@ -88,7 +88,7 @@ func (d *draft) twin(c *pb.Constraint) *pb.Constraint {
 			return proto.Equal(kind.Location, other.GetLocation())
 		case *pb.Constraint_Colocation:
 			a, b := kind.Colocation, other.GetColocation()
-			return b != nil && a.Resource == b.Resource && a.With == b.With && sameSets(a.Sets, b.Sets)
+			return b != nil && a.Resource == b.Resource && a.With == b.With && a.Role == b.Role && a.WithRole == b.WithRole && sameSets(a.Sets, b.Sets)
 		default:
 			a, b := c.GetOrder(), other.GetOrder()
 			return b != nil && a.First == b.First && a.Then == b.Then && sameSets(a.Sets, b.Sets) &&

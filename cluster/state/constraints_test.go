@@ -49,7 +49,7 @@ func TestConstraintsBeyondPairs(t *testing.T) {
 		{"an unknown discovery", `location{resource:"db" node:"na" discovery:7}`, "!resource-discovery: 7 is none; use always or exclusive"},
 		{"a node that is never looked at", `location{resource:"db" node:"na" discovery:DISCOVERY_NEVER}`, "!resource-discovery: never is not available: nothing starts before every node was looked at; leave it out"},
 		{"one of several is enough", `order{sets{resources:["vip","db"] any:true} sets{resources:"web"}}`, "order-set-vip-web"},
-		{"one of several stops", `order{sets{resources:["vip","db"] any:true action:ORDER_ACTION_STOP}}`, "!require-all: only of starts one can be enough"},
+		{"one of several stops", `order{sets{resources:["vip","db"] any:true action:ORDER_ACTION_STOP}}`, "!require-all: only of starts and promotions one can be enough"},
 		{"one of what is one", `order{first:"vip" then:"db" any_instance:true}`, `!require-all: "vip" is no clone, of which one instance could be enough`},
 		{"a rule of nobody", strings.Replace(pingdRule, "vip", "none", 1), `!there is no resource or group "none"`},
 		{"sets and resources", `order{first:"vip" then:"db" ` + threeSet + `}`, "!order: it has resources and sets"},
@@ -60,7 +60,7 @@ func TestConstraintsBeyondPairs(t *testing.T) {
 		{"a resource that is not", `order{sets{resources:["vip","nix"]}}`, `!there is no resource or group "nix"`},
 		{"an option of orders", `colocation{sets{resources:["vip","db"] any:true}}`, "!colocation set: action and require-all are options of orders"},
 		{"sets by an attribute", `colocation{node_attribute:"rack" ` + threeSet + `}`, "!node-attribute: a colocation of sets cannot have it"},
-		{"a stop after a start", `order{first:"vip" then:"db" then_action:ORDER_ACTION_STOP}`, "!order: a stop after a start is not available in this version"},
+		{"a stop after a start", `order{first:"vip" then:"db" then_action:ORDER_ACTION_STOP}`, "!order: a stop or demotion after a start or promotion is not available in this version"},
 		{"a start after a stop, both ways", `order{first:"vip" then:"db" first_action:ORDER_ACTION_STOP}`, "!order: a start after a stop cannot be symmetrical; add symmetrical=false"},
 		{"sets in a circle", `order{sets{resources:["vip","web","db"]} sets{resources:["web"]}}`, "!resource: web cannot be ordered after itself"},
 	}

@@ -47,7 +47,7 @@ func describeConstraint(c *pb.Constraint) string {
 		if len(l.Sets) > 0 {
 			return fmt.Sprintf("%s together, score %s", constraint.SetsText(l.Sets), FormatScore(l.Score))
 		}
-		return fmt.Sprintf("%s with %s, score %s", l.Resource, l.With, FormatScore(l.Score))
+		return fmt.Sprintf("%s with %s, score %s", inRole(l.Role, l.Resource), inRole(l.WithRole, l.With), FormatScore(l.Score))
 	default:
 		o := c.GetOrder()
 		if len(o.Sets) > 0 {
@@ -65,7 +65,14 @@ func describeLocation(l *pb.Location) string {
 	if l.ScoreAttribute != "" {
 		score = "of attribute " + l.ScoreAttribute
 	}
-	return fmt.Sprintf("%s on %s with score %s", l.Resource, where, score)
+	return fmt.Sprintf("%s on %s with score %s", inRole(l.Role, l.Resource), where, score)
+}
+
+func inRole(r pb.InstanceRole, resource string) string {
+	if word := constraint.RoleWord(r); word != "" {
+		return word + " " + resource
+	}
+	return resource
 }
 
 func actionOn(a pb.OrderAction, resource string) string {

@@ -132,6 +132,9 @@ func (d *draft) setState(i *pb.Instance, s pb.InstanceState) {
 	if i.State != s || i.Since == nil {
 		i.State, i.Since = s, d.at
 	}
+	if s == pb.InstanceState_INSTANCE_STATE_STOPPED {
+		i.Promoted = false
+	}
 }
 
 // nodeGone ends an epoch: no lease of it is live any more (rule 14).
@@ -214,7 +217,7 @@ func (d *draft) release(n *pb.Node) {
 		if !d.lingers(i.Resource) {
 			return with(i, func(i *pb.Instance) { d.setState(i, pb.InstanceState_INSTANCE_STATE_STOPPED) })
 		}
-		d.orphan(i.Resource, n)
+		d.orphan(i, n)
 		if i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED {
 			return i
 		}
@@ -245,7 +248,8 @@ func Lapse(s *pb.State, resource string) time.Duration {
 // orphan makes a gone node the owner of what may run there unowned, so that its
 // time must pass as well. Of two gone nodes the later one counts, as its time ends
 // last; of a clone each, and each that must be fenced.
-func (d *draft) orphan(resource string, n *pb.Node) {
+func (d *draft) orphan(i *pb.Instance, n *pb.Node) {
+	resource := i.Resource
 	cloned := CloneOf(d.State, resource) != nil
 	for _, a := range AssignmentsOf(d.State, resource) {
 		switch {
@@ -258,6 +262,7 @@ func (d *draft) orphan(resource string, n *pb.Node) {
 	d.LastAssignment++
 	d.putAssignment(&pb.Assignment{
 		Resource: resource, Node: n.Id, Epoch: n.Epoch, Number: d.LastAssignment, Orphaned: true, Unfenced: d.needsPower(resource),
+		Promoted: d.mayBePromoted(i),
 	})
 }
 
@@ -278,6 +283,9 @@ func (d *draft) free(f *pb.Free) error {
 			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))
 	}
 	d.dropAssignment(a.Number)
+	if i := InstanceOf(d.State, a.Resource, a.Node); i.GetPromoted() {
+		d.putInstance(with(i, func(i *pb.Instance) { i.Promoted = false }))
+	}
 	d.record(&pb.Event{
 		Kind: "freed", Node: NodeName(d.State, a.Node), Resource: f.Resource, Severity: pb.Severity_SEVERITY_INFO,
 		Text: fmt.Sprintf("%s may start elsewhere: %s", f.Resource, f.Reason),

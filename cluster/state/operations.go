@@ -61,7 +61,9 @@ func (d *draft) intendKind(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 			return refuse(Precondition, "assignment", "", "%s does not own %s", n.Name, o.Resource)
 		}
 		o.Assignment = a.Number
-	case pb.OperationKind_OPERATION_KIND_PROBE, pb.OperationKind_OPERATION_KIND_MONITOR:
+	case pb.OperationKind_OPERATION_KIND_PROMOTE:
+		return d.intendPromote(o, n)
+	case pb.OperationKind_OPERATION_KIND_PROBE, pb.OperationKind_OPERATION_KIND_MONITOR, pb.OperationKind_OPERATION_KIND_DEMOTE:
 		o.Assignment = d.ownedBy(o).GetNumber()
 	default:
 		return refuse(Invalid, "operation", "", "%v is no kind of operation", o.Kind)
@@ -160,6 +162,10 @@ func kindName(k pb.OperationKind) string {
 		return "probe"
 	case pb.OperationKind_OPERATION_KIND_RELOAD:
 		return "reload"
+	case pb.OperationKind_OPERATION_KIND_PROMOTE:
+		return "promotion"
+	case pb.OperationKind_OPERATION_KIND_DEMOTE:
+		return "demotion"
 	default:
 		return k.String()
 	}

@@ -58,16 +58,18 @@ var options = map[pb.OptionScope][]Option{
 		{"multiple-active", "stop_unexpected", "stop_unexpected", "what is active on several nodes stops everywhere but where it belongs", checkOnly("stop_unexpected")},
 		{"priority", "0", "score", "which resources run first where not all can", checkScore},
 		{"resource-stickiness", "0", "score", "how much it prefers to stay where it is", checkScore},
-		{"target-role", "Started", "Started, Stopped", "what the cluster shall keep it", checkTargetRole},
+		{"target-role", "Started", "Started, Stopped, Promoted, Unpromoted", "what the cluster shall keep it; Unpromoted: nothing of it is promoted", checkTargetRole},
 	},
 	ofClones: {
 		{"clone-max", "INFINITY", "count", "on how many nodes it runs at once; INFINITY: on all", checkCount},
 		{"clone-node-max", "1", "1", "how many instances a node runs", checkCloneNodeMax},
 		{"globally-unique", "false", "false", "whether instances are told apart by a number", checkGloballyUnique},
 		{"interleave", "false", "boolean", "what is ordered after another clone waits for its instance on the same node alone", checkBool},
-		{"notify", "false", "false", "whether agents are told of other instances", checkNotify},
+		{"notify", "false", "boolean", "whether agents are told of what happens to other instances", checkBool},
 		{"ordered", "false", "boolean", "instances start one after the other", checkBool},
-		{"promotable", "false", "false", "whether instances are promoted", checkPromotable},
+		{"promotable", "false", "boolean", "whether instances are promoted", checkBool},
+		{"promoted-max", "1", "count", "on how many nodes it may be promoted at once", checkCount},
+		{"promoted-node-max", "1", "1", "how many instances on a node may be promoted", checkOnly("1")},
 	},
 	ofOperations: {
 		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
@@ -75,7 +77,7 @@ var options = map[pb.OptionScope][]Option{
 		{"interval", "0", "duration", "of a recurring monitor", checkDuration},
 		{"on-fail", "restart", "restart, for stop block or fence", "what a failure leads to", checkOnly("restart", "block", "fence")},
 		{"record-pending", "true", "boolean", "accepted; operations under way are always shown", checkBool},
-		{"role", "Started", "Started", "in which role a monitor runs", checkOnly("Started")},
+		{"role", "Started", "Started, Promoted, Unpromoted", "in which role a monitor runs", checkMonitorRole},
 		{"start-delay", "0", "0", "monitors cannot be delayed in this version", checkOnly("0", "0s")},
 		{"timeout", "20s", "duration", "how long an operation may take", checkDuration},
 	},
@@ -91,6 +93,7 @@ var aliases = map[pb.OptionScope]map[string]struct {
 		"fencing-enabled": {"fencing", convertStonith},
 		"stonith-enabled": {"fencing", convertStonith},
 	},
+	ofClones: {"master-max": {"promoted-max", checkCount}, "master-node-max": {"promoted-node-max", checkOnly("1")}},
 }
 
 // Options returns the names that may be set in a scope, sorted.

@@ -62,7 +62,7 @@ func TestSetOptions(t *testing.T) {
 		{ofResources, "failback", "never", "! meta attribute failback: \"never\" is no failback policy; use score"},
 		{ofResources, "failback", "delay x", "! meta attribute failback: \"x\" is not a duration"},
 		{ofResources, "target-role", "stopped", "Stopped"},
-		{ofResources, "target-role", "Master", "! meta attribute target-role: Master is not available"},
+		{ofResources, "target-role", "Master", "Promoted"},
 		{ofResources, "is-managed", "maybe", `! "maybe" is not a boolean`},
 		{ofOperations, "timeout", "60", "60"},
 		{ofOperations, "interval", "10s", "10s"},

@@ -13,8 +13,9 @@ import (
 // A moment is a point in a start: of a resource there is one; a group begins
 // before its first member and is up after its last.
 type moment struct {
-	id string
-	up bool // of a group
+	id       string
+	up       bool // of a group
+	promoted bool // its promotion, which comes after
 }
 
 // checkOrders refuses orders that go round in a circle, also through groups:
@@ -48,10 +49,15 @@ func (d *draft) orderOf(action pb.OrderAction) map[moment][]moment {
 		}
 		add(last, moment{id: g.Id, up: true})
 	}
+	for _, c := range d.Clones {
+		add(moment{id: c.Id}, moment{id: c.Id, promoted: true})
+	}
 	for _, c := range d.Constraints {
 		for _, p := range ordersOf(c.GetOrder(), action) {
 			for _, first := range append([]string{p.First}, p.Instead...) {
-				add(moment{id: first, up: groups[first]}, moment{id: p.Then})
+				_, promoted := constraint.Promotes(p.FirstAction)
+				_, then := constraint.Promotes(p.ThenAction)
+				add(moment{id: first, up: groups[first] && !promoted, promoted: promoted}, moment{id: p.Then, promoted: then})
 			}
 		}
 	}
@@ -66,11 +72,14 @@ func ordersOf(o *pb.Order, action pb.OrderAction) []constraint.Order {
 	}
 	var list []constraint.Order
 	for _, p := range constraint.Orders(o) {
+		first, _ := constraint.Promotes(p.FirstAction)
+		then, _ := constraint.Promotes(p.ThenAction)
 		switch {
-		case p.FirstAction != p.ThenAction || p.FirstAction != action && o.Asymmetrical:
+		case first != then || first != action && o.Asymmetrical:
 			continue
-		case p.FirstAction == pb.OrderAction_ORDER_ACTION_STOP:
+		case first == pb.OrderAction_ORDER_ACTION_STOP:
 			p.First, p.Then = p.Then, p.First
+			p.FirstAction, p.ThenAction = p.ThenAction, p.FirstAction
 		}
 		list = append(list, p)
 	}

@@ -91,7 +91,7 @@ func (h *history) draw(t *rapid.T) string {
 		r, n = a.Resource, a.Node
 	}
 	switch kind := pick([]string{
-		"start", "start", "start", "start", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
+		"start", "start", "start", "start", "promote", "promote", "demote", "stop", "stop", "probe", "probe", "monitor", "reload", "report", "free",
 		"admit", "gone", "gone", "electorate", "confirm", "confirm all", "confirm all", "put", "remove",
 		"create", "create", "delete", "cleanup", "fence", "fenced", "fenced", "unfenced", "switchedon", "confirmoff", "device", "group", "ungroup", "clone", "clone", "unclone", "location", "colocation", "order", "constrain", "move", "restart", "property", "meta",
 	}); kind {
@@ -112,7 +112,7 @@ func (h *history) draw(t *rapid.T) string {
 	case "group", "ungroup":
 		return fmt.Sprintf("%s %s %s", kind, pick([]string{"g1", "g2"}), r)
 	case "clone":
-		return fmt.Sprintf("clone %s %s", r, pick([]string{"", "", "clone-max=2", "clone-max=1", "clone-max=0"}))
+		return fmt.Sprintf("clone %s %s", r, pick([]string{"", "", "clone-max=2", "clone-max=1", "clone-max=0", "promotable=true", "promotable=true", "promotable=true promoted-max=2"}))
 	case "unclone":
 		return "unclone " + r + pick([]string{"", "-clone"})
 	case "location":
@@ -139,7 +139,7 @@ func (h *history) draw(t *rapid.T) string {
 	case "device":
 		return "device " + pick([]string{"d1", "d2"}) + " pcmk_host_list=n" + n
 	case "meta":
-		return fmt.Sprintf("meta %s %s", r, pick([]string{"failure-timeout=0", "failure-timeout=10s", "clone-max=2", "clone-max=1", "fencing=power", "fencing=stop"}))
+		return fmt.Sprintf("meta %s %s", r, pick([]string{"failure-timeout=0", "failure-timeout=10s", "clone-max=2", "clone-max=1", "promoted-max=2", "promotable=true", "fencing=power", "fencing=stop"}))
 	case "admit", "confirm":
 		return kind + " " + n
 	case "free":
@@ -186,6 +186,13 @@ func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
 	switch body := cmd.Body.(type) {
 	case *pb.Command_Dispatch:
 		for _, o := range body.Dispatch.Operations {
+			if o.Kind == pb.OperationKind_OPERATION_KIND_PROMOTE {
+				others := keptOf(r[promotedKey+o.Resource], func(n string) bool { return n != o.Node })
+				if len(others) >= PromotedMax(before, o.Resource) {
+					return fmt.Sprintf("%s is promoted on %s, and may be on %v", o.Resource, o.Node, others)
+				}
+				r.add(promotedKey+o.Resource, o.Node)
+			}
 			if o.Kind != pb.OperationKind_OPERATION_KIND_START {
 				continue
 			}
@@ -204,8 +211,12 @@ func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
 		if stopped || never || looked {
 			delete(r[res.Resource], res.Node)
 		}
+		if stopped || never || looked || unpromotes(before, res) {
+			delete(r[promotedKey+res.Resource], res.Node)
+		}
 	case *pb.Command_NodeGone:
 		r.release(body.NodeGone.Node, func(resource string) bool {
+			resource = strings.TrimPrefix(resource, promotedKey)
 			return ResourceByID(before, resource).GetTraits().GetLapse().AsDuration() == 0 && FencingOf(before, resource) != FencingPower
 		})
 	case *pb.Command_RecordFencing:
@@ -221,21 +232,39 @@ func (r rights) note(before, now *pb.State, cmd *pb.Command) string {
 	case *pb.Command_Free:
 		if CloneOf(before, body.Free.Resource) == nil { // of two gone nodes the later one counts
 			delete(r, body.Free.Resource)
+			delete(r, promotedKey+body.Free.Resource)
 		}
 		for _, a := range AssignmentsOf(before, body.Free.Resource) {
 			if a.Number == body.Free.Number {
 				delete(r[a.Resource], a.Node)
+				delete(r[promotedKey+a.Resource], a.Node)
 			}
 		}
 	case *pb.Command_RemoveNode: // only by force while anything may run there
 		r.release(body.RemoveNode.Node, func(string) bool { return true })
 	}
 	for resource, nodes := range r {
-		if ResourceByID(now, resource) == nil && len(nodes) > 0 {
+		if ResourceByID(now, strings.TrimPrefix(resource, promotedKey)) == nil && len(nodes) > 0 {
 			return fmt.Sprintf("%s is forgotten, and %v may serve it", resource, nodes)
 		}
 	}
 	return ""
+}
+
+// promotedKey begins the keys of who may be promoted.
+const promotedKey = "promoted "
+
+// unpromotes reports whether a result says that an instance is not promoted.
+func unpromotes(before *pb.State, r *pb.Result) bool {
+	done := r.Outcome == pb.Outcome_OUTCOME_DONE && !r.Promoted
+	switch r.Kind {
+	case pb.OperationKind_OPERATION_KIND_PROMOTE:
+		return r.Outcome == pb.Outcome_OUTCOME_REFUSED && !InstanceOf(before, r.Resource, r.Node).GetPromoted()
+	case pb.OperationKind_OPERATION_KIND_RELOAD:
+		return false
+	default:
+		return done
+	}
 }
 
 func (r rights) add(resource, node string) {

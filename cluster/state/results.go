@@ -36,9 +36,9 @@ func checkResult(r *pb.Result) error {
 	outcome := r.GetOutcome()
 	looks := r.GetKind() == pb.OperationKind_OPERATION_KIND_PROBE || r.GetKind() == pb.OperationKind_OPERATION_KIND_MONITOR
 	switch {
-	case outcome <= pb.Outcome_OUTCOME_UNSPECIFIED, outcome > pb.Outcome_OUTCOME_REFUSED:
+	case outcome <= pb.Outcome_OUTCOME_UNSPECIFIED, outcome > pb.Outcome_OUTCOME_REFUSED && outcome != pb.Outcome_OUTCOME_OTHER_ROLE:
 		return refuse(Invalid, "outcome", "", "%v is no outcome", outcome)
-	case outcome == pb.Outcome_OUTCOME_NOT_RUNNING && !looks:
+	case (outcome == pb.Outcome_OUTCOME_NOT_RUNNING || outcome == pb.Outcome_OUTCOME_OTHER_ROLE) && !looks:
 		return refuse(Invalid, "outcome", "", "a %s cannot end in %v", kindName(r.Kind), outcome)
 	case r.Obstacle && (r.Cause == "" || !looks && r.Kind != pb.OperationKind_OPERATION_KIND_START):
 		return refuse(Invalid, "obstacle", "", "a %s cannot meet one of kind %q", kindName(r.Kind), r.Cause)
@@ -68,8 +68,14 @@ func (d *draft) recordUnordered(r *pb.Result) error {
 // learn updates the instance, and who owns the resource, by a result.
 func (d *draft) learn(o *pb.Operation, r *pb.Result) {
 	if r.Outcome == pb.Outcome_OUTCOME_REFUSED { // nothing was done
-		if o.Kind == pb.OperationKind_OPERATION_KIND_START {
+		switch o.Kind {
+		case pb.OperationKind_OPERATION_KIND_START:
 			d.endOwnership(o)
+		case pb.OperationKind_OPERATION_KIND_PROMOTE:
+			if !InstanceOf(d.State, o.Resource, o.Node).GetPromoted() {
+				d.endPromotion(o)
+			}
+		default:
 		}
 		return
 	}
@@ -93,6 +99,10 @@ func (d *draft) learn(o *pb.Operation, r *pb.Result) {
 		d.learnStop(i, o, r)
 	case pb.OperationKind_OPERATION_KIND_RELOAD:
 		d.learnReload(i, o, r)
+	case pb.OperationKind_OPERATION_KIND_PROMOTE:
+		d.learnPromote(i, o, r)
+	case pb.OperationKind_OPERATION_KIND_DEMOTE:
+		d.learnDemote(i, o, r)
 	default:
 		d.learnLook(i, o, r)
 	}
@@ -104,6 +114,7 @@ func (d *draft) learn(o *pb.Operation, r *pb.Result) {
 func (d *draft) learnStart(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	if r.Outcome == pb.Outcome_OUTCOME_DONE {
 		d.runs(i, r)
+		d.learnRole(i, o, r.Promoted)
 		return
 	}
 	d.fail(i, o, r)
@@ -141,9 +152,14 @@ func (d *draft) learnReload(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 func (d *draft) learnLook(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	owned := d.ownedBy(o) != nil
 	probe := o.Kind == pb.OperationKind_OPERATION_KIND_PROBE
+	i.Promoted = i.Promoted || r.Promoted && Promotable(d.State, i.Resource)
 	switch {
 	case r.Outcome == pb.Outcome_OUTCOME_DONE:
 		d.found(i, r, owned)
+		d.learnRole(i, o, r.Promoted)
+	case r.Outcome == pb.Outcome_OUTCOME_OTHER_ROLE:
+		d.fail(i, o, r)
+		d.learnRole(i, o, r.Promoted)
 	case r.Outcome == pb.Outcome_OUTCOME_NOT_RUNNING && !owned:
 		d.stopped(i)
 		i.Revision, i.Restart = 0, 0 // it did not run since the node's epoch began

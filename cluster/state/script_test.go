@@ -151,7 +151,7 @@ func (c *cluster) command(words []string) *pb.Command {
 		}}}
 	case "length":
 		return c.length(arg(1), words[2:])
-	case "start", "stop", "probe", "monitor", "reload":
+	case "start", "stop", "probe", "monitor", "reload", "promote", "demote":
 		return &pb.Command{Body: &pb.Command_Dispatch{Dispatch: &pb.Dispatch{Operations: []*pb.Operation{c.operation(words)}}}}
 	case "done", "failed", "timeout", "notrunning", "refused":
 		return c.result(words)
@@ -407,7 +407,8 @@ func (c *cluster) scan(s string, into *uint64) {
 var kinds = map[string]pb.OperationKind{
 	"start": pb.OperationKind_OPERATION_KIND_START, "stop": pb.OperationKind_OPERATION_KIND_STOP,
 	"probe": pb.OperationKind_OPERATION_KIND_PROBE, "monitor": pb.OperationKind_OPERATION_KIND_MONITOR,
-	"reload": pb.OperationKind_OPERATION_KIND_RELOAD,
+	"reload":  pb.OperationKind_OPERATION_KIND_RELOAD,
+	"promote": pb.OperationKind_OPERATION_KIND_PROMOTE, "demote": pb.OperationKind_OPERATION_KIND_DEMOTE,
 }
 
 var outcomes = map[string]pb.Outcome{

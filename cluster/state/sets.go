@@ -1,8 +1,6 @@
 package state
 
 import (
-	"slices"
-
 	"quorate/cluster/constraint"
 	pb "quorate/proto/quorate/v1"
 )
@@ -41,8 +39,13 @@ func (d *draft) checkOrder(o *pb.Order) error {
 	if o.AnyInstance && CloneByID(d.State, o.First) == nil {
 		return refuse(Invalid, "require-all", "leave it out, or write it in a set", "%q is no clone, of which one instance could be enough", o.First)
 	}
-	if slices.ContainsFunc(o.Sets, func(s *pb.ResourceSet) bool { return s.Any && s.Action != pb.OrderAction_ORDER_ACTION_START }) {
-		return refuse(Invalid, "require-all", "leave it out", "only of starts one can be enough")
+	for _, set := range o.Sets {
+		if action, _ := constraint.Promotes(set.Action); set.Any && action != pb.OrderAction_ORDER_ACTION_START {
+			return refuse(Invalid, "require-all", "leave it out", "only of starts and promotions one can be enough")
+		}
+		if set.Role != pb.InstanceRole_INSTANCE_ROLE_ANY {
+			return refuse(Invalid, "role", "write action=promote", "a set of an order has an action, and no role")
+		}
 	}
 	if err := checkActions(o); err != nil {
 		return err
@@ -60,14 +63,16 @@ func checkActions(o *pb.Order) error {
 	const start, stop = pb.OrderAction_ORDER_ACTION_START, pb.OrderAction_ORDER_ACTION_STOP
 	for _, p := range constraint.Orders(o) {
 		for _, a := range []pb.OrderAction{p.FirstAction, p.ThenAction} {
-			if a != start && a != stop {
-				return refuse(Invalid, "order action", "use start or stop", "%v is no action", a)
+			if _, known := pb.OrderAction_name[int32(a)]; !known {
+				return refuse(Invalid, "order action", "use start, stop, promote or demote", "%v is no action", a)
 			}
 		}
+		first, _ := constraint.Promotes(p.FirstAction)
+		then, _ := constraint.Promotes(p.ThenAction)
 		switch {
-		case p.FirstAction == start && p.ThenAction == stop:
-			return refuse(Invalid, "order", "order the starts, or the stops", "a stop after a start is not available in this version")
-		case p.FirstAction == p.ThenAction || o.Asymmetrical || o.Kind != pb.OrderKind_ORDER_KIND_MANDATORY:
+		case first == start && then == stop:
+			return refuse(Invalid, "order", "order the starts, or the stops", "a stop or demotion after a start or promotion is not available in this version")
+		case first == then || o.Asymmetrical || o.Kind != pb.OrderKind_ORDER_KIND_MANDATORY:
 		default:
 			return refuse(Invalid, "order", "add symmetrical=false", "a start after a stop cannot be symmetrical")
 		}

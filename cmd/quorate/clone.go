@@ -44,14 +44,23 @@ func newUncloneCommand(a *app) *cobra.Command {
 	return a.changes(c)
 }
 
-// newPromotableCommand is pcs's, and says that there are none.
-func newPromotableCommand(_ *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "promotable ID",
-		Short:   "Not available: nothing is promoted in this version",
-		Example: "resource clone Web",
-		RunE: func(*cobra.Command, []string) error {
-			return grammar.Errorf("promotable: nothing is promoted in this version").With("use \"resource clone\", whose instances are all alike")
+func newPromotableCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "promotable ID [CLONE] [meta NAME=VALUE...]",
+		Short: "Clone a resource or group whose instances can be promoted",
+		Long: "Run a resource or group on several nodes at once, as a clone named CLONE, or ID-clone, and\n" +
+			"promote one instance of it, or promoted-max: those to which their agent gives the greatest\n" +
+			"promotion scores. The agent has to know the actions promote and demote.",
+		Example:           "resource promotable Db\nresource promotable Db meta promoted-max=2 notify=true",
+		Args:              words(1, -1),
+		ValidArgsFunction: a.completes(resourceIDs, groupIDs),
+		RunE: func(c *cobra.Command, words []string) error {
+			edit, err := grammar.PromoteResource(words)
+			if err != nil {
+				return err
+			}
+			return a.change(c, edit)
 		},
 	}
+	return a.changes(c)
 }

@@ -29,7 +29,7 @@ func newResourceCommand(a *app) *cobra.Command {
 		newRestartCommand(a), newReloadCommand(a), newCleanupCommand(a), newFailcountCommand(a),
 		newDefaultsCommand(a, "resource defaults", pb.OptionScope_OPTION_SCOPE_RESOURCE_DEFAULTS),
 		newGroupCommand(a), hidden(newUngroupCommand(a)), newResourceUtilizationCommand(a),
-		newCloneCommand(a), newUncloneCommand(a), hidden(newPromotableCommand(a)),
+		newCloneCommand(a), newUncloneCommand(a), newPromotableCommand(a),
 		newAgentsCommand(a), newStandardsCommand(a), newProvidersCommand(a), newDescribeCommand(a),
 	)
 }

@@ -105,7 +105,7 @@ func monitoredResource(s *pb.State, r *pb.Resource) []monResource {
 			continue
 		}
 		list = append(list, monResource{
-			ID: r.GetId(), Agent: r.GetAgent(), Role: "Started", Active: true, On: 1,
+			ID: r.GetId(), Agent: r.GetAgent(), Role: roleWord(s, i), Active: true, On: 1,
 			Blocked: i.GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED, Failed: i.GetState() == pb.InstanceState_INSTANCE_STATE_FAILED,
 			Node: &monRef{n.GetName(), n.GetId()},
 		})
@@ -114,6 +114,17 @@ func monitoredResource(s *pb.State, r *pb.Resource) []monResource {
 		list = []monResource{{ID: r.GetId(), Agent: r.GetAgent(), Role: "Stopped"}}
 	}
 	return list
+}
+
+// roleWord is what Pacemaker calls the role of what runs.
+func roleWord(s *pb.State, i *pb.Instance) string {
+	switch {
+	case i.GetPromoted():
+		return "Promoted"
+	case state.Promotable(s, i.GetResource()):
+		return "Unpromoted"
+	}
+	return "Started"
 }
 
 // mayRun reports whether an instance runs, or may.

@@ -75,7 +75,11 @@ func (a *app) locate(s *pb.State, r *pb.Resource, quiet bool) error {
 		if quiet {
 			fmt.Fprintln(a.out, n.GetName())
 		} else {
-			fmt.Fprintf(a.out, "resource %s is running on: %s\n", r.GetId(), n.GetName())
+			promoted := ""
+			if state.InstanceOf(s, r.GetId(), n.GetId()).GetPromoted() {
+				promoted = " Promoted"
+			}
+			fmt.Fprintf(a.out, "resource %s is running on: %s%s\n", r.GetId(), n.GetName(), promoted)
 		}
 	}
 	if !found {

@@ -59,6 +59,7 @@ func (a *Agent) meta(ctx context.Context, action string, r *pb.Resource) []strin
 	if deadline, ok := ctx.Deadline(); ok {
 		told["timeout"] = milliseconds(time.Until(deadline).Round(100 * time.Millisecond))
 	}
+	maps.Copy(told, resources.Told(ctx))
 	var env []string
 	for name, value := range spec.GetOptions() {
 		if name == checkLevel {

@@ -13,7 +13,7 @@
 // killed with all that it started, also in other sessions. Its output is read as
 // fast as it comes; only the last of it is kept.
 //
-// Promotion, notification and migration are not done here.
+// Migration is not done here.
 //
 // Source: OCF Resource Agent API 1.1; Pacemaker Explained 3.0, "OCF Resource
 // Agents" and "OCF Return Codes".
@@ -36,6 +36,8 @@ var (
 	_ resources.Agent       = (*Agent)(nil)
 	_ resources.Reloader    = (*Agent)(nil)
 	_ resources.Halter      = (*Agent)(nil)
+	_ resources.Promoter    = (*Agent)(nil)
+	_ resources.Notifier    = (*Agent)(nil)
 	_ resources.Surveyor    = (*Agent)(nil)
 	_ resources.Judge       = (*Agent)(nil)
 	_ resources.Installable = (*Agent)(nil)
@@ -94,9 +96,6 @@ func (a *Agent) Validate(ctx context.Context, r *pb.Resource) (notes []string, e
 	if err != nil {
 		return nil, &resources.ParameterError{Parameter: "agent", Problem: err.Error()}
 	}
-	if operation(meta.GetOperations(), "promote") != nil {
-		notes = append(notes, "nothing here can be promoted yet: it runs as what it is unpromoted")
-	}
 	if operation(meta.GetOperations(), actionValidate) == nil {
 		return notes, nil
 	}
@@ -143,6 +142,25 @@ func (a *Agent) Stop(ctx context.Context, r *pb.Resource) error {
 // reloadable.
 func (a *Agent) Reload(ctx context.Context, r *pb.Resource) error {
 	return a.do(ctx, actionReload, r)
+}
+
+// Promote implements [resources.Promoter].
+func (a *Agent) Promote(ctx context.Context, r *pb.Resource) error {
+	return a.do(ctx, actionPromote, r)
+}
+
+// Demote implements [resources.Promoter].
+func (a *Agent) Demote(ctx context.Context, r *pb.Resource) error {
+	return a.do(ctx, actionDemote, r)
+}
+
+// Notify implements [resources.Notifier]. A script that knows no notifications is
+// not told.
+func (a *Agent) Notify(ctx context.Context, r *pb.Resource) error {
+	if meta, err := a.describe(ctx); err == nil && operation(meta.GetOperations(), actionNotify) == nil {
+		return nil
+	}
+	return a.do(ctx, actionNotify, r)
 }
 
 // Halt implements [resources.Halter]. The script has three quarters of the time;

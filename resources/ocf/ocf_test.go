@@ -130,12 +130,12 @@ func TestAnExitStatusMeans(t *testing.T) {
 		{"5", resources.Stopped, resources.Failed, false, node},
 		{"6", resources.Failed, resources.Failed, false, cluster},
 		{"7", resources.Stopped, resources.Stopped, false, none},
-		{"8", resources.Running, resources.Running, false, none},
-		{"9", resources.Failed, resources.Failed, false, none},
+		{"8", resources.Promoted, resources.Promoted, false, none},
+		{"9", resources.FailedPromoted, resources.FailedPromoted, false, none},
 		{"77", resources.Failed, resources.Failed, false, none},
 		{"127", resources.Failed, resources.Failed, false, none},
 		{"190", resources.Running, resources.Running, false, none},
-		{"191", resources.Running, resources.Running, false, none},
+		{"191", resources.Promoted, resources.Promoted, false, none},
 		{"signal", resources.Failed, resources.Failed, false, none},
 	}
 	for _, tt := range tests {

@@ -15,6 +15,9 @@ const (
 	actionMetadata = "meta-data"
 	actionValidate = "validate-all"
 	actionReload   = "reload-agent"
+	actionPromote  = "promote"
+	actionDemote   = "demote"
+	actionNotify   = "notify"
 )
 
 // Exit statuses ("OCF Return Codes"; 190 and 191 came with version 1.1).
@@ -87,8 +90,12 @@ func (e *end) fault(action string) *resources.Fault {
 // has found that it does not run here, and cannot.
 func (e *end) found(probe bool) (resources.State, error) {
 	switch e.code {
-	case exitOK, exitDegraded, exitPromoted, exitDegradedPromoted:
+	case exitOK, exitDegraded:
 		return resources.Running, nil
+	case exitPromoted, exitDegradedPromoted:
+		return resources.Promoted, nil
+	case exitFailedPromoted:
+		return resources.FailedPromoted, e.fault(actionMonitor)
 	case exitNotRunning:
 		return resources.Stopped, nil
 	case exitInvalidParameter, exitInsufficient, exitNotInstalled:

@@ -191,6 +191,7 @@ type History struct {
 	ShutdownLock          string // seconds since 1970
 	Ops                   []HistoryOp
 	Active                bool // it runs there, says a caller that keeps no operations
+	Promoted              bool // and is promoted
 }
 
 // HistoryOp is a lrm_rsc_op. Numbers are as written; an empty one is 0.

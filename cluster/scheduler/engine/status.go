@@ -179,7 +179,7 @@ func (c *cluster) unpackResourceHistory(n *node, h *History) {
 	}
 	r := c.resourceOf(h, n)
 	if h.Active {
-		c.activate(r, n)
+		c.activate(r, n, h.Promoted)
 		return
 	}
 	if r == nil {
@@ -206,12 +206,15 @@ func (c *cluster) unpackResourceHistory(n *node, h *History) {
 	r.role = max(r.role, before)
 }
 
-// activate takes a caller's word for it that a resource runs on a node.
-func (c *cluster) activate(r *resource, n *node) {
+// activate takes a caller's word for it that a resource runs on a node, in a role.
+func (c *cluster) activate(r *resource, n *node, promoted bool) {
 	if r == nil {
 		return
 	}
 	r.role = max(r.role, roleStarted)
+	if promoted {
+		r.role = rolePromoted
+	}
 	r.markProbed(n)
 	c.addRunning(r, n, false)
 }

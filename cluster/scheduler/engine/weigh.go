@@ -19,6 +19,7 @@ type Wish struct {
 	Source   string // a word, as in Reason
 	Text     string // a clause
 	Favoured bool   // of equal nodes this one is taken (Quiet)
+	Promoted bool   // it is about being promoted there alone
 }
 
 // A Placed is where one primitive, or one instance of it in a clone, belongs.
@@ -28,6 +29,10 @@ type Placed struct {
 	Node     int    // in Input.Nodes; -1: nowhere
 	Scores   []int  // as Input.Nodes
 	Tie      Tie    // what decided between equal nodes (Quiet)
+	// Of an instance of a promotable clone: whether it is to be promoted, and what
+	// it is worth as a promoted one; less than 0: it may not be.
+	Promoted  bool
+	Promotion int
 
 	c *cluster
 	r *resource
@@ -93,7 +98,7 @@ func (c *cluster) wish(w *Wish) {
 		if r == nil || n.given != w.Node || !c.symmetric && !r.allowed[n.index].present {
 			continue
 		}
-		c.addLocation(&location{id: w.Source, text: w.Text, r: r, nodes: []nodeScore{{n, w.Score}}}, "")
+		c.addLocation(&location{id: w.Source, text: w.Text, r: r, role: w.role(), nodes: []nodeScore{{n, w.Score}}}, "")
 		r.apply(r.locations[len(r.locations)-1], false)
 		if w.Favoured {
 			r.favoured = n
@@ -104,12 +109,30 @@ func (c *cluster) wish(w *Wish) {
 	}
 }
 
+func (w *Wish) role() role {
+	if w.Promoted {
+		return rolePromoted
+	}
+	return roleUnknown
+}
+
 func (c *cluster) placedAs(r *resource) Placed {
 	p := Placed{Resource: r.ID, Number: r.number, Node: -1, Tie: r.tie, Scores: c.given(r), c: c, r: r}
 	if r.assignedNode != nil {
 		p.Node = r.assignedNode.given
 	}
+	if clone := r.top(); clone.promotable {
+		p.Promoted, p.Promotion = r.nextRole == rolePromoted, r.instance().promotionPriority
+	}
 	return p
+}
+
+// instance returns the instance of a clone that a resource is, or is in.
+func (r *resource) instance() *resource {
+	if r.parent.isGroup() {
+		return r.parent
+	}
+	return r
 }
 
 // Reasons are the parts of the score of a node, as in Input.Nodes, in the order

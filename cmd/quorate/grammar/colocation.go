@@ -9,12 +9,12 @@ import (
 
 // Colocation reads
 //
-//	RESOURCE with RESOURCE [SCORE] [OPTION=VALUE]...
+//	[ROLE] RESOURCE with [ROLE] RESOURCE [SCORE] [OPTION=VALUE]...
 //
 // and the form of the oldest tutorials, which has no "with".
 func Colocation(words []string) (*pb.Edit, error) {
 	const usage = "write RESOURCE with RESOURCE [SCORE]"
-	names, err := withoutRoles(words)
+	names, roles, err := withRoles(words)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func Colocation(words []string) (*pb.Edit, error) {
 	if len(names) < 2 || strings.Contains(names[0]+names[1], "=") {
 		return nil, Errorf("a colocation needs two resources").With(usage)
 	}
-	c := &pb.Colocation{Resource: names[0], With: names[1]}
+	c := &pb.Colocation{Resource: names[0], Role: roles[0], With: names[1], WithRole: roles[1]}
 	rest := names[2:]
 	if len(rest) > 0 && !strings.Contains(rest[0], "=") {
 		rest = append([]string{"score=" + rest[0]}, rest[1:]...)
@@ -63,25 +63,4 @@ func colocation(c *pb.Colocation, words []string, known ...string) (*pb.Edit, er
 		c.Influence = &influence
 	}
 	return creation(&pb.Constraint{Id: o["id"], Kind: &pb.Constraint_Colocation{Colocation: c}}), nil
-}
-
-// withoutRoles drops "Started" before a resource, and refuses the roles that
-// only promotable clones have.
-func withoutRoles(words []string) ([]string, error) {
-	var names []string
-	for i, word := range words {
-		last := i+1 == len(words) || words[i+1] == "with"
-		switch strings.ToLower(word) {
-		case "started":
-			if !last {
-				continue
-			}
-		case "promoted", "unpromoted", "master", "slave", "stopped":
-			if !last {
-				return nil, Errorf("role %q is not available: %s", word, nothingPromoted).With("leave it out")
-			}
-		}
-		names = append(names, word)
-	}
-	return names, nil
 }

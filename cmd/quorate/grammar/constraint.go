@@ -8,9 +8,6 @@ import (
 	pb "quorate/proto/quorate/v1"
 )
 
-// nothingPromoted is why roles and the actions promote and demote are refused.
-const nothingPromoted = "nothing here can be promoted yet"
-
 func creation(c *pb.Constraint) *pb.Edit {
 	return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}}
 }
@@ -31,10 +28,10 @@ func ConstraintWords(c *pb.Constraint) []string {
 func locationWords(id string, l *pb.Location) []string {
 	if l.GetRule() == nil {
 		words := []string{"location", "add", id, l.GetResource(), l.GetNode(), FormatScore(l.GetScore())}
-		return append(words, discoveryWords(l)...)
+		return append(append(words, discoveryWords(l)...), roleOption(l.GetRole())...)
 	}
 	words := []string{"location", l.GetResource(), "rule", "constraint-id=" + id}
-	words = append(append(words, discoveryWords(l)...), scoreWord(l))
+	words = append(append(append(words, discoveryWords(l)...), roleOption(l.GetRole())...), scoreWord(l))
 	return append(words, constraint.RuleWords(l.GetRule())...)
 }
 
@@ -60,8 +57,25 @@ func colocationWords(id string, c *pb.Colocation) []string {
 		words := append(append([]string{"colocation"}, setWords(c.GetSets())...), "setoptions", "score="+FormatScore(c.GetScore()))
 		return append(append(words, colocationOptions(c)...), "id="+id)
 	}
-	words := []string{"colocation", "add", c.GetResource(), "with", c.GetWith(), FormatScore(c.GetScore())}
+	words := append(roleWord(c.GetRole(), "colocation", "add"), c.GetResource(), "with")
+	words = append(roleWord(c.GetWithRole(), words...), c.GetWith(), FormatScore(c.GetScore()))
 	return append(append(words, colocationOptions(c)...), "id="+id)
+}
+
+// roleWord writes a role behind words, unless it is any.
+func roleWord(r pb.InstanceRole, words ...string) []string {
+	if word := constraint.RoleWord(r); word != "" {
+		words = append(words, word)
+	}
+	return words
+}
+
+// roleOption writes a role as an option, unless it is any.
+func roleOption(r pb.InstanceRole) []string {
+	if word := constraint.RoleWord(r); word != "" {
+		return []string{"role=" + word}
+	}
+	return nil
 }
 
 // colocationOptions writes what a colocation says beside its score.

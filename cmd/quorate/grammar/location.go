@@ -62,7 +62,7 @@ func locations(resource string, words []string, sign int64) ([]*pb.Edit, error) 
 	return edits, nil
 }
 
-// LocationAdd reads ID RESOURCE NODE SCORE [resource-discovery=…].
+// LocationAdd reads ID RESOURCE NODE SCORE [resource-discovery=…] [role=…].
 func LocationAdd(words []string) (*pb.Edit, error) {
 	if len(words) < 4 {
 		return nil, Errorf("location add needs four words and got %d", len(words)).
@@ -76,11 +76,14 @@ func LocationAdd(words []string) (*pb.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := options("location", words[4:], "resource-discovery")
+	o, err := options("location", words[4:], "resource-discovery", "role")
 	if err != nil {
 		return nil, err
 	}
 	l := &pb.Location{Resource: resource, Node: words[2], Score: score}
+	if l.Role, err = parseRole(o["role"]); err != nil {
+		return nil, err
+	}
 	l.Discovery, err = discovery(o)
 	return location(words[0], l), err
 }
@@ -123,8 +126,8 @@ func ruleOptions(l *pb.Location, o map[string]string) (err error) {
 			return err
 		}
 	}
-	if role := o["role"]; role != "" && !strings.EqualFold(role, "started") {
-		return Errorf("role %q is not available: %s", role, nothingPromoted).With("leave it out")
+	if l.Role, err = parseRole(o["role"]); err != nil {
+		return err
 	}
 	l.Discovery, err = discovery(o)
 	return err

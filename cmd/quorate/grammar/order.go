@@ -69,10 +69,12 @@ func orderAction(word string) (pb.OrderAction, error) {
 		return pb.OrderAction_ORDER_ACTION_START, nil
 	case "stop":
 		return pb.OrderAction_ORDER_ACTION_STOP, nil
-	case "promote", "demote":
-		return 0, Errorf("action %q is not available: %s", word, nothingPromoted).With("order starts")
+	case "promote":
+		return pb.OrderAction_ORDER_ACTION_PROMOTE, nil
+	case "demote":
+		return pb.OrderAction_ORDER_ACTION_DEMOTE, nil
 	}
-	return 0, Errorf("action %q is not known", word).With("write start or stop")
+	return 0, Errorf("action %q is not known", word).With("write start, stop, promote or demote")
 }
 
 // order reads the options that follow what is ordered.

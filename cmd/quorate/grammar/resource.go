@@ -70,6 +70,9 @@ func CreateResource(words []string, place Placement) ([]*pb.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.promotable {
+		Promotable(c)
+	}
 	return append(edits, cloning(c)), nil
 }
 
@@ -83,6 +86,23 @@ func CloneResource(words []string) (*pb.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	return cloning(c), nil
+}
+
+// Promotable makes a clone promotable, unless that was said already.
+func Promotable(c *pb.Clone) {
+	if _, said := c.GetMeta()["promotable"]; !said {
+		put(&c.Meta, "promotable", "true")
+	}
+}
+
+// PromoteResource reads what follows `resource promotable`.
+func PromoteResource(words []string) (*pb.Edit, error) {
+	c, err := ParseClone(words)
+	if err != nil {
+		return nil, err
+	}
+	Promotable(c)
 	return cloning(c), nil
 }
 
@@ -178,10 +198,11 @@ func ParseOperation(words []string) (*pb.OperationSpec, error) {
 type section struct {
 	parameters, meta []string
 	operations       [][]string // after each "op"
-	clone            []string   // after "clone", to the end or the next "op"; nil: it is not there
+	promotable       bool       // the clone is one
+	clone            []string   // after "clone" or "promotable", to the end or the next "op"; nil: it is not there
 }
 
-// sections sorts words by the keywords op, meta and clone; what is meta behind
+// sections sorts words by the keywords op, meta, clone and promotable; what is meta behind
 // clone is the clone's. What this version cannot do is refused by name, so that no
 // word of it is taken for something else.
 func sections(words []string) (section, error) {
@@ -196,11 +217,9 @@ func sections(words []string) (section, error) {
 			if s.clone == nil {
 				target = &s.meta
 			}
-		case "clone":
-			s.clone = []string{}
+		case "clone", "promotable", "master":
+			s.clone, s.promotable = []string{}, word != "clone"
 			target = &s.clone
-		case "promotable", "master":
-			return section{}, Errorf("%q: nothing is promoted in this version", word).With("write clone, or leave it out")
 		case "bundle":
 			return section{}, Errorf("%q: bundles are not available", word).With("leave it out")
 		default:

@@ -48,8 +48,8 @@ func resourceSet(kind string, words []string, known []string) (*pb.ResourceSet, 
 		return nil, err
 	}
 	set := &pb.ResourceSet{Resources: slices.Clone(words[:n])}
-	if role := o["role"]; role != "" && !strings.EqualFold(role, "started") {
-		return nil, Errorf("role %q is not available: %s", role, nothingPromoted).With("leave it out")
+	if set.Role, err = parseRole(o["role"]); err != nil {
+		return nil, err
 	}
 	if action, ok := o["action"]; ok {
 		if set.Action, err = orderAction(action); err != nil {

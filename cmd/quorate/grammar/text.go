@@ -15,7 +15,8 @@ func ConstraintText(c *pb.Constraint) string {
 		return locationText(k.Location)
 	case *pb.Constraint_Colocation:
 		l := k.Colocation
-		words := []string{l.GetResource(), "with", l.GetWith(), FormatScore(l.GetScore())}
+		words := append(roleWord(l.GetRole()), l.GetResource(), "with")
+		words = append(roleWord(l.GetWithRole(), words...), l.GetWith(), FormatScore(l.GetScore()))
 		if len(l.GetSets()) > 0 {
 			words = append(setWords(l.GetSets()), "score="+FormatScore(l.GetScore()))
 		}
@@ -33,7 +34,7 @@ func ConstraintText(c *pb.Constraint) string {
 
 func locationText(l *pb.Location) string {
 	if l.GetRule() != nil {
-		words := append([]string{l.GetResource(), "rule"}, discoveryWords(l)...)
+		words := append(append([]string{l.GetResource(), "rule"}, discoveryWords(l)...), roleOption(l.GetRole())...)
 		return strings.Join(append(append(words, scoreWord(l)), constraint.RuleWords(l.GetRule())...), " ")
 	}
 	verb, score := "prefers", l.GetScore()
@@ -41,5 +42,5 @@ func locationText(l *pb.Location) string {
 		verb, score = "avoids", -score
 	}
 	words := []string{l.GetResource(), verb, l.GetNode() + "=" + FormatScore(score)}
-	return strings.Join(append(words, discoveryWords(l)...), " ")
+	return strings.Join(append(append(words, discoveryWords(l)...), roleOption(l.GetRole())...), " ")
 }

@@ -106,6 +106,9 @@ func (v *View) look(r *pb.Resource, s subject) look {
 			pb.OperationKind_OPERATION_KIND_START:  "starting",
 			pb.OperationKind_OPERATION_KIND_STOP:   "stopping",
 			pb.OperationKind_OPERATION_KIND_RELOAD: "reloading",
+
+			pb.OperationKind_OPERATION_KIND_PROMOTE: "promoting",
+			pb.OperationKind_OPERATION_KIND_DEMOTE:  "demoting",
 		}[op.GetKind()], Warn}
 		l.node, l.since = v.Node(op.GetNode()), since(v.now, op.GetSince())
 		l.note(Faint, op.GetReason())
@@ -130,7 +133,7 @@ func (v *View) owned(r *pb.Resource, s subject, a *pb.Assignment) look {
 	l.since, l.detail = since(v.now, i.GetSince()), i.GetDetail()
 	switch i.GetState() {
 	case pb.InstanceState_INSTANCE_STATE_RUNNING:
-		l.state = Cell{"running", Good}
+		l.state = Cell{v.role(i), Good}
 	case pb.InstanceState_INSTANCE_STATE_FAILED:
 		l.state = Cell{"failed", Bad}
 		l.note(Bad, i.GetLastError())
@@ -141,6 +144,17 @@ func (v *View) owned(r *pb.Resource, s subject, a *pb.Assignment) look {
 		l.state = Cell{"starting", Warn}
 	}
 	return l
+}
+
+// role is what something that runs is: promoted or not, where that is a question.
+func (v *View) role(i *pb.Instance) string {
+	switch {
+	case i.GetPromoted():
+		return "promoted"
+	case state.Promotable(v.resp.GetState(), i.GetResource()):
+		return "unpromoted"
+	}
+	return "running"
 }
 
 func (v *View) unowned(r *pb.Resource, s subject) look {

@@ -78,7 +78,8 @@ func (v *View) placement(s subject) *pb.PlacementStatus {
 func (v *View) operation(s subject) *pb.Operation {
 	return find(v.resp.GetState().GetOperations(), func(o *pb.Operation) bool {
 		switch o.GetKind() {
-		case pb.OperationKind_OPERATION_KIND_START, pb.OperationKind_OPERATION_KIND_STOP, pb.OperationKind_OPERATION_KIND_RELOAD:
+		case pb.OperationKind_OPERATION_KIND_START, pb.OperationKind_OPERATION_KIND_STOP, pb.OperationKind_OPERATION_KIND_RELOAD,
+			pb.OperationKind_OPERATION_KIND_PROMOTE, pb.OperationKind_OPERATION_KIND_DEMOTE:
 			return s.of(o.GetResource(), o.GetNode())
 		default:
 			return false

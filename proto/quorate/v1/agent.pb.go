@@ -30,7 +30,8 @@ type ExecuteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Operation     *Operation             `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	Resource      *Resource              `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
-	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"` // of the node's agent start, as the leader knows it
+	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`           // of the node's agent start, as the leader knows it
+	Instancing    *Instancing            `protobuf:"bytes,20,opt,name=instancing,proto3" json:"instancing,omitempty"` // of what is cloned
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -86,6 +87,75 @@ func (x *ExecuteRequest) GetNonce() uint64 {
 	return 0
 }
 
+func (x *ExecuteRequest) GetInstancing() *Instancing {
+	if x != nil {
+		return x.Instancing
+	}
+	return nil
+}
+
+// Instancing is what an instance of a clone is told beside its resource.
+type Instancing struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Promotable bool                   `protobuf:"varint,1,opt,name=promotable,proto3" json:"promotable,omitempty"`
+	Promoted   bool                   `protobuf:"varint,2,opt,name=promoted,proto3" json:"promoted,omitempty"` // it may be promoted now, by the state
+	// For scripts: what stands behind OCF_RESKEY_CRM_meta_, with '_' for '-'.
+	Told          map[string]string `protobuf:"bytes,3,rep,name=told,proto3" json:"told,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Instancing) Reset() {
+	*x = Instancing{}
+	mi := &file_quorate_v1_agent_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Instancing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Instancing) ProtoMessage() {}
+
+func (x *Instancing) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_agent_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Instancing.ProtoReflect.Descriptor instead.
+func (*Instancing) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Instancing) GetPromotable() bool {
+	if x != nil {
+		return x.Promotable
+	}
+	return false
+}
+
+func (x *Instancing) GetPromoted() bool {
+	if x != nil {
+		return x.Promoted
+	}
+	return false
+}
+
+func (x *Instancing) GetTold() map[string]string {
+	if x != nil {
+		return x.Told
+	}
+	return nil
+}
+
 type ExecuteResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *Result                `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -95,7 +165,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[1]
+	mi := &file_quorate_v1_agent_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +177,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[1]
+	mi := &file_quorate_v1_agent_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +190,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{1}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ExecuteResponse) GetResult() *Result {
@@ -139,7 +209,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[2]
+	mi := &file_quorate_v1_agent_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -151,7 +221,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[2]
+	mi := &file_quorate_v1_agent_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -164,7 +234,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ProposeRequest) GetCommand() *Command {
@@ -184,7 +254,7 @@ type ProposeResponse struct {
 
 func (x *ProposeResponse) Reset() {
 	*x = ProposeResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[3]
+	mi := &file_quorate_v1_agent_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -196,7 +266,7 @@ func (x *ProposeResponse) String() string {
 func (*ProposeResponse) ProtoMessage() {}
 
 func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[3]
+	mi := &file_quorate_v1_agent_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -209,7 +279,7 @@ func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeResponse.ProtoReflect.Descriptor instead.
 func (*ProposeResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ProposeResponse) GetIndex() uint64 {
@@ -235,7 +305,7 @@ type ValidateRequest struct {
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[4]
+	mi := &file_quorate_v1_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +317,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[4]
+	mi := &file_quorate_v1_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +330,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ValidateRequest) GetResource() *Resource {
@@ -285,7 +355,7 @@ type ValidateResponse struct {
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[5]
+	mi := &file_quorate_v1_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -297,7 +367,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[5]
+	mi := &file_quorate_v1_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -310,7 +380,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ValidateResponse) GetNotes() []string {
@@ -373,7 +443,7 @@ type Common struct {
 
 func (x *Common) Reset() {
 	*x = Common{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	mi := &file_quorate_v1_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +455,7 @@ func (x *Common) String() string {
 func (*Common) ProtoMessage() {}
 
 func (x *Common) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[6]
+	mi := &file_quorate_v1_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +468,7 @@ func (x *Common) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Common.ProtoReflect.Descriptor instead.
 func (*Common) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Common) GetWhat() string {
@@ -423,7 +493,7 @@ type ForgetRequest struct {
 
 func (x *ForgetRequest) Reset() {
 	*x = ForgetRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[7]
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +505,7 @@ func (x *ForgetRequest) String() string {
 func (*ForgetRequest) ProtoMessage() {}
 
 func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[7]
+	mi := &file_quorate_v1_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +518,7 @@ func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
 func (*ForgetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{8}
 }
 
 type ForgetResponse struct {
@@ -459,7 +529,7 @@ type ForgetResponse struct {
 
 func (x *ForgetResponse) Reset() {
 	*x = ForgetResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +541,7 @@ func (x *ForgetResponse) String() string {
 func (*ForgetResponse) ProtoMessage() {}
 
 func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[8]
+	mi := &file_quorate_v1_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +554,7 @@ func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetResponse.ProtoReflect.Descriptor instead.
 func (*ForgetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{9}
 }
 
 type MeetRequest struct {
@@ -496,7 +566,7 @@ type MeetRequest struct {
 
 func (x *MeetRequest) Reset() {
 	*x = MeetRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +578,7 @@ func (x *MeetRequest) String() string {
 func (*MeetRequest) ProtoMessage() {}
 
 func (x *MeetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[9]
+	mi := &file_quorate_v1_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +591,7 @@ func (x *MeetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetRequest.ProtoReflect.Descriptor instead.
 func (*MeetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MeetRequest) GetSide() *Side {
@@ -542,7 +612,7 @@ type MeetResponse struct {
 
 func (x *MeetResponse) Reset() {
 	*x = MeetResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	mi := &file_quorate_v1_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +624,7 @@ func (x *MeetResponse) String() string {
 func (*MeetResponse) ProtoMessage() {}
 
 func (x *MeetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[10]
+	mi := &file_quorate_v1_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +637,7 @@ func (x *MeetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetResponse.ProtoReflect.Descriptor instead.
 func (*MeetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MeetResponse) GetSide() *Side {
@@ -605,7 +675,7 @@ type Side struct {
 
 func (x *Side) Reset() {
 	*x = Side{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[11]
+	mi := &file_quorate_v1_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +687,7 @@ func (x *Side) String() string {
 func (*Side) ProtoMessage() {}
 
 func (x *Side) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[11]
+	mi := &file_quorate_v1_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +700,7 @@ func (x *Side) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Side.ProtoReflect.Descriptor instead.
 func (*Side) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Side) GetNode() string {
@@ -681,7 +751,7 @@ type OperateRequest struct {
 
 func (x *OperateRequest) Reset() {
 	*x = OperateRequest{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[12]
+	mi := &file_quorate_v1_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +763,7 @@ func (x *OperateRequest) String() string {
 func (*OperateRequest) ProtoMessage() {}
 
 func (x *OperateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[12]
+	mi := &file_quorate_v1_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +776,7 @@ func (x *OperateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperateRequest.ProtoReflect.Descriptor instead.
 func (*OperateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OperateRequest) GetFencing() uint64 {
@@ -748,7 +818,7 @@ type OperateResponse struct {
 
 func (x *OperateResponse) Reset() {
 	*x = OperateResponse{}
-	mi := &file_quorate_v1_agent_proto_msgTypes[13]
+	mi := &file_quorate_v1_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +830,7 @@ func (x *OperateResponse) String() string {
 func (*OperateResponse) ProtoMessage() {}
 
 func (x *OperateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_agent_proto_msgTypes[13]
+	mi := &file_quorate_v1_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +843,7 @@ func (x *OperateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperateResponse.ProtoReflect.Descriptor instead.
 func (*OperateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OperateResponse) GetError() string {
@@ -802,11 +872,24 @@ var File_quorate_v1_agent_proto protoreflect.FileDescriptor
 const file_quorate_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/agent.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\xc5\x01\n" +
 	"\x0eExecuteRequest\x123\n" +
 	"\toperation\x18\x01 \x01(\v2\x15.quorate.v1.OperationR\toperation\x120\n" +
 	"\bresource\x18\x02 \x01(\v2\x14.quorate.v1.ResourceR\bresource\x12\x14\n" +
-	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\"=\n" +
+	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\x126\n" +
+	"\n" +
+	"instancing\x18\x14 \x01(\v2\x16.quorate.v1.InstancingR\n" +
+	"instancing\"\xb7\x01\n" +
+	"\n" +
+	"Instancing\x12\x1e\n" +
+	"\n" +
+	"promotable\x18\x01 \x01(\bR\n" +
+	"promotable\x12\x1a\n" +
+	"\bpromoted\x18\x02 \x01(\bR\bpromoted\x124\n" +
+	"\x04told\x18\x03 \x03(\v2 .quorate.v1.Instancing.ToldEntryR\x04told\x1a7\n" +
+	"\tToldEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
 	"\x0fExecuteResponse\x12*\n" +
 	"\x06result\x18\x01 \x01(\v2\x12.quorate.v1.ResultR\x06result\"?\n" +
 	"\x0eProposeRequest\x12-\n" +
@@ -875,70 +958,74 @@ func file_quorate_v1_agent_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_agent_proto_rawDescData
 }
 
-var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_quorate_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_quorate_v1_agent_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),      // 0: quorate.v1.ExecuteRequest
-	(*ExecuteResponse)(nil),     // 1: quorate.v1.ExecuteResponse
-	(*ProposeRequest)(nil),      // 2: quorate.v1.ProposeRequest
-	(*ProposeResponse)(nil),     // 3: quorate.v1.ProposeResponse
-	(*ValidateRequest)(nil),     // 4: quorate.v1.ValidateRequest
-	(*ValidateResponse)(nil),    // 5: quorate.v1.ValidateResponse
-	(*Common)(nil),              // 6: quorate.v1.Common
-	(*ForgetRequest)(nil),       // 7: quorate.v1.ForgetRequest
-	(*ForgetResponse)(nil),      // 8: quorate.v1.ForgetResponse
-	(*MeetRequest)(nil),         // 9: quorate.v1.MeetRequest
-	(*MeetResponse)(nil),        // 10: quorate.v1.MeetResponse
-	(*Side)(nil),                // 11: quorate.v1.Side
-	(*OperateRequest)(nil),      // 12: quorate.v1.OperateRequest
-	(*OperateResponse)(nil),     // 13: quorate.v1.OperateResponse
-	(*Operation)(nil),           // 14: quorate.v1.Operation
-	(*Resource)(nil),            // 15: quorate.v1.Resource
-	(*Result)(nil),              // 16: quorate.v1.Result
-	(*Command)(nil),             // 17: quorate.v1.Command
-	(*Fork)(nil),                // 18: quorate.v1.Fork
-	(*Configuration)(nil),       // 19: quorate.v1.Configuration
-	(*FencingDevice)(nil),       // 20: quorate.v1.FencingDevice
-	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
-	(*ReadTextRequest)(nil),     // 22: quorate.v1.ReadTextRequest
-	(*BalanceRequest)(nil),      // 23: quorate.v1.BalanceRequest
-	(*ReadTextResponse)(nil),    // 24: quorate.v1.ReadTextResponse
-	(*BalanceResponse)(nil),     // 25: quorate.v1.BalanceResponse
+	(*Instancing)(nil),          // 1: quorate.v1.Instancing
+	(*ExecuteResponse)(nil),     // 2: quorate.v1.ExecuteResponse
+	(*ProposeRequest)(nil),      // 3: quorate.v1.ProposeRequest
+	(*ProposeResponse)(nil),     // 4: quorate.v1.ProposeResponse
+	(*ValidateRequest)(nil),     // 5: quorate.v1.ValidateRequest
+	(*ValidateResponse)(nil),    // 6: quorate.v1.ValidateResponse
+	(*Common)(nil),              // 7: quorate.v1.Common
+	(*ForgetRequest)(nil),       // 8: quorate.v1.ForgetRequest
+	(*ForgetResponse)(nil),      // 9: quorate.v1.ForgetResponse
+	(*MeetRequest)(nil),         // 10: quorate.v1.MeetRequest
+	(*MeetResponse)(nil),        // 11: quorate.v1.MeetResponse
+	(*Side)(nil),                // 12: quorate.v1.Side
+	(*OperateRequest)(nil),      // 13: quorate.v1.OperateRequest
+	(*OperateResponse)(nil),     // 14: quorate.v1.OperateResponse
+	nil,                         // 15: quorate.v1.Instancing.ToldEntry
+	(*Operation)(nil),           // 16: quorate.v1.Operation
+	(*Resource)(nil),            // 17: quorate.v1.Resource
+	(*Result)(nil),              // 18: quorate.v1.Result
+	(*Command)(nil),             // 19: quorate.v1.Command
+	(*Fork)(nil),                // 20: quorate.v1.Fork
+	(*Configuration)(nil),       // 21: quorate.v1.Configuration
+	(*FencingDevice)(nil),       // 22: quorate.v1.FencingDevice
+	(*durationpb.Duration)(nil), // 23: google.protobuf.Duration
+	(*ReadTextRequest)(nil),     // 24: quorate.v1.ReadTextRequest
+	(*BalanceRequest)(nil),      // 25: quorate.v1.BalanceRequest
+	(*ReadTextResponse)(nil),    // 26: quorate.v1.ReadTextResponse
+	(*BalanceResponse)(nil),     // 27: quorate.v1.BalanceResponse
 }
 var file_quorate_v1_agent_proto_depIdxs = []int32{
-	14, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
-	15, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
-	16, // 2: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
-	17, // 3: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
-	14, // 4: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
-	15, // 5: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
-	6,  // 6: quorate.v1.ValidateResponse.common:type_name -> quorate.v1.Common
-	11, // 7: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
-	11, // 8: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
-	18, // 9: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
-	19, // 10: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
-	20, // 11: quorate.v1.OperateRequest.device:type_name -> quorate.v1.FencingDevice
-	21, // 12: quorate.v1.OperateResponse.took:type_name -> google.protobuf.Duration
-	0,  // 13: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
-	2,  // 14: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
-	4,  // 15: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
-	22, // 16: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
-	7,  // 17: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
-	9,  // 18: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
-	23, // 19: quorate.v1.Agent.Balance:input_type -> quorate.v1.BalanceRequest
-	12, // 20: quorate.v1.Agent.Operate:input_type -> quorate.v1.OperateRequest
-	1,  // 21: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
-	3,  // 22: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
-	5,  // 23: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
-	24, // 24: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
-	8,  // 25: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
-	10, // 26: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
-	25, // 27: quorate.v1.Agent.Balance:output_type -> quorate.v1.BalanceResponse
-	13, // 28: quorate.v1.Agent.Operate:output_type -> quorate.v1.OperateResponse
-	21, // [21:29] is the sub-list for method output_type
-	13, // [13:21] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	16, // 0: quorate.v1.ExecuteRequest.operation:type_name -> quorate.v1.Operation
+	17, // 1: quorate.v1.ExecuteRequest.resource:type_name -> quorate.v1.Resource
+	1,  // 2: quorate.v1.ExecuteRequest.instancing:type_name -> quorate.v1.Instancing
+	15, // 3: quorate.v1.Instancing.told:type_name -> quorate.v1.Instancing.ToldEntry
+	18, // 4: quorate.v1.ExecuteResponse.result:type_name -> quorate.v1.Result
+	19, // 5: quorate.v1.ProposeRequest.command:type_name -> quorate.v1.Command
+	16, // 6: quorate.v1.ProposeResponse.operations:type_name -> quorate.v1.Operation
+	17, // 7: quorate.v1.ValidateRequest.resource:type_name -> quorate.v1.Resource
+	7,  // 8: quorate.v1.ValidateResponse.common:type_name -> quorate.v1.Common
+	12, // 9: quorate.v1.MeetRequest.side:type_name -> quorate.v1.Side
+	12, // 10: quorate.v1.MeetResponse.side:type_name -> quorate.v1.Side
+	20, // 11: quorate.v1.Side.forks:type_name -> quorate.v1.Fork
+	21, // 12: quorate.v1.Side.configuration:type_name -> quorate.v1.Configuration
+	22, // 13: quorate.v1.OperateRequest.device:type_name -> quorate.v1.FencingDevice
+	23, // 14: quorate.v1.OperateResponse.took:type_name -> google.protobuf.Duration
+	0,  // 15: quorate.v1.Agent.Execute:input_type -> quorate.v1.ExecuteRequest
+	3,  // 16: quorate.v1.Agent.Propose:input_type -> quorate.v1.ProposeRequest
+	5,  // 17: quorate.v1.Agent.Validate:input_type -> quorate.v1.ValidateRequest
+	24, // 18: quorate.v1.Agent.ReadText:input_type -> quorate.v1.ReadTextRequest
+	8,  // 19: quorate.v1.Agent.Forget:input_type -> quorate.v1.ForgetRequest
+	10, // 20: quorate.v1.Agent.Meet:input_type -> quorate.v1.MeetRequest
+	25, // 21: quorate.v1.Agent.Balance:input_type -> quorate.v1.BalanceRequest
+	13, // 22: quorate.v1.Agent.Operate:input_type -> quorate.v1.OperateRequest
+	2,  // 23: quorate.v1.Agent.Execute:output_type -> quorate.v1.ExecuteResponse
+	4,  // 24: quorate.v1.Agent.Propose:output_type -> quorate.v1.ProposeResponse
+	6,  // 25: quorate.v1.Agent.Validate:output_type -> quorate.v1.ValidateResponse
+	26, // 26: quorate.v1.Agent.ReadText:output_type -> quorate.v1.ReadTextResponse
+	9,  // 27: quorate.v1.Agent.Forget:output_type -> quorate.v1.ForgetResponse
+	11, // 28: quorate.v1.Agent.Meet:output_type -> quorate.v1.MeetResponse
+	27, // 29: quorate.v1.Agent.Balance:output_type -> quorate.v1.BalanceResponse
+	14, // 30: quorate.v1.Agent.Operate:output_type -> quorate.v1.OperateResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_agent_proto_init() }
@@ -956,7 +1043,7 @@ func file_quorate_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_agent_proto_rawDesc), len(file_quorate_v1_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

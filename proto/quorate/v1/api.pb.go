@@ -3050,10 +3050,11 @@ func (x *TimingStatus) GetFailoverOfLeader() *durationpb.Duration {
 type PlacementStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`         // id; empty: nowhere
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`     // the deciding one
-	Blocked       []string               `protobuf:"bytes,4,rep,name=blocked,proto3" json:"blocked,omitempty"`   // why it cannot run or be stopped
-	Instance      string                 `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"` // of a clone: id of the node that the instance is for, whether it belongs there or not
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`           // id; empty: nowhere
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`       // the deciding one
+	Blocked       []string               `protobuf:"bytes,4,rep,name=blocked,proto3" json:"blocked,omitempty"`     // why it cannot run or be stopped
+	Promoted      bool                   `protobuf:"varint,20,opt,name=promoted,proto3" json:"promoted,omitempty"` // of a promotable clone: it is to be promoted
+	Instance      string                 `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"`   // of a clone: id of the node that the instance is for, whether it belongs there or not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3114,6 +3115,13 @@ func (x *PlacementStatus) GetBlocked() []string {
 		return x.Blocked
 	}
 	return nil
+}
+
+func (x *PlacementStatus) GetPromoted() bool {
+	if x != nil {
+		return x.Promoted
+	}
+	return false
 }
 
 func (x *PlacementStatus) GetInstance() string {
@@ -3733,12 +3741,13 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"configured\x12\x16\n" +
 	"\x06others\x18\x03 \x03(\tR\x06others\x125\n" +
 	"\bfailover\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bfailover\x12G\n" +
-	"\x12failover_of_leader\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10failoverOfLeader\"\x8f\x01\n" +
+	"\x12failover_of_leader\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10failoverOfLeader\"\xab\x01\n" +
 	"\x0fPlacementStatus\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\ablocked\x18\x04 \x03(\tR\ablocked\x12\x1a\n" +
+	"\bpromoted\x18\x14 \x01(\bR\bpromoted\x12\x1a\n" +
 	"\binstance\x18\x05 \x01(\tR\binstance\"\x0e\n" +
 	"\fWatchRequest\"X\n" +
 	"\vWaitRequest\x12\x14\n" +

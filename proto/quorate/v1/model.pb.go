@@ -130,6 +130,57 @@ func (Admission) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
+// InstanceRole is what an instance of a promotable clone is meant as (Pacemaker
+// Explained 3.0, "Promotable Clones").
+type InstanceRole int32
+
+const (
+	InstanceRole_INSTANCE_ROLE_ANY        InstanceRole = 0
+	InstanceRole_INSTANCE_ROLE_PROMOTED   InstanceRole = 1
+	InstanceRole_INSTANCE_ROLE_UNPROMOTED InstanceRole = 2
+)
+
+// Enum value maps for InstanceRole.
+var (
+	InstanceRole_name = map[int32]string{
+		0: "INSTANCE_ROLE_ANY",
+		1: "INSTANCE_ROLE_PROMOTED",
+		2: "INSTANCE_ROLE_UNPROMOTED",
+	}
+	InstanceRole_value = map[string]int32{
+		"INSTANCE_ROLE_ANY":        0,
+		"INSTANCE_ROLE_PROMOTED":   1,
+		"INSTANCE_ROLE_UNPROMOTED": 2,
+	}
+)
+
+func (x InstanceRole) Enum() *InstanceRole {
+	p := new(InstanceRole)
+	*p = x
+	return p
+}
+
+func (x InstanceRole) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (InstanceRole) Descriptor() protoreflect.EnumDescriptor {
+	return file_quorate_v1_model_proto_enumTypes[2].Descriptor()
+}
+
+func (InstanceRole) Type() protoreflect.EnumType {
+	return &file_quorate_v1_model_proto_enumTypes[2]
+}
+
+func (x InstanceRole) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use InstanceRole.Descriptor instead.
+func (InstanceRole) EnumDescriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
 // Discovery says on which nodes probes look for a resource
 // ("Location Constraints": resource-discovery).
 type Discovery int32
@@ -165,11 +216,11 @@ func (x Discovery) String() string {
 }
 
 func (Discovery) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[2].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[3].Descriptor()
 }
 
 func (Discovery) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[2]
+	return &file_quorate_v1_model_proto_enumTypes[3]
 }
 
 func (x Discovery) Number() protoreflect.EnumNumber {
@@ -178,7 +229,7 @@ func (x Discovery) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Discovery.Descriptor instead.
 func (Discovery) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 type Comparison int32
@@ -232,11 +283,11 @@ func (x Comparison) String() string {
 }
 
 func (Comparison) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[3].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[4].Descriptor()
 }
 
 func (Comparison) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[3]
+	return &file_quorate_v1_model_proto_enumTypes[4]
 }
 
 func (x Comparison) Number() protoreflect.EnumNumber {
@@ -245,7 +296,7 @@ func (x Comparison) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Comparison.Descriptor instead.
 func (Comparison) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 // ValueType says as what two values are compared.
@@ -288,11 +339,11 @@ func (x ValueType) String() string {
 }
 
 func (ValueType) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[4].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[5].Descriptor()
 }
 
 func (ValueType) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[4]
+	return &file_quorate_v1_model_proto_enumTypes[5]
 }
 
 func (x ValueType) Number() protoreflect.EnumNumber {
@@ -301,7 +352,7 @@ func (x ValueType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ValueType.Descriptor instead.
 func (ValueType) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 type DateOperation int32
@@ -343,11 +394,11 @@ func (x DateOperation) String() string {
 }
 
 func (DateOperation) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[5].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[6].Descriptor()
 }
 
 func (DateOperation) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[5]
+	return &file_quorate_v1_model_proto_enumTypes[6]
 }
 
 func (x DateOperation) Number() protoreflect.EnumNumber {
@@ -356,7 +407,7 @@ func (x DateOperation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DateOperation.Descriptor instead.
 func (DateOperation) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 type OrderKind int32
@@ -392,11 +443,11 @@ func (x OrderKind) String() string {
 }
 
 func (OrderKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[6].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[7].Descriptor()
 }
 
 func (OrderKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[6]
+	return &file_quorate_v1_model_proto_enumTypes[7]
 }
 
 func (x OrderKind) Number() protoreflect.EnumNumber {
@@ -405,14 +456,16 @@ func (x OrderKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderKind.Descriptor instead.
 func (OrderKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 type OrderAction int32
 
 const (
-	OrderAction_ORDER_ACTION_START OrderAction = 0
-	OrderAction_ORDER_ACTION_STOP  OrderAction = 1
+	OrderAction_ORDER_ACTION_START   OrderAction = 0
+	OrderAction_ORDER_ACTION_STOP    OrderAction = 1
+	OrderAction_ORDER_ACTION_PROMOTE OrderAction = 2 // of a promotable clone
+	OrderAction_ORDER_ACTION_DEMOTE  OrderAction = 3
 )
 
 // Enum value maps for OrderAction.
@@ -420,10 +473,14 @@ var (
 	OrderAction_name = map[int32]string{
 		0: "ORDER_ACTION_START",
 		1: "ORDER_ACTION_STOP",
+		2: "ORDER_ACTION_PROMOTE",
+		3: "ORDER_ACTION_DEMOTE",
 	}
 	OrderAction_value = map[string]int32{
-		"ORDER_ACTION_START": 0,
-		"ORDER_ACTION_STOP":  1,
+		"ORDER_ACTION_START":   0,
+		"ORDER_ACTION_STOP":    1,
+		"ORDER_ACTION_PROMOTE": 2,
+		"ORDER_ACTION_DEMOTE":  3,
 	}
 )
 
@@ -438,11 +495,11 @@ func (x OrderAction) String() string {
 }
 
 func (OrderAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[7].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[8].Descriptor()
 }
 
 func (OrderAction) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[7]
+	return &file_quorate_v1_model_proto_enumTypes[8]
 }
 
 func (x OrderAction) Number() protoreflect.EnumNumber {
@@ -451,7 +508,7 @@ func (x OrderAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderAction.Descriptor instead.
 func (OrderAction) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 type InstanceState int32
@@ -493,11 +550,11 @@ func (x InstanceState) String() string {
 }
 
 func (InstanceState) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[8].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[9].Descriptor()
 }
 
 func (InstanceState) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[8]
+	return &file_quorate_v1_model_proto_enumTypes[9]
 }
 
 func (x InstanceState) Number() protoreflect.EnumNumber {
@@ -506,7 +563,7 @@ func (x InstanceState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use InstanceState.Descriptor instead.
 func (InstanceState) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 // Ban is where a resource must not be started again after an error that another
@@ -544,11 +601,11 @@ func (x Ban) String() string {
 }
 
 func (Ban) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[9].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
 }
 
 func (Ban) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[9]
+	return &file_quorate_v1_model_proto_enumTypes[10]
 }
 
 func (x Ban) Number() protoreflect.EnumNumber {
@@ -557,7 +614,7 @@ func (x Ban) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Ban.Descriptor instead.
 func (Ban) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 type FencingPhase int32
@@ -599,11 +656,11 @@ func (x FencingPhase) String() string {
 }
 
 func (FencingPhase) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[10].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
 }
 
 func (FencingPhase) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[10]
+	return &file_quorate_v1_model_proto_enumTypes[11]
 }
 
 func (x FencingPhase) Number() protoreflect.EnumNumber {
@@ -612,7 +669,7 @@ func (x FencingPhase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FencingPhase.Descriptor instead.
 func (FencingPhase) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 type OperationKind int32
@@ -624,17 +681,23 @@ const (
 	OperationKind_OPERATION_KIND_MONITOR     OperationKind = 3
 	OperationKind_OPERATION_KIND_PROBE       OperationKind = 4 // a monitor that expects nothing
 	OperationKind_OPERATION_KIND_RELOAD      OperationKind = 5
+	OperationKind_OPERATION_KIND_PROMOTE     OperationKind = 20 // of an instance of a promotable clone, which runs
+	OperationKind_OPERATION_KIND_DEMOTE      OperationKind = 21
+	OperationKind_OPERATION_KIND_NOTIFY      OperationKind = 22 // tells an instance of what happens to others; in no log
 )
 
 // Enum value maps for OperationKind.
 var (
 	OperationKind_name = map[int32]string{
-		0: "OPERATION_KIND_UNSPECIFIED",
-		1: "OPERATION_KIND_START",
-		2: "OPERATION_KIND_STOP",
-		3: "OPERATION_KIND_MONITOR",
-		4: "OPERATION_KIND_PROBE",
-		5: "OPERATION_KIND_RELOAD",
+		0:  "OPERATION_KIND_UNSPECIFIED",
+		1:  "OPERATION_KIND_START",
+		2:  "OPERATION_KIND_STOP",
+		3:  "OPERATION_KIND_MONITOR",
+		4:  "OPERATION_KIND_PROBE",
+		5:  "OPERATION_KIND_RELOAD",
+		20: "OPERATION_KIND_PROMOTE",
+		21: "OPERATION_KIND_DEMOTE",
+		22: "OPERATION_KIND_NOTIFY",
 	}
 	OperationKind_value = map[string]int32{
 		"OPERATION_KIND_UNSPECIFIED": 0,
@@ -643,6 +706,9 @@ var (
 		"OPERATION_KIND_MONITOR":     3,
 		"OPERATION_KIND_PROBE":       4,
 		"OPERATION_KIND_RELOAD":      5,
+		"OPERATION_KIND_PROMOTE":     20,
+		"OPERATION_KIND_DEMOTE":      21,
+		"OPERATION_KIND_NOTIFY":      22,
 	}
 )
 
@@ -657,11 +723,11 @@ func (x OperationKind) String() string {
 }
 
 func (OperationKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[11].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[12].Descriptor()
 }
 
 func (OperationKind) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[11]
+	return &file_quorate_v1_model_proto_enumTypes[12]
 }
 
 func (x OperationKind) Number() protoreflect.EnumNumber {
@@ -670,7 +736,7 @@ func (x OperationKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OperationKind.Descriptor instead.
 func (OperationKind) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 type Outcome int32
@@ -681,18 +747,20 @@ const (
 	Outcome_OUTCOME_NOT_RUNNING Outcome = 2 // of a probe or monitor
 	Outcome_OUTCOME_FAILED      Outcome = 3
 	Outcome_OUTCOME_TIMED_OUT   Outcome = 4
-	Outcome_OUTCOME_REFUSED     Outcome = 5 // stale epoch or assignment: nothing was done
+	Outcome_OUTCOME_REFUSED     Outcome = 5  // stale epoch or assignment: nothing was done
+	Outcome_OUTCOME_OTHER_ROLE  Outcome = 20 // of a monitor: it runs, but promoted where it should not be, or the other way round
 )
 
 // Enum value maps for Outcome.
 var (
 	Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "OUTCOME_DONE",
-		2: "OUTCOME_NOT_RUNNING",
-		3: "OUTCOME_FAILED",
-		4: "OUTCOME_TIMED_OUT",
-		5: "OUTCOME_REFUSED",
+		0:  "OUTCOME_UNSPECIFIED",
+		1:  "OUTCOME_DONE",
+		2:  "OUTCOME_NOT_RUNNING",
+		3:  "OUTCOME_FAILED",
+		4:  "OUTCOME_TIMED_OUT",
+		5:  "OUTCOME_REFUSED",
+		20: "OUTCOME_OTHER_ROLE",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -701,6 +769,7 @@ var (
 		"OUTCOME_FAILED":      3,
 		"OUTCOME_TIMED_OUT":   4,
 		"OUTCOME_REFUSED":     5,
+		"OUTCOME_OTHER_ROLE":  20,
 	}
 )
 
@@ -715,11 +784,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[12].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[13].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[12]
+	return &file_quorate_v1_model_proto_enumTypes[13]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -728,7 +797,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 type Severity int32
@@ -764,11 +833,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_quorate_v1_model_proto_enumTypes[13].Descriptor()
+	return file_quorate_v1_model_proto_enumTypes[14].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_quorate_v1_model_proto_enumTypes[13]
+	return &file_quorate_v1_model_proto_enumTypes[14]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -777,7 +846,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 // State is everything that the log of commands leads to.
@@ -2238,6 +2307,7 @@ type Location struct {
 	Rule           *Rule                  `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`                                           // in place of node
 	ScoreAttribute string                 `protobuf:"bytes,5,opt,name=score_attribute,json=scoreAttribute,proto3" json:"score_attribute,omitempty"` // with a rule, in place of score: the node attribute that has it
 	Discovery      Discovery              `protobuf:"varint,6,opt,name=discovery,proto3,enum=quorate.v1.Discovery" json:"discovery,omitempty"`
+	Role           InstanceRole           `protobuf:"varint,20,opt,name=role,proto3,enum=quorate.v1.InstanceRole" json:"role,omitempty"` // of a promotable clone: promoted for where it is promoted alone
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2312,6 +2382,13 @@ func (x *Location) GetDiscovery() Discovery {
 		return x.Discovery
 	}
 	return Discovery_DISCOVERY_ALWAYS
+}
+
+func (x *Location) GetRole() InstanceRole {
+	if x != nil {
+		return x.Role
+	}
+	return InstanceRole_INSTANCE_ROLE_ANY
 }
 
 // Rule is a condition on a node and a time. It holds if all of its conditions do,
@@ -2621,9 +2698,11 @@ type Colocation struct {
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"` // the dependent
 	With          string                 `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`         // the primary
 	Score         int64                  `protobuf:"varint,3,opt,name=score,proto3" json:"score,omitempty"`
-	Sets          []*ResourceSet         `protobuf:"bytes,4,rep,name=sets,proto3" json:"sets,omitempty"`                                        // in place of resource and with
-	NodeAttribute string                 `protobuf:"bytes,5,opt,name=node_attribute,json=nodeAttribute,proto3" json:"node_attribute,omitempty"` // nodes with one value of it count as one; empty: each node is its own
-	Influence     *bool                  `protobuf:"varint,6,opt,name=influence,proto3,oneof" json:"influence,omitempty"`                       // whether the dependent's wishes count for an active primary; unset: as its option critical says
+	Sets          []*ResourceSet         `protobuf:"bytes,4,rep,name=sets,proto3" json:"sets,omitempty"`                                                        // in place of resource and with
+	NodeAttribute string                 `protobuf:"bytes,5,opt,name=node_attribute,json=nodeAttribute,proto3" json:"node_attribute,omitempty"`                 // nodes with one value of it count as one; empty: each node is its own
+	Role          InstanceRole           `protobuf:"varint,20,opt,name=role,proto3,enum=quorate.v1.InstanceRole" json:"role,omitempty"`                         // of resource, which is a promotable clone
+	WithRole      InstanceRole           `protobuf:"varint,21,opt,name=with_role,json=withRole,proto3,enum=quorate.v1.InstanceRole" json:"with_role,omitempty"` // of with
+	Influence     *bool                  `protobuf:"varint,6,opt,name=influence,proto3,oneof" json:"influence,omitempty"`                                       // whether the dependent's wishes count for an active primary; unset: as its option critical says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2691,6 +2770,20 @@ func (x *Colocation) GetNodeAttribute() string {
 		return x.NodeAttribute
 	}
 	return ""
+}
+
+func (x *Colocation) GetRole() InstanceRole {
+	if x != nil {
+		return x.Role
+	}
+	return InstanceRole_INSTANCE_ROLE_ANY
+}
+
+func (x *Colocation) GetWithRole() InstanceRole {
+	if x != nil {
+		return x.WithRole
+	}
+	return InstanceRole_INSTANCE_ROLE_ANY
 }
 
 func (x *Colocation) GetInfluence() bool {
@@ -2810,6 +2903,7 @@ type ResourceSet struct {
 	Parallel      bool                   `protobuf:"varint,2,opt,name=parallel,proto3" json:"parallel,omitempty"`                         // sequential=false: they are not bound to each other
 	Any           bool                   `protobuf:"varint,3,opt,name=any,proto3" json:"any,omitempty"`                                   // require-all=false, of an order: one of them is enough for the next set
 	Action        OrderAction            `protobuf:"varint,4,opt,name=action,proto3,enum=quorate.v1.OrderAction" json:"action,omitempty"` // of an order
+	Role          InstanceRole           `protobuf:"varint,20,opt,name=role,proto3,enum=quorate.v1.InstanceRole" json:"role,omitempty"`   // of a colocation: in which its resources, promotable clones, are meant
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2870,6 +2964,13 @@ func (x *ResourceSet) GetAction() OrderAction {
 		return x.Action
 	}
 	return OrderAction_ORDER_ACTION_START
+}
+
+func (x *ResourceSet) GetRole() InstanceRole {
+	if x != nil {
+		return x.Role
+	}
+	return InstanceRole_INSTANCE_ROLE_ANY
 }
 
 // Token lets one node join once. Only a hash of its secret is kept.
@@ -2959,7 +3060,10 @@ type Assignment struct {
 	Lapse *durationpb.Duration `protobuf:"bytes,7,opt,name=lapse,proto3" json:"lapse,omitempty"`
 	// Orphaned, and no time frees it: what runs there needs a fencing device's word,
 	// or an operator's, that the machine is off (fencing=power).
-	Unfenced      bool `protobuf:"varint,8,opt,name=unfenced,proto3" json:"unfenced,omitempty"`
+	Unfenced bool `protobuf:"varint,8,opt,name=unfenced,proto3" json:"unfenced,omitempty"`
+	// The node may promote its instance, or has: at most promoted-max of a promotable
+	// clone's may (S1). Ended by a demote, or with the assignment.
+	Promoted      bool `protobuf:"varint,20,opt,name=promoted,proto3" json:"promoted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3050,6 +3154,13 @@ func (x *Assignment) GetUnfenced() bool {
 	return false
 }
 
+func (x *Assignment) GetPromoted() bool {
+	if x != nil {
+		return x.Promoted
+	}
+	return false
+}
+
 // Instance is what is known of one resource on one node.
 type Instance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3066,6 +3177,8 @@ type Instance struct {
 	Restart       uint64                 `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`                            // Resource.restart it was started with
 	Ban           Ban                    `protobuf:"varint,20,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`                // that the newest operation to say so pronounced
 	BanRevision   uint64                 `protobuf:"varint,21,opt,name=ban_revision,json=banRevision,proto3" json:"ban_revision,omitempty"` // of the resource then; the ban is over when it is another
+	Promoted      bool                   `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"`                          // it was promoted, or found to be, and nothing has said since that it is not
+	Promotion     uint64                 `protobuf:"varint,31,opt,name=promotion,proto3" json:"promotion,omitempty"`                        // log index of its newest promotion; 0: never
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3187,6 +3300,20 @@ func (x *Instance) GetBan() Ban {
 func (x *Instance) GetBanRevision() uint64 {
 	if x != nil {
 		return x.BanRevision
+	}
+	return 0
+}
+
+func (x *Instance) GetPromoted() bool {
+	if x != nil {
+		return x.Promoted
+	}
+	return false
+}
+
+func (x *Instance) GetPromotion() uint64 {
+	if x != nil {
+		return x.Promotion
 	}
 	return 0
 }
@@ -3930,6 +4057,7 @@ type Result struct {
 	// it lasts. It counts as no failure.
 	Obstacle      bool `protobuf:"varint,21,opt,name=obstacle,proto3" json:"obstacle,omitempty"`
 	Ban           Ban  `protobuf:"varint,22,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`
+	Promoted      bool `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"` // of a look, or a start that took over what ran: it runs promoted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4067,6 +4195,13 @@ func (x *Result) GetBan() Ban {
 		return x.Ban
 	}
 	return Ban_BAN_UNSPECIFIED
+}
+
+func (x *Result) GetPromoted() bool {
+	if x != nil {
+		return x.Promoted
+	}
+	return false
 }
 
 // Event is one thing that happened, and why (S6).
@@ -4997,14 +5132,15 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"colocation\x18\x03 \x01(\v2\x16.quorate.v1.ColocationH\x00R\n" +
 	"colocation\x12)\n" +
 	"\x05order\x18\x04 \x01(\v2\x11.quorate.v1.OrderH\x00R\x05orderB\x06\n" +
-	"\x04kind\"\xd4\x01\n" +
+	"\x04kind\"\x82\x02\n" +
 	"\bLocation\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
 	"\x05score\x18\x03 \x01(\x03R\x05score\x12$\n" +
 	"\x04rule\x18\x04 \x01(\v2\x10.quorate.v1.RuleR\x04rule\x12'\n" +
 	"\x0fscore_attribute\x18\x05 \x01(\tR\x0escoreAttribute\x123\n" +
-	"\tdiscovery\x18\x06 \x01(\x0e2\x15.quorate.v1.DiscoveryR\tdiscovery\"O\n" +
+	"\tdiscovery\x18\x06 \x01(\x0e2\x15.quorate.v1.DiscoveryR\tdiscovery\x12,\n" +
+	"\x04role\x18\x14 \x01(\x0e2\x18.quorate.v1.InstanceRoleR\x04role\"O\n" +
 	"\x04Rule\x12\x10\n" +
 	"\x03any\x18\x01 \x01(\bR\x03any\x125\n" +
 	"\n" +
@@ -5033,14 +5169,16 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tSpecEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd7\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x02\n" +
 	"\n" +
 	"Colocation\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04with\x18\x02 \x01(\tR\x04with\x12\x14\n" +
 	"\x05score\x18\x03 \x01(\x03R\x05score\x12+\n" +
 	"\x04sets\x18\x04 \x03(\v2\x17.quorate.v1.ResourceSetR\x04sets\x12%\n" +
-	"\x0enode_attribute\x18\x05 \x01(\tR\rnodeAttribute\x12!\n" +
+	"\x0enode_attribute\x18\x05 \x01(\tR\rnodeAttribute\x12,\n" +
+	"\x04role\x18\x14 \x01(\x0e2\x18.quorate.v1.InstanceRoleR\x04role\x125\n" +
+	"\twith_role\x18\x15 \x01(\x0e2\x18.quorate.v1.InstanceRoleR\bwithRole\x12!\n" +
 	"\tinfluence\x18\x06 \x01(\bH\x00R\tinfluence\x88\x01\x01B\f\n" +
 	"\n" +
 	"_influence\"\xc6\x02\n" +
@@ -5053,18 +5191,19 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\vthen_action\x18\x06 \x01(\x0e2\x17.quorate.v1.OrderActionR\n" +
 	"thenAction\x12!\n" +
 	"\fany_instance\x18\a \x01(\bR\vanyInstance\x12+\n" +
-	"\x04sets\x18\b \x03(\v2\x17.quorate.v1.ResourceSetR\x04sets\"\x8a\x01\n" +
+	"\x04sets\x18\b \x03(\v2\x17.quorate.v1.ResourceSetR\x04sets\"\xb8\x01\n" +
 	"\vResourceSet\x12\x1c\n" +
 	"\tresources\x18\x01 \x03(\tR\tresources\x12\x1a\n" +
 	"\bparallel\x18\x02 \x01(\bR\bparallel\x12\x10\n" +
 	"\x03any\x18\x03 \x01(\bR\x03any\x12/\n" +
-	"\x06action\x18\x04 \x01(\x0e2\x17.quorate.v1.OrderActionR\x06action\"\x9d\x01\n" +
+	"\x06action\x18\x04 \x01(\x0e2\x17.quorate.v1.OrderActionR\x06action\x12,\n" +
+	"\x04role\x18\x14 \x01(\x0e2\x18.quorate.v1.InstanceRoleR\x04role\"\x9d\x01\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rsecret_sha256\x18\x02 \x01(\fR\fsecretSha256\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12$\n" +
-	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xef\x01\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\x8b\x02\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
@@ -5074,7 +5213,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\brevoking\x18\x05 \x01(\bR\brevoking\x12\x1a\n" +
 	"\borphaned\x18\x06 \x01(\bR\borphaned\x12/\n" +
 	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x12\x1a\n" +
-	"\bunfenced\x18\b \x01(\bR\bunfenced\"\xc4\x03\n" +
+	"\bunfenced\x18\b \x01(\bR\bunfenced\x12\x1a\n" +
+	"\bpromoted\x18\x14 \x01(\bR\bpromoted\"\xfe\x03\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -5091,7 +5231,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	" \x01(\tR\x06detail\x12\x18\n" +
 	"\arestart\x18\v \x01(\x04R\arestart\x12!\n" +
 	"\x03ban\x18\x14 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12!\n" +
-	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\"\xc6\x02\n" +
+	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\x12\x1a\n" +
+	"\bpromoted\x18\x1e \x01(\bR\bpromoted\x12\x1c\n" +
+	"\tpromotion\x18\x1f \x01(\x04R\tpromotion\"\xc6\x02\n" +
 	"\rFencingDevice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12I\n" +
@@ -5161,7 +5303,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\x123\n" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x120\n" +
 	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\xda\x03\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\xf6\x03\n" +
 	"\x06Result\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\x04R\toperation\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -5180,7 +5322,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\arestart\x18\f \x01(\x04R\arestart\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
 	"\bobstacle\x18\x15 \x01(\bR\bobstacle\x12!\n" +
-	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\"\xc4\x02\n" +
+	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12\x1a\n" +
+	"\bpromoted\x18\x1e \x01(\bR\bpromoted\"\xc4\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
@@ -5282,7 +5425,11 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tAdmission\x12\x12\n" +
 	"\x0eADMISSION_NONE\x10\x00\x12\x16\n" +
 	"\x12ADMISSION_ADMITTED\x10\x01\x12\x12\n" +
-	"\x0eADMISSION_GONE\x10\x02*O\n" +
+	"\x0eADMISSION_GONE\x10\x02*_\n" +
+	"\fInstanceRole\x12\x15\n" +
+	"\x11INSTANCE_ROLE_ANY\x10\x00\x12\x1a\n" +
+	"\x16INSTANCE_ROLE_PROMOTED\x10\x01\x12\x1c\n" +
+	"\x18INSTANCE_ROLE_UNPROMOTED\x10\x02*O\n" +
 	"\tDiscovery\x12\x14\n" +
 	"\x10DISCOVERY_ALWAYS\x10\x00\x12\x13\n" +
 	"\x0fDISCOVERY_NEVER\x10\x01\x12\x17\n" +
@@ -5313,10 +5460,12 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\tOrderKind\x12\x18\n" +
 	"\x14ORDER_KIND_MANDATORY\x10\x00\x12\x17\n" +
 	"\x13ORDER_KIND_OPTIONAL\x10\x01\x12\x18\n" +
-	"\x14ORDER_KIND_SERIALIZE\x10\x02*<\n" +
+	"\x14ORDER_KIND_SERIALIZE\x10\x02*o\n" +
 	"\vOrderAction\x12\x16\n" +
 	"\x12ORDER_ACTION_START\x10\x00\x12\x15\n" +
-	"\x11ORDER_ACTION_STOP\x10\x01*\x9a\x01\n" +
+	"\x11ORDER_ACTION_STOP\x10\x01\x12\x18\n" +
+	"\x14ORDER_ACTION_PROMOTE\x10\x02\x12\x17\n" +
+	"\x13ORDER_ACTION_DEMOTE\x10\x03*\x9a\x01\n" +
 	"\rInstanceState\x12\x1a\n" +
 	"\x16INSTANCE_STATE_UNKNOWN\x10\x00\x12\x1a\n" +
 	"\x16INSTANCE_STATE_STOPPED\x10\x01\x12\x1a\n" +
@@ -5332,21 +5481,25 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x11FENCING_PHASE_OFF\x10\x01\x12\x14\n" +
 	"\x10FENCING_PHASE_ON\x10\x02\x12\x16\n" +
 	"\x12FENCING_PHASE_DONE\x10\x03\x12\x1c\n" +
-	"\x18FENCING_PHASE_CALLED_OFF\x10\x04*\xb3\x01\n" +
+	"\x18FENCING_PHASE_CALLED_OFF\x10\x04*\x85\x02\n" +
 	"\rOperationKind\x12\x1e\n" +
 	"\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OPERATION_KIND_START\x10\x01\x12\x17\n" +
 	"\x13OPERATION_KIND_STOP\x10\x02\x12\x1a\n" +
 	"\x16OPERATION_KIND_MONITOR\x10\x03\x12\x18\n" +
 	"\x14OPERATION_KIND_PROBE\x10\x04\x12\x19\n" +
-	"\x15OPERATION_KIND_RELOAD\x10\x05*\x8d\x01\n" +
+	"\x15OPERATION_KIND_RELOAD\x10\x05\x12\x1a\n" +
+	"\x16OPERATION_KIND_PROMOTE\x10\x14\x12\x19\n" +
+	"\x15OPERATION_KIND_DEMOTE\x10\x15\x12\x19\n" +
+	"\x15OPERATION_KIND_NOTIFY\x10\x16*\xa5\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTCOME_DONE\x10\x01\x12\x17\n" +
 	"\x13OUTCOME_NOT_RUNNING\x10\x02\x12\x12\n" +
 	"\x0eOUTCOME_FAILED\x10\x03\x12\x15\n" +
 	"\x11OUTCOME_TIMED_OUT\x10\x04\x12\x13\n" +
-	"\x0fOUTCOME_REFUSED\x10\x05*G\n" +
+	"\x0fOUTCOME_REFUSED\x10\x05\x12\x16\n" +
+	"\x12OUTCOME_OTHER_ROLE\x10\x14*G\n" +
 	"\bSeverity\x12\x11\n" +
 	"\rSEVERITY_INFO\x10\x00\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x01\x12\x12\n" +
@@ -5364,216 +5517,221 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 	return file_quorate_v1_model_proto_rawDescData
 }
 
-var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
 var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
-	(Discovery)(0),                // 2: quorate.v1.Discovery
-	(Comparison)(0),               // 3: quorate.v1.Comparison
-	(ValueType)(0),                // 4: quorate.v1.ValueType
-	(DateOperation)(0),            // 5: quorate.v1.DateOperation
-	(OrderKind)(0),                // 6: quorate.v1.OrderKind
-	(OrderAction)(0),              // 7: quorate.v1.OrderAction
-	(InstanceState)(0),            // 8: quorate.v1.InstanceState
-	(Ban)(0),                      // 9: quorate.v1.Ban
-	(FencingPhase)(0),             // 10: quorate.v1.FencingPhase
-	(OperationKind)(0),            // 11: quorate.v1.OperationKind
-	(Outcome)(0),                  // 12: quorate.v1.Outcome
-	(Severity)(0),                 // 13: quorate.v1.Severity
-	(*State)(nil),                 // 14: quorate.v1.State
-	(*Node)(nil),                  // 15: quorate.v1.Node
-	(*Reach)(nil),                 // 16: quorate.v1.Reach
-	(*Obstacle)(nil),              // 17: quorate.v1.Obstacle
-	(*Standing)(nil),              // 18: quorate.v1.Standing
-	(*Electorate)(nil),            // 19: quorate.v1.Electorate
-	(*Fork)(nil),                  // 20: quorate.v1.Fork
-	(*Resource)(nil),              // 21: quorate.v1.Resource
-	(*Traits)(nil),                // 22: quorate.v1.Traits
-	(*Move)(nil),                  // 23: quorate.v1.Move
-	(*OperationSpec)(nil),         // 24: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 25: quorate.v1.Group
-	(*Clone)(nil),                 // 26: quorate.v1.Clone
-	(*Constraint)(nil),            // 27: quorate.v1.Constraint
-	(*Location)(nil),              // 28: quorate.v1.Location
-	(*Rule)(nil),                  // 29: quorate.v1.Rule
-	(*Condition)(nil),             // 30: quorate.v1.Condition
-	(*AttributeCondition)(nil),    // 31: quorate.v1.AttributeCondition
-	(*DateCondition)(nil),         // 32: quorate.v1.DateCondition
-	(*Colocation)(nil),            // 33: quorate.v1.Colocation
-	(*Order)(nil),                 // 34: quorate.v1.Order
-	(*ResourceSet)(nil),           // 35: quorate.v1.ResourceSet
-	(*Token)(nil),                 // 36: quorate.v1.Token
-	(*Assignment)(nil),            // 37: quorate.v1.Assignment
-	(*Instance)(nil),              // 38: quorate.v1.Instance
-	(*FencingDevice)(nil),         // 39: quorate.v1.FencingDevice
-	(*DeviceTraits)(nil),          // 40: quorate.v1.DeviceTraits
-	(*FencingLevel)(nil),          // 41: quorate.v1.FencingLevel
-	(*Secret)(nil),                // 42: quorate.v1.Secret
-	(*Fencing)(nil),               // 43: quorate.v1.Fencing
-	(*FencingAttempt)(nil),        // 44: quorate.v1.FencingAttempt
-	(*DeviceCondition)(nil),       // 45: quorate.v1.DeviceCondition
-	(*Operation)(nil),             // 46: quorate.v1.Operation
-	(*Result)(nil),                // 47: quorate.v1.Result
-	(*Event)(nil),                 // 48: quorate.v1.Event
-	(*Phase)(nil),                 // 49: quorate.v1.Phase
-	(*Configuration)(nil),         // 50: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 51: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 52: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 53: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 54: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 55: quorate.v1.Parameter
-	nil,                           // 56: quorate.v1.State.PropertiesEntry
-	nil,                           // 57: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 58: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 59: quorate.v1.Node.AttributesEntry
-	nil,                           // 60: quorate.v1.Node.TransientEntry
-	nil,                           // 61: quorate.v1.Node.UtilizationEntry
-	nil,                           // 62: quorate.v1.Resource.ParametersEntry
-	nil,                           // 63: quorate.v1.Resource.MetaEntry
-	nil,                           // 64: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 65: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 66: quorate.v1.Group.MetaEntry
-	nil,                           // 67: quorate.v1.Clone.MetaEntry
-	nil,                           // 68: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 69: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 70: quorate.v1.FencingDevice.ParametersEntry
-	nil,                           // 71: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 72: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 73: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 74: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 75: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 76: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
-	(*ServerOrder)(nil),           // 78: quorate.v1.ServerOrder
+	(InstanceRole)(0),             // 2: quorate.v1.InstanceRole
+	(Discovery)(0),                // 3: quorate.v1.Discovery
+	(Comparison)(0),               // 4: quorate.v1.Comparison
+	(ValueType)(0),                // 5: quorate.v1.ValueType
+	(DateOperation)(0),            // 6: quorate.v1.DateOperation
+	(OrderKind)(0),                // 7: quorate.v1.OrderKind
+	(OrderAction)(0),              // 8: quorate.v1.OrderAction
+	(InstanceState)(0),            // 9: quorate.v1.InstanceState
+	(Ban)(0),                      // 10: quorate.v1.Ban
+	(FencingPhase)(0),             // 11: quorate.v1.FencingPhase
+	(OperationKind)(0),            // 12: quorate.v1.OperationKind
+	(Outcome)(0),                  // 13: quorate.v1.Outcome
+	(Severity)(0),                 // 14: quorate.v1.Severity
+	(*State)(nil),                 // 15: quorate.v1.State
+	(*Node)(nil),                  // 16: quorate.v1.Node
+	(*Reach)(nil),                 // 17: quorate.v1.Reach
+	(*Obstacle)(nil),              // 18: quorate.v1.Obstacle
+	(*Standing)(nil),              // 19: quorate.v1.Standing
+	(*Electorate)(nil),            // 20: quorate.v1.Electorate
+	(*Fork)(nil),                  // 21: quorate.v1.Fork
+	(*Resource)(nil),              // 22: quorate.v1.Resource
+	(*Traits)(nil),                // 23: quorate.v1.Traits
+	(*Move)(nil),                  // 24: quorate.v1.Move
+	(*OperationSpec)(nil),         // 25: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 26: quorate.v1.Group
+	(*Clone)(nil),                 // 27: quorate.v1.Clone
+	(*Constraint)(nil),            // 28: quorate.v1.Constraint
+	(*Location)(nil),              // 29: quorate.v1.Location
+	(*Rule)(nil),                  // 30: quorate.v1.Rule
+	(*Condition)(nil),             // 31: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 32: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 33: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 34: quorate.v1.Colocation
+	(*Order)(nil),                 // 35: quorate.v1.Order
+	(*ResourceSet)(nil),           // 36: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 37: quorate.v1.Token
+	(*Assignment)(nil),            // 38: quorate.v1.Assignment
+	(*Instance)(nil),              // 39: quorate.v1.Instance
+	(*FencingDevice)(nil),         // 40: quorate.v1.FencingDevice
+	(*DeviceTraits)(nil),          // 41: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 42: quorate.v1.FencingLevel
+	(*Secret)(nil),                // 43: quorate.v1.Secret
+	(*Fencing)(nil),               // 44: quorate.v1.Fencing
+	(*FencingAttempt)(nil),        // 45: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 46: quorate.v1.DeviceCondition
+	(*Operation)(nil),             // 47: quorate.v1.Operation
+	(*Result)(nil),                // 48: quorate.v1.Result
+	(*Event)(nil),                 // 49: quorate.v1.Event
+	(*Phase)(nil),                 // 50: quorate.v1.Phase
+	(*Configuration)(nil),         // 51: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 52: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 53: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 54: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 55: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 56: quorate.v1.Parameter
+	nil,                           // 57: quorate.v1.State.PropertiesEntry
+	nil,                           // 58: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 59: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 60: quorate.v1.Node.AttributesEntry
+	nil,                           // 61: quorate.v1.Node.TransientEntry
+	nil,                           // 62: quorate.v1.Node.UtilizationEntry
+	nil,                           // 63: quorate.v1.Resource.ParametersEntry
+	nil,                           // 64: quorate.v1.Resource.MetaEntry
+	nil,                           // 65: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 66: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 67: quorate.v1.Group.MetaEntry
+	nil,                           // 68: quorate.v1.Clone.MetaEntry
+	nil,                           // 69: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 70: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 71: quorate.v1.FencingDevice.ParametersEntry
+	nil,                           // 72: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 73: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 74: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 75: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 76: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 77: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 78: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 79: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	56,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	57,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	58,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	15,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	19,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	21,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	25,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	27,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	36,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	26,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	37,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	38,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	46,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	48,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	20,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	52,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
-	39,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
-	41,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
-	42,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
-	43,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
-	45,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
+	57,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	58,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	59,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	16,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	20,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	22,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	26,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	28,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	37,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	27,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	38,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	39,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	47,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	49,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	21,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	53,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	40,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
+	42,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
+	43,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
+	44,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
+	46,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
 	0,   // 21: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	59,  // 22: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	60,  // 23: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
-	61,  // 24: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	60,  // 22: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	61,  // 23: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	62,  // 24: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
 	1,   // 25: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	76,  // 26: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	77,  // 27: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	77,  // 28: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	77,  // 29: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	16,  // 30: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	17,  // 31: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	18,  // 32: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
-	77,  // 33: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
-	77,  // 34: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
-	77,  // 35: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
-	77,  // 36: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	50,  // 37: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	62,  // 38: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	63,  // 39: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	24,  // 40: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	23,  // 41: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	22,  // 42: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	64,  // 43: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	78,  // 44: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
-	76,  // 45: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	76,  // 46: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
-	77,  // 47: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	76,  // 48: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	76,  // 49: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	65,  // 50: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	66,  // 51: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	67,  // 52: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	28,  // 53: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	33,  // 54: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	34,  // 55: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	29,  // 56: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	2,   // 57: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	30,  // 58: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	29,  // 59: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	31,  // 60: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	32,  // 61: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	3,   // 62: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	4,   // 63: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	5,   // 64: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	68,  // 65: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	69,  // 66: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	35,  // 67: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	6,   // 68: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	7,   // 69: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	7,   // 70: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	35,  // 71: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	7,   // 72: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	77,  // 73: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 74: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	76,  // 75: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	8,   // 76: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	77,  // 77: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	77,  // 78: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	9,   // 79: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	70,  // 80: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
-	24,  // 81: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
-	40,  // 82: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
-	10,  // 83: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
-	77,  // 84: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
-	77,  // 85: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
-	77,  // 86: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
-	44,  // 87: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
-	77,  // 88: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
-	76,  // 89: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
-	77,  // 90: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
-	11,  // 91: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	76,  // 92: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	77,  // 93: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	11,  // 94: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	12,  // 95: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	76,  // 96: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	9,   // 97: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	77,  // 98: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	13,  // 99: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	49,  // 100: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	76,  // 101: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	71,  // 102: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	72,  // 103: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	73,  // 104: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	51,  // 105: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	21,  // 106: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	25,  // 107: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	27,  // 108: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	26,  // 109: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	39,  // 110: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
-	41,  // 111: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
-	74,  // 112: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	75,  // 113: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	77,  // 114: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	53,  // 115: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	50,  // 116: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	50,  // 117: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	55,  // 118: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	24,  // 119: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	22,  // 120: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	121, // [121:121] is the sub-list for method output_type
-	121, // [121:121] is the sub-list for method input_type
-	121, // [121:121] is the sub-list for extension type_name
-	121, // [121:121] is the sub-list for extension extendee
-	0,   // [0:121] is the sub-list for field type_name
+	77,  // 26: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	78,  // 27: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	78,  // 28: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	78,  // 29: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	17,  // 30: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	18,  // 31: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	19,  // 32: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
+	78,  // 33: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
+	78,  // 34: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
+	78,  // 35: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
+	78,  // 36: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	51,  // 37: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	63,  // 38: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	64,  // 39: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	25,  // 40: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	24,  // 41: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	23,  // 42: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	65,  // 43: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	79,  // 44: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	77,  // 45: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	77,  // 46: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
+	78,  // 47: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	77,  // 48: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	77,  // 49: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	66,  // 50: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	67,  // 51: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	68,  // 52: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	29,  // 53: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	34,  // 54: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	35,  // 55: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	30,  // 56: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	3,   // 57: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	2,   // 58: quorate.v1.Location.role:type_name -> quorate.v1.InstanceRole
+	31,  // 59: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	30,  // 60: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	32,  // 61: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	33,  // 62: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	4,   // 63: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	5,   // 64: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	6,   // 65: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	69,  // 66: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	70,  // 67: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	36,  // 68: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	2,   // 69: quorate.v1.Colocation.role:type_name -> quorate.v1.InstanceRole
+	2,   // 70: quorate.v1.Colocation.with_role:type_name -> quorate.v1.InstanceRole
+	7,   // 71: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	8,   // 72: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	8,   // 73: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	36,  // 74: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	8,   // 75: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	2,   // 76: quorate.v1.ResourceSet.role:type_name -> quorate.v1.InstanceRole
+	78,  // 77: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 78: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	77,  // 79: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	9,   // 80: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	78,  // 81: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	78,  // 82: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	10,  // 83: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	71,  // 84: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
+	25,  // 85: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
+	41,  // 86: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
+	11,  // 87: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
+	78,  // 88: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
+	78,  // 89: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
+	78,  // 90: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
+	45,  // 91: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
+	78,  // 92: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
+	77,  // 93: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
+	78,  // 94: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
+	12,  // 95: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	77,  // 96: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	78,  // 97: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	12,  // 98: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	13,  // 99: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	77,  // 100: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	10,  // 101: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	78,  // 102: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	14,  // 103: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	50,  // 104: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	77,  // 105: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	72,  // 106: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	73,  // 107: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	74,  // 108: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	52,  // 109: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	22,  // 110: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	26,  // 111: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	28,  // 112: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	27,  // 113: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	40,  // 114: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	42,  // 115: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	75,  // 116: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	76,  // 117: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	78,  // 118: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	54,  // 119: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	51,  // 120: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	51,  // 121: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	56,  // 122: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	25,  // 123: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	23,  // 124: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	125, // [125:125] is the sub-list for method output_type
+	125, // [125:125] is the sub-list for method input_type
+	125, // [125:125] is the sub-list for extension type_name
+	125, // [125:125] is the sub-list for extension extendee
+	0,   // [0:125] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -5598,7 +5756,7 @@ func file_quorate_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
-			NumEnums:      14,
+			NumEnums:      15,
 			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
