@@ -15,14 +15,14 @@ import (
 type contacts struct {
 	mu          sync.Mutex
 	acked       map[string]time.Duration // by voter: the machine's clock at its newest ack
-	refused     map[string]bool          // voters that refuse the present epoch since their newest ack
+	refused     map[string]uint64        // by voter that has not acked since: the newest epoch that it refused
 	electorate  *pb.Electorate           // as applied
 	predecessor *pb.Electorate           // until the guard is cut to a new electorate, the old one counts (rule 20)
 	length      time.Duration            // of the lease, as applied
 }
 
 func newContacts() *contacts {
-	return &contacts{acked: map[string]time.Duration{}, refused: map[string]bool{}}
+	return &contacts{acked: map[string]time.Duration{}, refused: map[string]uint64{}}
 }
 
 // apply takes over what a process applies of its own state.
@@ -58,10 +58,10 @@ func (c *contacts) received(p *process, d *pb.LeaseDatagram) {
 	if a.Epoch != epoch {
 		return
 	}
-	c.refused[a.Voter] = true
-	if p.machine.excused() && c.majority(c.electorate, func(id string) bool { return c.refused[id] }) {
+	c.refused[a.Voter] = epoch
+	if p.machine.excused() && c.majority(c.electorate, func(id string) bool { return c.refused[id] == epoch }) {
 		clear(c.refused)
-		p.machine.world.after(refusedAfter, func() { p.machine.world.judgeRefused(p) })
+		p.machine.world.after(refusedAfter, func() { p.machine.world.judgeRefused(p, epoch) })
 	}
 }
 

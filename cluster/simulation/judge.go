@@ -128,11 +128,14 @@ func (w *world) judgeDeadline(p *process, deadline time.Duration) {
 // refused its beats.
 const refusedAfter = 20 * time.Millisecond
 
-// judgeRefused checks that a machine whose clock stood still stops at its first
-// refused beat, unless nothing can be stopped there.
-func (w *world) judgeRefused(p *process) {
+// judgeRefused checks that a machine whose clock stood still has stopped what it
+// served by the epoch whose beats were refused, unless nothing can be stopped there.
+func (w *world) judgeRefused(p *process, refused uint64) {
 	m := p.machine
 	if m.running() != p || m.stopped() || !m.excused() || m.kernel.troubleWith(halt) != none {
+		return
+	}
+	if epoch, _, _ := p.core.Held(); epoch != refused { // it has begun anew meanwhile
 		return
 	}
 	for _, r := range w.guarded() {
