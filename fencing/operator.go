@@ -15,7 +15,8 @@ import (
 
 // An Operator uses devices of one node, as it is ordered.
 //
-// Of one device one use is under way at a time: many take no more callers than one.
+// Of one device one use is under way at a time: many take no more callers than one. A
+// test gives way to what must be done.
 // An order for what is under way already, for the same fencing, joins it; it goes on
 // when its orderer is gone, so that a node is not left between off and on, and what
 // became of it is reported then.
@@ -41,6 +42,7 @@ type outcome struct {
 	done    chan struct{}
 	answer  *pb.OperateResponse // set before done is closed
 	waiting int                 // orderers
+	yield   context.CancelFunc  // ends it, if it is a test
 }
 
 // NewOperator makes one that takes no orders until Run. Without a catalog there are
@@ -93,10 +95,15 @@ func (o *Operator) begin(r *pb.OperateRequest) (*outcome, error) {
 		u.waiting++
 		return u, nil
 	}
-	u := &outcome{done: make(chan struct{}), waiting: 1}
+	ctx, cancel := context.WithCancel(o.ctx)
+	u := &outcome{done: make(chan struct{}), waiting: 1, yield: cancel}
+	if r.Action != Monitor {
+		o.endTests(key.device)
+	}
 	o.uses[key] = u
-	ctx, turn := o.ctx, o.turn(key.device)
+	turn := o.turn(key.device)
 	o.running.Go(func() {
+		defer cancel()
 		u.answer = o.perform(ctx, turn, r)
 		if !o.finish(key, u) && r.Fencing != 0 && o.report != nil {
 			o.report(ctx, r, u.answer)
@@ -104,6 +111,13 @@ func (o *Operator) begin(r *pb.OperateRequest) (*outcome, error) {
 	})
 	return u, nil
 }
+
+// errYielded is the outcome of a use that was ended: of a test for the sake of a
+// fencing, or of any because the agent ends. It says nothing of the device.
+var errYielded = errors.New("the device was needed for something else, or this agent ends")
+
+// Yielded reports whether an answer says nothing of the device.
+func Yielded(answer string) bool { return answer == errYielded.Error() }
 
 // finish answers the orderers, and reports whether there are any.
 func (o *Operator) finish(key use, u *outcome) bool {
@@ -114,6 +128,15 @@ func (o *Operator) finish(key use, u *outcome) bool {
 	}
 	close(u.done)
 	return u.waiting > 0
+}
+
+// endTests makes way for what must be done. o.mu is held.
+func (o *Operator) endTests(device string) {
+	for key, u := range o.uses {
+		if key.device == device && key.action == Monitor {
+			u.yield()
+		}
+	}
 }
 
 func (o *Operator) turn(device string) chan struct{} {
@@ -133,7 +156,7 @@ func (o *Operator) perform(ctx context.Context, turn chan struct{}, r *pb.Operat
 	case <-turn:
 		defer func() { turn <- struct{}{} }()
 	case <-ctx.Done():
-		return &pb.OperateResponse{Error: "this agent ends"}
+		return &pb.OperateResponse{Error: errYielded.Error()}
 	}
 	t, err := o.catalog.Find(r.GetDevice().GetType())
 	if err == nil && t.Missing() != nil {
@@ -141,6 +164,9 @@ func (o *Operator) perform(ctx context.Context, turn chan struct{}, r *pb.Operat
 	}
 	if err == nil {
 		err = Operate(ctx, t, r.Device, r.Action, r.Target)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errYielded
 	}
 	answer := &pb.OperateResponse{Took: durationpb.New(time.Since(began))}
 	if err != nil {

@@ -73,7 +73,7 @@ func (t *term) testDevice(ctx context.Context, st *pb.State, d *pb.FencingDevice
 	for _, node := range testers(st, d) {
 		c.Node = node
 		c.Error = t.operate(ctx, st, node, &pb.OperateRequest{Device: d, Action: fencing.Monitor})
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || fencing.Yielded(c.Error) {
 			return nil
 		}
 		if c.Error == "" {
