@@ -59,7 +59,7 @@ taken op o2`,
 		{
 			"a group keeps the members that can run",
 			`<group id="g"><primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/><primitive id="fence" class="stonith" type="fence_ipmilan"/></group>`, "",
-			"taken primitive ip\nnot taken primitive fence: fencing devices are not available in this version\napproximated group g: with 1 of its 2 members",
+			"taken primitive ip\nnot taken primitive fence: parameter pcmk_host_list: fence has no target: fence_ipmilan does not tell what it can switch; add pcmk_host_list=NODE\napproximated group g: with 1 of its 2 members",
 		},
 		{
 			"a clone",
@@ -145,7 +145,7 @@ not taken rsc_location dc: rule, attribute #is_dc: nodes have no such attribute 
 			 <rsc_order id="o"><resource_set id="s3"><resource_ref id="fence"/><resource_ref id="web"/></resource_set></rsc_order>`,
 			`taken primitive ip
 taken primitive web
-not taken primitive fence: fencing devices are not available in this version
+not taken primitive fence: parameter pcmk_host_list: fence has no target: fence_ipmilan does not tell what it can switch; add pcmk_host_list=NODE
 approximated rsc_colocation c: without fence
 not taken rsc_order o: resource: there is no resource or group "fence"`,
 		},

@@ -24,7 +24,7 @@ func Export(s *pb.State, standard func(agent string) string) ([]byte, *Report) {
 		"epoch", strconv.FormatUint(s.ConfigurationIndex, 10), "num_updates", "0", "admin_epoch", "0",
 		"have-quorum", "1", "dc-uuid", x.controller())
 	configuration := node("configuration")
-	configuration.add(x.properties(), x.nodes(), x.resources(), x.constraints())
+	configuration.add(x.properties(), x.nodes(), x.resources(), x.constraints(), x.topology())
 	configuration.add(x.defaults("rsc_defaults", "resource default", s.ResourceDefaults, metaOptions), x.defaults("op_defaults", "operation default", s.OperationDefaults, operationOptions))
 	return root.add(configuration, x.status()).bytes(), &Report{Entries: x.entries}
 }
@@ -143,8 +143,9 @@ func (x *exporter) known(kind, owner string, values map[string]string, options m
 func (x *exporter) properties() *element {
 	values := maps.Clone(x.state.Properties)
 	delete(values, "fencing")
+	delete(values, "priority-fencing-delay")
 	kept := x.known("property", "", values, clusterOptions)
-	kept["stonith-enabled"] = "false" // leases take the place of fencing
+	x.fencingProperties(kept)
 	if x.state.ClusterName != "" {
 		kept["cluster-name"] = x.state.ClusterName
 	}

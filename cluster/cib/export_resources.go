@@ -24,6 +24,9 @@ func (x *exporter) resources() *element {
 	for _, c := range x.state.Constraints {
 		x.ids[c.Id] = true
 	}
+	for _, d := range x.state.Devices {
+		x.ids[d.Id] = true
+	}
 	for _, r := range x.state.Resources {
 		if state.GroupOf(x.state, r.Id) == nil && state.CloneOf(x.state, r.Id) == nil {
 			section.add(x.primitive(r))
@@ -36,6 +39,9 @@ func (x *exporter) resources() *element {
 	}
 	for _, c := range x.state.Clones {
 		section.add(x.clone(c))
+	}
+	for _, d := range x.state.Devices {
+		section.add(x.device(d))
 	}
 	return section
 }

@@ -44,6 +44,7 @@ func (t *translator) translate() {
 	t.nodes()
 	t.resources()
 	t.typedDefaults()
+	t.levels()
 	t.constraints()
 	t.rest()
 }
@@ -56,13 +57,6 @@ var ofPacemaker = map[string]string{
 	"have-watchdog":          "Pacemaker sets it by itself",
 	"last-lrm-refresh":       "Pacemaker sets it by itself",
 	"enable-acl":             noACLs,
-	"startup-fencing":        noFencing,
-	"fencing-action":         noFencing,
-	"fencing-timeout":        noFencing,
-	"fencing-max-attempts":   noFencing,
-	"fencing-reaction":       noFencing,
-	"concurrent-fencing":     noFencing,
-	"priority-fencing-delay": noFencing,
 
 	"batch-limit": ownPace, "cluster-delay": ownPace, "dc-deadtime": ownPace, "election-timeout": ownPace,
 	"join-finalization-timeout": ownPace, "join-integration-timeout": ownPace, "load-threshold": ownPace,
@@ -73,9 +67,8 @@ var ofPacemaker = map[string]string{
 }
 
 const (
-	noFencing = "fencing devices are not available in this version"
-	ownPace   = "it paces Pacemaker's own work; see the property profile"
-	noSeries  = "Pacemaker keeps files of its decisions; `quorate events` and `config checkpoint` have them"
+	ownPace  = "it paces Pacemaker's own work; see the property profile"
+	noSeries = "Pacemaker keeps files of its decisions; `quorate events` and `config checkpoint` have them"
 )
 
 func (t *translator) properties() {
@@ -85,7 +78,7 @@ func (t *translator) properties() {
 		if t.d.before3() && movedToResources[name]+movedToOperations[name] != "" {
 			continue // it is a default
 		}
-		if why, ok := ofPacemaker[name]; ok {
+		if why := cmp.Or(ofPacemaker[name], ofFencing[name]); why != "" {
 			t.leave("property "+name, t.pairID(section, name), why)
 			continue
 		}
@@ -96,7 +89,7 @@ func (t *translator) properties() {
 		t.offer("property "+name, id, "", setting(func(c *pb.Configuration) *map[string]string { return &c.Properties }, name, value))
 	}
 	if _, said := merged["fencing-enabled"]; !said {
-		t.leave("property stonith-enabled", "", "it is true by default, and Quorate has no fencing devices: the resources of a silent node start elsewhere when its lease has ended")
+		t.fencingDefault()
 	}
 }
 
@@ -233,13 +226,12 @@ func (t *translator) utilizationID(in []*element, name string) (id string) {
 // leftOut are the elements of the configuration beside those that are looked at,
 // and why nothing is taken of them.
 var leftOut = map[string]string{
-	"fencing-level": noFencing,
-	"acl_role":      noACLs,
-	"acl_target":    noACLs,
-	"acl_group":     noACLs,
-	"acl_user":      noACLs,
-	"alert":         "agents for alerts are not available in this version; `quorate events` prints what happens",
-	"rsc_ticket":    "tickets are not available in Quorate",
+	"acl_role":   noACLs,
+	"acl_target": noACLs,
+	"acl_group":  noACLs,
+	"acl_user":   noACLs,
+	"alert":      "agents for alerts are not available in this version; `quorate events` prints what happens",
+	"rsc_ticket": "tickets are not available in Quorate",
 }
 
 const noACLs = "access is given by certificates and a group of the system"

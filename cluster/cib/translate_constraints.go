@@ -116,8 +116,11 @@ func (t *translator) location(e *element) {
 	const kind = "rsc_location"
 	l, ok := t.d.location(e)
 	names, role, problem := t.located(l)
-	if !ok {
+	switch {
+	case !ok:
 		problem = unreadableSet
+	case t.device(l.Resource):
+		problem = "it is about a fencing device, which every node may use but the one that is fenced"
 	}
 	var places []*pb.Location
 	if problem == "" {

@@ -60,6 +60,10 @@ func (t *translator) leaveWhole(e *element, why string) {
 // primitive offers a resource, and then each of its options and operations.
 func (t *translator) primitive(e *element) {
 	r := t.d.resource(e)
+	if isDevice(r) && r.Type != "" {
+		t.fencingDevice(e, r)
+		return
+	}
 	if why := t.strange(e, r); why != "" {
 		t.leave("primitive", r.ID, why)
 		return
@@ -98,8 +102,6 @@ func (t *translator) strange(e *element, r engine.Resource) string {
 		return "remote nodes are not available in Quorate"
 	case t.d.guestOf(e) != "":
 		return "guest nodes are not available in Quorate"
-	case strings.EqualFold(r.Class, "stonith"):
-		return noFencing
 	case r.Type == "":
 		return "it names no agent, or a template that does not exist"
 	}
