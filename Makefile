@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
-            apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents systemd fence-agents ipmitool
+            apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents systemd fence-agents ipmitool libopenipmi0
 SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd
 
 .DEFAULT_GOAL := build
@@ -46,6 +46,7 @@ deps: ## install what the tests need, with root or sudo
 	  $(SUDO) apt-get update -qq; \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@deploy/lab/vm/kernel.sh $(BUILD)/kernel
+	@deploy/lab/vm/openipmi.sh $(BUILD)/openipmi
 	@resources/check/testdata/unpack.sh $(BUILD)/servers $(SERVERS)
 
 test: deps build ## install what the tests need, then run all tests

@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"quorate/deploy/lab"
 )
 
 // version is set by the linker.
@@ -20,6 +22,9 @@ var version = "unversioned"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if filepath.Base(os.Args[0]) == lab.SwitchCommand {
+		os.Exit(lab.Switch(ctx, os.Args[0], os.Stdin, os.Stdout, os.Stderr))
+	}
 	a := newApp(filepath.Base(os.Args[0]), os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	status := a.run(ctx, os.Args[1:])
 	stop()

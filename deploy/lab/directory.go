@@ -104,7 +104,7 @@ func (d directory) fill(s Spec) error {
 			}
 		}
 	}
-	for _, name := range []string{"quorate", "pcs", "crm_simulate"} {
+	for _, name := range []string{"quorate", "pcs", "crm_simulate", SwitchCommand} {
 		if err := os.Symlink(program, filepath.Join(d.bin(), name)); err != nil {
 			return fmt.Errorf("lab directory: %w", err)
 		}

@@ -30,8 +30,8 @@ import (
 var ErrUnavailable = errors.New("no emulated machines here")
 
 // modules are what a host's machine loads, each after what it needs: its network
-// card, and the kernel's side of the lease guard.
-var modules = []string{"virtio_pci", "virtio_net", "nf_tables"}
+// card, the kernel's side of the lease guard, and its disk.
+var modules = []string{"virtio_pci", "virtio_net", "nf_tables", "virtio_blk", "ext4"}
 
 // A system is the file system that a machine boots from.
 type system struct {
@@ -54,6 +54,7 @@ type Host struct {
 	Address  string // with its prefix length, "10.77.0.31/24"
 	Hardware string // of its network card
 	Hosts    string // /etc/hosts
+	Disk     string // path of a disk that [MakeDisk] made; empty: what it writes is lost with its power
 }
 
 // Build makes an image of a host's machine in a directory, from an unpacked kernel
@@ -188,6 +189,10 @@ for w in $(cat /proc/cmdline); do
   lab.hosts=*) echo "${w#*=}" | tr ',@' '\n ' > /etc/hosts ;;
   esac
 done
+if [ -b /dev/vda ]; then
+  mkdir -p /var/lib/quorate
+  mount -t ext4 /dev/vda /var/lib/quorate
+fi
 ip link set lo up
 ip link set eth0 up
 ip addr add "$address" dev eth0
@@ -205,18 +210,37 @@ done
 // Command is what the lab's host runs: it gives its place on the network to the
 // machine and becomes it. Its sockets are made in the directory.
 func (i Image) Command(h Host, dir string) []string {
-	append := fmt.Sprintf("console=ttyS0 quiet panic=-1 lab.name=%s lab.address=%s lab.hosts=%s",
-		h.Name, h.Address, strings.NewReplacer("\n", ",", " ", "@", "\t", "@").Replace(strings.TrimSpace(h.Hosts)))
-	return []string{"sh", "-ec", `
+	return []string{"sh", "-ec", bridge + i.run(h, dir)}
+}
+
+// bridge gives the host's place on the network to a machine, behind tap0.
+const bridge = `
 ip addr flush dev eth0
 ip link set eth0 address 02:51:4c:41:43:01
 ip link add br0 type bridge mcast_snooping 0
 ip tuntap add tap0 mode tap
 for l in eth0 tap0; do ip link set $l master br0; ip link set $l up; done
 ip link set br0 up
-exec qemu-system-x86_64 -accel tcg -m 512 -smp 1 -display none -no-reboot \
-  -kernel "$1" -initrd "$2" -append "$3" \
-  -netdev tap,id=net,ifname=tap0,script=no,downscript=no -device virtio-net-pci,netdev=net,mac="$4",romfile= \
-  -qmp unix:"$5/qmp",server=on,wait=off -serial file:"$5/log" -serial unix:"$5/console",server=on,wait=off
-`, "vm", i.Kernel, i.Initrd, append, h.Hardware, dir}
+`
+
+// run is the line of shell that becomes the machine.
+func (i Image) run(h Host, dir string) string {
+	where := fmt.Sprintf("console=ttyS0 quiet panic=-1 lab.name=%s lab.address=%s lab.hosts=%s",
+		h.Name, h.Address, strings.NewReplacer("\n", ",", " ", "@", "\t", "@").Replace(strings.TrimSpace(h.Hosts)))
+	args := []string{
+		"qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-smp", "1", "-display", "none", "-no-reboot",
+		"-kernel", i.Kernel, "-initrd", i.Initrd, "-append", where,
+		"-netdev", "tap,id=net,ifname=tap0,script=no,downscript=no", "-device", "virtio-net-pci,netdev=net,mac=" + h.Hardware + ",romfile=",
+		"-qmp", "unix:" + dir + "/qmp,server=on,wait=off", "-serial", "file:" + dir + "/log", "-serial", "unix:" + dir + "/console,server=on,wait=off",
+	}
+	if h.Disk != "" {
+		args = append(args, "-drive", "file="+h.Disk+",if=virtio,format=raw")
+	}
+	var b strings.Builder
+	b.WriteString("exec")
+	for _, word := range args {
+		b.WriteString(" " + quote(word))
+	}
+	b.WriteString("\n")
+	return b.String()
 }
