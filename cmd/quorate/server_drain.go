@@ -116,7 +116,7 @@ func (d *drain) count(ctx context.Context, told map[string]uint64) (left uint64,
 func (d *drain) look(ctx context.Context, t *pb.ServerTarget, told map[string]uint64) (left uint64, err error) {
 	resp, err := d.servers(ctx, &pb.ListServersRequest{Resource: t.GetResource(), Service: t.GetService(), Server: t.GetServer()})
 	if err != nil {
-		return 0, err
+		return 0, failedError{err} // the order was given
 	}
 	for _, b := range resp.GetBalances() {
 		if b.GetError() != "" {
@@ -125,19 +125,27 @@ func (d *drain) look(ctx context.Context, t *pb.ServerTarget, told map[string]ui
 		for _, s := range b.GetServices() {
 			for _, e := range s.GetServers() {
 				left += e.GetOpen()
-				key := b.GetNode() + " " + b.GetResource() + " " + s.GetName() + " " + e.GetName()
-				if before, known := told[key]; known && before == e.GetOpen() {
-					continue
-				}
-				told[key] = e.GetOpen()
-				if err := d.printProgress(&pb.Progress{Node: b.GetNode(), Text: fmt.Sprintf("%s in %s: %s left",
-					e.GetName(), s.GetName(), plural(e.GetOpen(), "connection"))}); err != nil {
+				if err := d.tell(b.GetNode(), s.GetName(), e, told); err != nil {
 					return 0, err
 				}
 			}
 		}
 	}
 	return left, nil
+}
+
+// tell prints how many connections a server has left, if that is news. One that gets
+// connections is not drained any more.
+func (d *drain) tell(node, service string, e *pb.BalancedServer, told map[string]uint64) error {
+	if e.GetState() == pb.ServerState_SERVER_STATE_UP {
+		return fmt.Errorf("%s in %s is not drained on %s: the resource has moved there, or somebody has enabled it", e.GetName(), service, node)
+	}
+	key := node + " " + service + " " + e.GetName()
+	if before, known := told[key]; known && before == e.GetOpen() {
+		return nil
+	}
+	told[key] = e.GetOpen()
+	return d.printProgress(&pb.Progress{Node: node, Text: fmt.Sprintf("%s in %s: %s left", e.GetName(), service, plural(e.GetOpen(), "connection"))})
 }
 
 func plural(n uint64, what string) string {

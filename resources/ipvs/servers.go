@@ -96,10 +96,7 @@ func (v *view) service(virtual Virtual, key Key) *pb.BalancedService {
 	}
 	for _, r := range virtual.Sorry {
 		server := v.server(key, r)
-		server.Backup, server.State = true, pb.ServerState_SERVER_STATE_BACKUP
-		if _, serves := v.table[key][r.at(key)]; serves {
-			server.State = pb.ServerState_SERVER_STATE_UP
-		}
+		server.Backup, server.State = true, v.backupState(key, r, server.Order)
 		s.Servers = append(s.Servers, server)
 	}
 	s.Counts = resources.CountServers(s.Servers)
@@ -130,6 +127,21 @@ func (v *view) state(virtual Virtual, key Key, r Real, order *pb.ServerOrder) pb
 		return pb.ServerState_SERVER_STATE_DRAINED
 	default:
 		return pb.ServerState_SERVER_STATE_UP
+	}
+}
+
+// backupState is that of a sorry server, which has no checks.
+func (v *view) backupState(key Key, r Real, order *pb.ServerOrder) pb.ServerState {
+	_, serves := v.table[key][r.at(key)]
+	switch {
+	case order.GetMode() == pb.ServerMode_SERVER_MODE_DISABLED:
+		return pb.ServerState_SERVER_STATE_DISABLED
+	case order.GetMode() == pb.ServerMode_SERVER_MODE_DRAIN:
+		return pb.ServerState_SERVER_STATE_DRAINED
+	case serves:
+		return pb.ServerState_SERVER_STATE_UP
+	default:
+		return pb.ServerState_SERVER_STATE_BACKUP
 	}
 }
 
