@@ -25,6 +25,7 @@ var Scenes = []Scene{
 	{"ldirectord", "the director pair of the ldirectord tutorial, from its ldirectord.cf", playLdirectord},
 	{"keepalived", "two machines that both balance and serve, from their keepalived.conf", playMachines},
 	{"connections", "open downloads through a director that loses its power, and returns", playConnections},
+	{"drain", "a real server that is drained under open downloads and steady visits", playDrain},
 }
 
 // FindScene finds a scene by its name.
