@@ -72,7 +72,9 @@ bench-checks: ## what 2,000 checks a second cost, keepalived's beside ours when 
 bench-scheduler: build ## time and memory of one decision about 100, 1000 and 5000 resources; crm_simulate beside it when installed
 	go test ./cluster/cib -count=1 -timeout 2h -run TestSpeed -v -speed -binary $(abspath $(BIN))
 
-fuzz: ## fuzz the reader of CIBs, the import and the scheduler (FUZZTIME=10m each), then decide about N changed CIBs
+fuzz: ## fuzz the readers of CIBs, keepalived.conf and ldirectord.cf, the imports and the scheduler (FUZZTIME=10m each), then decide about N changed CIBs
+	for f in FuzzKeepalived FuzzLdirectord; do \
+	  go test ./cluster/lvs -run '^$$' -fuzz "$$f\$$" -fuzztime $(or $(FUZZTIME),3m) -fuzzminimizetime 10x; done
 	for f in FuzzParse FuzzImport FuzzDecide; do \
 	  go test ./cluster/cib -run '^$$' -fuzz "$$f\$$" -fuzztime $(or $(FUZZTIME),3m) -fuzzminimizetime 10x; done
 	go test ./cluster/cib -count=1 -timeout 0 -run TestMutatedCIBsAreDecided -mutations $(N) -v

@@ -85,6 +85,7 @@ func TestEverySampleOfKeepalivedIsReadAndReportedOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			complete(t, []*File{f}, report)
+			reported(t, string(data), report)
 			for _, e := range report.Entries {
 				if e.Note == "it is not known here" {
 					t.Errorf("%s:%d %s %s: %s", e.File, e.Line, e.Kind, e.ID, e.Note)
@@ -94,6 +95,33 @@ func TestEverySampleOfKeepalivedIsReadAndReportedOn(t *testing.T) {
 				t.Errorf("nothing was taken:\n%s", reportText(report))
 			}
 		})
+	}
+}
+
+// reported checks that the lines of a text that say something are those that a report
+// has entries for, read in a way of its own: without comments and lone braces.
+func reported(t *testing.T, text string, r *adoption.Report) {
+	t.Helper()
+	has := make(map[int]bool)
+	for _, e := range r.Entries {
+		has[e.Line] = true
+	}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		quoted, said := false, false
+		for _, c := range line {
+			if c == '"' {
+				quoted = !quoted
+			}
+			if !quoted && (c == '#' || c == '!') {
+				break
+			}
+			said = said || !strings.ContainsRune(" \t\r\n{}", c)
+		}
+		if said != has[n] {
+			t.Errorf("line %d, %q: it says something: %v; it is in the report: %v", n, line, said, has[n])
+		}
 	}
 }
 
@@ -111,6 +139,7 @@ func TestTheSampleOfLdirectordIsReadAndReportedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	complete(t, []*File{f}, report)
+	reported(t, string(data), report)
 	const want = `virtual 192.168.6.240:80 scheduler=rr
     check http interval=1s timeout=3s rise=1 fall=1 port=80 path=/index.html host=www.x.y.z receive="Test Page"
     real 192.168.6.2:80 forward=direct

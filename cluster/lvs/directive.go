@@ -22,13 +22,17 @@ import (
 
 // A Directive is one statement of a file, with its block if it has one.
 type Directive struct {
-	File   string
-	Line   int      // from 1
-	Words  []string // at least one, but for a block without a name
-	Block  []*Directive
-	Opened bool   // it has a block, which may be empty
-	Skip   string // why it does not hold, though it is there; empty: it does
+	File     string
+	Line     int      // from 1
+	Words    []string // at least one, but for a block without a name
+	Block    []*Directive
+	Opened   bool   // it has a block, which may be empty
+	Notation bool   // it is the file's own: a definition, an include; what it stands for follows
+	Skip     string // why it does not hold, though it is there; empty: it does
 }
+
+// holds reports whether it says something of what is configured.
+func (d *Directive) holds() bool { return d.Skip == "" && !d.Notation }
 
 // Name is the directive's first word.
 func (d *Directive) Name() string { return d.word(0) }
@@ -48,7 +52,7 @@ func (d *Directive) rest() []string { return d.Words[min(1, len(d.Words)):] }
 func (d *Directive) find(names ...string) []*Directive {
 	var found []*Directive
 	for _, sub := range d.Block {
-		if sub.Skip == "" && slices.Contains(names, sub.Name()) {
+		if sub.holds() && slices.Contains(names, sub.Name()) {
 			found = append(found, sub)
 		}
 	}

@@ -24,6 +24,7 @@ var goldens = []struct{ golden, format, files string }{
 	{"alone", "keepalived", "=master.conf"},
 	{"many-keepalived", "keepalived", "lvsm=many.conf"},
 	{"track", "keepalived", "lvsm=track.conf"},
+	{"generated", "keepalived", "lvsm=generated.conf"},
 }
 
 // members are the cluster's: two of a pair that are real servers too, a third that is

@@ -38,7 +38,7 @@ func (t *keepalived) translate() {
 	t.groups = make(map[string]*Directive)
 	first := &Directive{Block: t.files[0].Directives}
 	for _, d := range first.Block {
-		if d.Skip == "" {
+		if d.holds() {
 			t.top(d)
 		}
 	}
@@ -93,12 +93,11 @@ const (
 func (t *keepalived) top(d *Directive) {
 	name := d.Name()
 	switch why, left := leftBlocks[name]; {
-	case strings.HasPrefix(name, "$"), strings.HasPrefix(name, "include"):
-		t.take(d)
+	case d.Notation:
 	case name == "global_defs":
 		t.leave(d, "nothing in it has an equal")
 		for _, sub := range d.Block {
-			if sub.Skip == "" {
+			if sub.holds() {
 				t.leaveAll(sub, global(sub.Name()))
 			}
 		}
@@ -197,7 +196,7 @@ func (t *keepalived) instance(d *Directive) {
 	}
 	t.instances = append(t.instances, in)
 	for _, sub := range d.Block {
-		if why, left := leftOfInstance[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfInstance[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
 	}
@@ -210,7 +209,7 @@ func (t *keepalived) instance(d *Directive) {
 	for _, block := range d.find("virtual_ipaddress", "virtual_ipaddress_excluded") {
 		t.take(block)
 		for _, a := range block.Block {
-			if a.Skip == "" {
+			if a.holds() {
 				t.address(in, a, meta)
 			}
 		}
@@ -230,7 +229,7 @@ func (t *keepalived) trackInterface(in *instance) {
 		t.take(block)
 		for _, d := range block.Block {
 			switch {
-			case d.Skip != "":
+			case !d.holds():
 			case d.Name() == in.iface && len(d.Words) == 1:
 				t.take(d)
 			case d.Name() == in.iface:
@@ -377,7 +376,7 @@ func (t *keepalived) priorities(in *instance) {
 func (t *keepalived) syncGroup(d *Directive) {
 	names := t.syncMembers(d)
 	for _, sub := range d.Block {
-		if why, left := leftOfInstance[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfInstance[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
 	}
@@ -410,11 +409,11 @@ func (t *keepalived) syncGroup(d *Directive) {
 func (t *keepalived) syncMembers(d *Directive) []*Directive {
 	if g := d.last("group"); g != nil {
 		t.take(g)
-		return g.Block
+		return slices.DeleteFunc(slices.Clone(g.Block), func(n *Directive) bool { return !n.holds() })
 	}
 	var names []*Directive
 	for _, sub := range d.Block {
-		if len(sub.Words) == 1 && sub.Skip == "" && slices.ContainsFunc(t.instances, func(in *instance) bool { return in.name == sub.Name() }) {
+		if len(sub.Words) == 1 && sub.holds() && slices.ContainsFunc(t.instances, func(in *instance) bool { return in.name == sub.Name() }) {
 			names = append(names, sub)
 		}
 	}
@@ -484,7 +483,7 @@ func counterpart(in, d *Directive) *Directive {
 
 func (t *keepalived) compareBlocks(first, other *Directive, node string) {
 	for _, d := range other.Block {
-		if d.Skip != "" {
+		if !d.holds() {
 			continue
 		}
 		c := counterpart(first, d)
@@ -510,7 +509,7 @@ func (t *keepalived) compareBlocks(first, other *Directive, node string) {
 func (t *keepalived) missing(first, other *Directive, node string) {
 	for _, c := range first.Block {
 		e := t.entries[c]
-		if c.Skip != "" || e.Verdict != adoption.Taken || e.Note != "" {
+		if !c.holds() || e.Verdict != adoption.Taken || e.Note != "" {
 			continue
 		}
 		if counterpart(other, c) == nil {

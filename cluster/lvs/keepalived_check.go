@@ -68,7 +68,7 @@ func (t *keepalived) checks(virtual, d *Directive, r *Real, port uint16) (proble
 		why, left := leftCheckers[sub.Name()]
 		_, known := checkers[sub.Name()]
 		switch {
-		case sub.Skip != "":
+		case !sub.holds():
 		case left:
 			t.leaveAll(sub, why)
 		case known:
@@ -81,7 +81,7 @@ func (t *keepalived) checks(virtual, d *Directive, r *Real, port uint16) (proble
 		}
 	}
 	if len(r.Checks) == 0 && slices.ContainsFunc(d.Block, func(sub *Directive) bool {
-		return sub.Skip == "" && strings.Contains(sub.Name(), "_CHECK") || strings.HasSuffix(sub.Name(), "_GET")
+		return sub.holds() && strings.Contains(sub.Name(), "_CHECK") || strings.HasSuffix(sub.Name(), "_GET")
 	}) {
 		return "none of its checks can be taken, and without one it would always be up"
 	}
@@ -97,7 +97,7 @@ func (t *keepalived) checker(virtual, real, d *Directive, port uint16) (made []s
 	c := &checker{keepalived: t, virtual: virtual, real: real, d: d, port: port}
 	t.take(d)
 	for _, sub := range d.Block {
-		if why, left := leftOfCheck[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfCheck[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
 	}
@@ -244,7 +244,7 @@ func (c *checker) pages() (made []string, problem string) {
 func (c *checker) page(url *Directive) (words []string, problem string) {
 	c.take(url)
 	for _, sub := range url.Block {
-		if why, left := leftOfCheck[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfCheck[sub.Name()]; left && sub.holds() {
 			c.leave(sub, why)
 		}
 	}
@@ -320,7 +320,7 @@ func (c *checker) mail() (made []string, problem string) {
 	for _, h := range hosts {
 		c.take(h)
 		for _, sub := range h.Block {
-			if why, left := leftOfCheck[sub.Name()]; left && sub.Skip == "" {
+			if why, left := leftOfCheck[sub.Name()]; left && sub.holds() {
 				c.leave(sub, why)
 			}
 		}

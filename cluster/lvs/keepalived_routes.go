@@ -19,7 +19,7 @@ func (t *keepalived) routes(in *instance) {
 	for _, block := range in.directive.find("virtual_routes") {
 		t.take(block)
 		for _, d := range block.Block {
-			if d.Skip != "" {
+			if !d.holds() {
 				continue
 			}
 			r, problem := parseRoute(d, in.iface)

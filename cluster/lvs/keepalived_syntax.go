@@ -25,11 +25,11 @@ const (
 // ParseKeepalived reads a keepalived.conf. Lines for one host (@host) hold if
 // node is that host; without a node those of all hosts are left out.
 //
-// The notation is that of keepalived.conf(5), "Configuration parser" on. What of it
-// is not followed is in the file as a directive that is skipped: definitions of
-// several lines and generated blocks (~SEQ, ~LST).
+// The notation is that of keepalived.conf(5), "Configuration parser" on, with
+// definitions and generated lines (~SEQ, ~LST). What of it is not followed is in the
+// file as a directive that is skipped.
 func ParseKeepalived(node, name string, data []byte, open Opener) (*File, error) {
-	r := &keepalivedReader{node: node, open: open, definitions: make(map[string]string), file: &File{Node: node, Name: name}}
+	r := &keepalivedReader{node: node, open: open, definitions: make(map[string]string), bodies: make(map[string][]*line), file: &File{Node: node, Name: name}}
 	r.blocks = []*Directive{{}} // its block is the file
 	if err := r.read(name, data, 0); err != nil {
 		return nil, err
@@ -47,8 +47,10 @@ type keepalivedReader struct {
 	open        Opener
 	file        *File
 	definitions map[string]string
-	blocks      []*Directive // those that are open, the innermost last
+	bodies      map[string][]*line // definitions of several lines
+	blocks      []*Directive       // those that are open, the innermost last
 	count       int
+	generated   int // lines that others stand for
 }
 
 func (r *keepalivedReader) top() *Directive { return r.blocks[len(r.blocks)-1] }
@@ -66,13 +68,21 @@ func (r *keepalivedReader) read(name string, data []byte, depth int) error {
 		}
 		l := &line{file: name, number: at, text: text, indent: len(lines[i]) - len(strings.TrimLeft(lines[i], " \t"))}
 		if continued { // only definitions may be: the rest is theirs
+			var rest []*line
 			for continued && i+1 < len(lines) {
 				i++
-				if _, continued, err = decomment(strings.TrimSuffix(lines[i], "\r")); err != nil {
+				text, continued, err = decomment(strings.TrimSuffix(lines[i], "\r"))
+				if err != nil {
 					return &SyntaxError{name, i + 1, err.column, err.Problem}
 				}
+				rest = append(rest, &line{file: name, number: i + 1, text: text})
 			}
-			r.skip(l, notFollowed)
+			if !r.body(l, rest) {
+				r.skip(l, notFollowed)
+				for _, more := range rest {
+					r.skip(more, notFollowed)
+				}
+			}
 			continue
 		}
 		if err := r.line(l, depth); err != nil {
@@ -165,9 +175,10 @@ func (r *keepalivedReader) line(l *line, depth int) error {
 	switch {
 	case why == "" && strings.HasPrefix(l.text, "$") && r.define(l):
 		return nil
-	case strings.HasPrefix(l.text, "~SEQ"), strings.HasPrefix(l.text, "~LST"):
-		r.skip(l, "generated blocks are not followed; write them out")
-		return nil
+	case why == "":
+		if done, err := r.generate(l, depth); done || err != nil {
+			return err
+		}
 	}
 	if err := r.substitute(l); err != nil {
 		return err
@@ -198,11 +209,12 @@ func (r *keepalivedReader) condition(l *line) (why string) {
 // define keeps "$NAME=value"; the line itself is a directive that is taken.
 func (r *keepalivedReader) define(l *line) bool {
 	name, value, ok := strings.Cut(l.text[1:], "=")
-	if !ok || name == "" || strings.ContainsAny(name, " \t{}$\"") {
+	if !ok || !isDefinition(name) {
 		return false
 	}
 	r.definitions[name] = strings.TrimSpace(value)
-	r.add(&Directive{File: l.file, Line: l.number, Words: []string{"$" + name + "=", strings.TrimSpace(value)}})
+	delete(r.bodies, name)
+	r.notation(l, "$"+name+"=", strings.TrimSpace(value))
 	return true
 }
 
@@ -236,7 +248,7 @@ func includes(text string) (name, pattern string, ok bool) {
 }
 
 func (r *keepalivedReader) include(l *line, name, pattern string, depth int) error {
-	d := &Directive{File: l.file, Line: l.number, Words: []string{name, pattern}}
+	d := &Directive{File: l.file, Line: l.number, Words: []string{name, pattern}, Notation: true}
 	if r.open == nil {
 		d.Skip = "other files are not read here; write what is in them into this one"
 		r.add(d)

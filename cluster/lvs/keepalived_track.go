@@ -89,7 +89,7 @@ func (t *keepalived) trackIn(d *Directive, of []*instance, trackers map[string][
 		for _, block := range d.find(kind) {
 			t.take(block)
 			for _, line := range block.Block {
-				if line.Skip == "" {
+				if line.holds() {
 					t.trackLine(d, line, of, trackers[kind])
 				}
 			}

@@ -70,7 +70,7 @@ func (t *keepalived) virtualServer(d *Directive) (v *Virtual, problem string) {
 	}
 	v = &Virtual{Protocol: "tcp", Scheduler: "wlc"}
 	for _, sub := range d.Block {
-		if why, left := leftOfVirtual[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfVirtual[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
 	}
@@ -156,7 +156,7 @@ func (t *keepalived) serverGroup(d *Directive, v *Virtual) (problem string) {
 		return fmt.Sprintf("there is no virtual_server_group %q", d.word(2))
 	}
 	for _, line := range g.Block {
-		if line.Skip != "" {
+		if !line.holds() {
 			continue
 		}
 		if problem := v.groupLine(line); problem != "" {
@@ -297,7 +297,7 @@ func (t *keepalived) method(d *Directive, otherwise string, names ...string) (fo
 // realServer reads one with its checks, and adds it to the virtual server.
 func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward string) {
 	for _, sub := range d.Block {
-		if why, left := leftOfVirtual[sub.Name()]; left && sub.Skip == "" {
+		if why, left := leftOfVirtual[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
 	}

@@ -31,8 +31,11 @@ func newTranslation(files []*File) *translation {
 				Verdict: adoption.NotTaken, File: d.File, Line: d.Line, Kind: d.Name(), ID: d.shown(),
 				Note: "it is not known here",
 			}
-			if d.Skip != "" {
+			switch {
+			case d.Skip != "":
 				e.Note = d.Skip
+			case d.Notation:
+				e.Verdict, e.Note = adoption.Taken, ""
 			}
 			t.entries[d], t.order = e, append(t.order, d)
 		})
@@ -73,7 +76,7 @@ func (t *translation) leaveAll(d *Directive, why string) {
 	var walk func([]*Directive)
 	walk = func(list []*Directive) {
 		for _, sub := range list {
-			if sub.Skip == "" {
+			if sub.holds() {
 				t.leave(sub, part)
 			}
 			walk(sub.Block)

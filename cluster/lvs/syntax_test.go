@@ -35,7 +35,16 @@ func TestKeepalivedsNotation(t *testing.T) {
 		{"what is not defined stays", "a ${X} $Y", "1: a|${X}|$Y\n"},
 		{"lines of this host", "@lvsm a 1\n@lvss a 2\n@^lvss b\n@^lvsm c", "1: a|1\n2: a|2 (it is for lvss)\n3: b\n4: c (it is for all but lvsm)\n"},
 		{"a block of another host is skipped whole", "@lvss a {\n b\n}\nc", "1: a (it is for lvss)\n  2: b (it is for lvss)\n4: c\n"},
-		{"what is not followed is there", "$X= \\\n a \\\n b\nc\n~SEQ(v, 1, 2) d $v", "1: $X= (" + notFollowed + ")\n4: c\n5: ~SEQ(v,|1,|2)|d|$v (generated blocks are not followed; write them out)\n"},
+		{"a line that goes on without a definition is not followed, and there", "a \\\n b\nc", "1: a (" + notFollowed + ")\n2: b (" + notFollowed + ")\n3: c\n"},
+		{
+			"definitions of several lines", "$V= \\\nv 10.0.0.$N { \\\n r $N \\\n }\n$N=1\n$V\n$N=2\n${V}\nw",
+			"1: $V=\n2: v|10.0.0.$N|{\n3: r|$N\n4: }\n5: $N=|1\n6: $V\n2: v|10.0.0.1\n  3: r|1\n7: $N=|2\n8: ${V}\n2: v|10.0.0.2\n  3: r|2\n9: w\n",
+		},
+		{"sequences", "~SEQ(A, 0, 1) a $A\n~SEQ(A, 2) b${A}\n~SEQx(A, 0x1a, 16, 0x3a) c $A\n~SEQ(A, 5, -2, 1) d $A", "1: ~SEQ(A, 0, 1)\n1: a|0\n1: a|1\n" +
+			"2: ~SEQ(A, 2)\n2: b1\n2: b2\n3: ~SEQx(A, 0x1a, 16, 0x3a)\n3: c|1a\n3: c|2a\n3: c|3a\n4: ~SEQ(A, 5, -2, 1)\n4: d|5\n4: d|3\n4: d|1\n"},
+		{"lists, and several on a line", "~LST({A, B}, {1, x}, {2, y}) ~LST(C, 7, 8) a $A$B$C", "1: ~LST({A, B}, {1, x}, {2, y})\n1: ~LST(C, 7, 8)\n1: a|1x7\n1: a|1x8\n1: ~LST(C, 7, 8)\n1: a|2y7\n1: a|2y8\n"},
+		{"what is no sequence is there", "~SEQ(A, x) a\n~SEQ a\n~LST({A, B}, {1}) a", "1: ~SEQ(A,|x)|a (x is no number)\n2: ~SEQ|a (it is no ~SEQ(NAME, START, STEP, END) or ~LST(NAME, VALUE, …))\n" +
+			"3: ~LST({A,|B},|{1})|a (not every one of its values has 2 parts)\n"},
 		{"windows' line ends", "a {\r\n b\r\n}\r\n", "1: a\n  2: b\n"},
 		{"nothing", "", ""},
 	}
@@ -88,6 +97,8 @@ func TestASyntaxErrorHasItsPlace(t *testing.T) {
 		{"{\n}", "k.conf:1:1: this { opens a block without a name"},
 		{"a { b } {", "k.conf:1:9: this { opens a block without a name"},
 		{"a\n  b \"c", `k.conf:2:5: this quote (") is not closed`},
+		{"$A= \\\n$A\n$A", "k.conf:2:1: definitions name one another, 16 deep"},
+		{"~SEQ(A, 1000) ~SEQ(B, 1000) a", "k.conf:1:1: definitions and sequences make more than 16384 lines"},
 		{"a\x00", "k.conf:1:2: a NUL byte: this is no text"},
 	}
 	for _, tt := range tests {
