@@ -29,6 +29,11 @@ resources:
       config: |
         global
           maxconn 100
+    server_orders:
+      - service: app
+        server: a
+        mode: SERVER_MODE_DRAIN
+        weight: 0
 groups:
   - id: g
     members:
@@ -45,7 +50,8 @@ constraints:
 const meant = `properties{key:"no-quorum-policy" value:"stop"}
 resources{id:"VirtualIP" agent:"ocf:heartbeat:IPaddr2" parameters{key:"ip" value:"10.0.0.5"}
 	parameters{key:"cidr_netmask" value:"32"} operations{name:"monitor" interval{seconds:30} timeout{seconds:1 nanos:500000000}}}
-resources{id:"Web" agent:"haproxy" parameters{key:"config" value:"global\n  maxconn 100\n"}}
+resources{id:"Web" agent:"haproxy" parameters{key:"config" value:"global\n  maxconn 100\n"}
+	server_orders{service:"app" server:"a" mode:SERVER_MODE_DRAIN weight:0}}
 groups{id:"g" members:"VirtualIP" members:"Web"}
 constraints{id:"l" location{resource:"g" node:"lvsm" score:-1000000}}`
 
