@@ -53,17 +53,15 @@ func NewOperator(c Catalog, report func(ctx context.Context, r *pb.OperateReques
 
 // Run takes orders until ctx is canceled. What is under way then is ended.
 func (o *Operator) Run(ctx context.Context) error {
-	o.set(ctx)
+	o.mu.Lock()
+	o.ctx = ctx
+	o.mu.Unlock()
 	<-ctx.Done()
-	o.set(nil)
+	o.mu.Lock()
+	o.ctx = nil
+	o.mu.Unlock()
 	o.running.Wait()
 	return nil
-}
-
-func (o *Operator) set(ctx context.Context) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ctx = ctx
 }
 
 // Operate uses a device and returns what became of it. An error says that this is

@@ -28,12 +28,7 @@ func Stonith(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error 
 	s := resp.GetState()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", o.Paint(Strong, "Policy"))
-	fmt.Fprintf(&b, "  %s\n", promises[state.Property(s, "fencing")])
-	for _, r := range s.GetResources() {
-		if p := state.FencingOf(s, r.GetId()); p != state.Property(s, "fencing") {
-			fmt.Fprintf(&b, "  %s has %s\n", r.GetId(), promises[p])
-		}
-	}
+	policies(&b, s)
 	section(&b, o, "Devices")
 	devices(&b, s, now, o)
 	if len(s.GetLevels()) > 0 {
@@ -48,6 +43,25 @@ func Stonith(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error 
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// policies says what holds for what runs on a node that is gone.
+func policies(b *strings.Builder, s *pb.State) {
+	fmt.Fprintf(b, "  %s\n", promises[state.Property(s, "fencing")])
+	for _, r := range s.GetResources() {
+		if p := state.FencingOf(s, r.GetId()); p != state.Property(s, "fencing") {
+			fmt.Fprintf(b, "  %s has %s\n", r.GetId(), promises[p])
+		}
+	}
+}
+
+// fencing draws the policies in a full status.
+func (v *View) fencing(b *strings.Builder, o Options) {
+	section(b, o, "Fencing")
+	policies(b, v.resp.GetState())
+	if len(v.resp.GetState().GetDevices()) > 0 {
+		devices(b, v.resp.GetState(), v.now, o)
+	}
 }
 
 func underWay(s *pb.State) []*pb.Fencing {

@@ -36,6 +36,7 @@ func Status(w io.Writer, resp *pb.GetResponse, now time.Time, o Options) error {
 	v.temporary(&b, o)
 	if o.Full {
 		v.timing(&b, o)
+		v.fencing(&b, o)
 		v.links(&b, o)
 		v.lease(&b, o)
 	}
