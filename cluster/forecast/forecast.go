@@ -72,6 +72,11 @@ func between(now, then *outlook) *pb.Forecast {
 	if !then.Next.IsZero() {
 		f.Next = timestamppb.New(then.Next)
 	}
+	for _, x := range then.Fencings {
+		if x.Id > now.LastFencing && len(state.WaysToFence(then.State, x.Node)) > 0 {
+			f.Fenced = append(f.Fenced, state.NodeName(then.State, x.Node))
+		}
+	}
 	for i := range then.Placements {
 		p := &then.Placements[i]
 		place := placeIn(f, p)

@@ -102,3 +102,23 @@ func TestBadSuppositionsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// With fencing=power a lost node is fenced, if anything can; else what ran there stays down.
+func TestALostNodeIsFencedWherePowerIsNeeded(t *testing.T) {
+	for _, tt := range []struct{ hosts, fenced, want string }{
+		{"n1 n2 n3", "n1", "move db n1 n2\nmove web n1 n3\n"},
+		{"n2", "", "stop db n1\nstop web n1\n"},
+	} {
+		w := newWorld(t, settled+"\nproperty fencing=power")
+		w.change(&pb.Edit{Kind: &pb.Edit_CreateDevice{CreateDevice: &pb.CreateDevice{Device: &pb.FencingDevice{
+			Id: "d", Type: "fence_test", Parameters: map[string]string{"pcmk_host_list": tt.hosts},
+		}}}})
+		f, err := Simulate(w.state, w.state, &pb.WhatIf{NodeDown: []string{"n1"}}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := actions(f); got != tt.want || strings.Join(f.Fenced, " ") != tt.fenced {
+			t.Errorf("with a device for %s: fenced %v\n got\n%swant\n%s%v", tt.hosts, f.Fenced, got, tt.want, f.Problems)
+		}
+	}
+}

@@ -98,6 +98,18 @@ func settings(c *pb.Configuration) map[string]string {
 		s["clone "+clone.GetId()] = clone.GetMember()
 		add(s, "clone "+clone.GetId()+" meta ", clone.GetMeta())
 	}
+	for _, d := range c.GetDevices() {
+		name := "device " + d.GetId()
+		s[name] = d.GetType()
+		add(s, name+" ", d.GetParameters()) // of secrets these are references
+		addFlag(s, name+" disabled", d.GetDisabled())
+		for _, o := range d.GetOperations() {
+			s[fmt.Sprintf("%s op %s interval %v", name, o.GetName(), o.GetInterval().AsDuration())] = operation(o)
+		}
+	}
+	for _, l := range c.GetLevels() {
+		s["fencing-level "+l.GetId()] = strings.Join(l.GetDevices(), ", ")
+	}
 	for _, k := range c.GetConstraints() {
 		s["constraint "+k.GetId()] = constraintText(k)
 	}
