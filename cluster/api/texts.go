@@ -17,10 +17,11 @@ import (
 
 // checkTexts has the other nodes look at a resource with a text. What they find
 // wrong with the text is an error; all else, such as a program that one of them
-// lacks, keeps the resource off that node only, and is a warning.
+// lacks, keeps the resource off that node only, and is a warning. Of files that
+// nodes have in place of a text see compare.
 func (d *draft) checkTexts(ctx context.Context, agent resources.Agent, r *pb.Resource) error {
 	texts := textsOf(agent.Metadata())
-	if len(texts) == 0 {
+	if !slices.ContainsFunc(texts, func(p *pb.Parameter) bool { return r.Parameters[p.Name] != "" }) {
 		return nil
 	}
 	nodes := d.hosts()

@@ -24,6 +24,7 @@ type Scene struct {
 var Scenes = []Scene{
 	{"ldirectord", "the director pair of the ldirectord tutorial, from its ldirectord.cf", playLdirectord},
 	{"keepalived", "two machines that both balance and serve, from their keepalived.conf", playMachines},
+	{"proxies", "HAProxy on both nodes behind a director that runs on one of them", playProxies},
 	{"connections", "open downloads through a director that loses its power, and returns", playConnections},
 	{"drain", "a real server that is drained under open downloads and steady visits", playDrain},
 }

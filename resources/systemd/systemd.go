@@ -39,6 +39,7 @@ var (
 	_ resources.Judge       = (*Agent)(nil)
 	_ resources.Installable = (*Agent)(nil)
 	_ resources.Contender   = (*Agent)(nil)
+	_ resources.Comparer    = (*Agent)(nil)
 	_ resources.Detailer    = (*Agent)(nil)
 )
 
@@ -116,6 +117,16 @@ func (a *Agent) Validate(ctx context.Context, _ *pb.Resource) ([]string, error) 
 		return nil, &resources.ParameterError{Parameter: "agent", Problem: f.Text}
 	}
 	return u.remarks(), nil
+}
+
+// Common implements [resources.Comparer]: whether a unit is enabled is to be the same
+// on every node. So each is asked about the unit when a resource is made.
+func (a *Agent) Common(*pb.Resource) (what string, lines []string, err error) {
+	u, err := a.look(context.Background())
+	if err != nil || u.enablement == "" {
+		return "", nil, err
+	}
+	return a.unit, []string{"UnitFileState=" + u.enablement}, nil
 }
 
 // Start implements [resources.Agent].

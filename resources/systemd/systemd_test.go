@@ -328,6 +328,9 @@ func TestAUnitThatAnotherHandEnabledIsRemarkedOn(t *testing.T) {
 	}
 	reloaded(t)
 	notes, err := x.Validate(t.Context(), x.r)
+	if what, lines, err := x.Common(x.r); what != "enabled.service" || !slices.Equal(lines, []string{"UnitFileState=enabled"}) || err != nil {
+		t.Errorf("compared: %q of %q, %v", lines, what, err)
+	}
 	if want := "enabled.service is enabled on this node: systemd starts it at a boot whatever the cluster says; use systemctl disable enabled.service"; err != nil || len(notes) != 1 || notes[0] != want {
 		t.Errorf("validate: %q, %v; want %q", notes, err, want)
 	}
