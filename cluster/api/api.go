@@ -237,6 +237,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener, server *grpc.Server) {
 	g.Go(func() error {
 		err := server.Serve(l)
+		if errors.Is(err, net.ErrClosed) { // by the transport, which ends with us and may be told first
+			<-ctx.Done()
+		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
 			return nil
 		}
