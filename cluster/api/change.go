@@ -459,7 +459,7 @@ func parameterRefusal(r *pb.Resource, err error) error {
 	}
 	refusal := invalid(wrong.Parameter, wrong.Problem, wrong.Fix)
 	if len(wrong.Lines) > 0 {
-		return &refusedText{refusal, wrong.Lines}
+		return &textError{refusal, wrong.Lines}
 	}
 	return refusal
 }

@@ -87,7 +87,7 @@ func toStatus(err error) error {
 
 func refusalStatus(err error, r *state.Refusal) error {
 	lines := ""
-	if text, ok := errors.AsType[*refusedText](err); ok {
+	if text, ok := errors.AsType[*textError](err); ok {
 		lines = text.numbers()
 	}
 	for _, m := range refusals {
@@ -98,15 +98,15 @@ func refusalStatus(err error, r *state.Refusal) error {
 	return fail(codes.FailedPrecondition, ReasonPrecondition, err.Error(), keyField, r.Field, keyProblem, r.Problem, keyFix, r.Fix)
 }
 
-// A refusedText is the refusal of a text that says which of its lines are wrong.
-type refusedText struct {
+// A textError is the refusal of a text that says which of its lines are wrong.
+type textError struct {
 	error // wraps a *state.Refusal
 	lines []int
 }
 
-func (e *refusedText) Unwrap() error { return e.error }
+func (e *textError) Unwrap() error { return e.error }
 
-func (e *refusedText) numbers() string {
+func (e *textError) numbers() string {
 	var list []string
 	for _, n := range e.lines {
 		list = append(list, strconv.Itoa(n))

@@ -91,7 +91,7 @@ func (a *app) edited(ctx context.Context, file string) (string, error) {
 		return "", grammar.Errorf("no editor is known").With("set EDITOR")
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, "sh", file) // it may have flags
-	if terminal, ok := a.in.(*os.File); ok { // of anything else it would read more than is its own
+	if terminal, ok := a.in.(*os.File); ok {                                // of anything else it would read more than is its own
 		cmd.Stdin = terminal
 	}
 	cmd.Stdout, cmd.Stderr = a.out, a.err

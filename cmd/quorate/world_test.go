@@ -51,7 +51,7 @@ type world struct {
 	pending  []*pb.WaitResponse // answers of Wait, before "settled"
 	pair     *pb.PairStatus
 	balances []*pb.BalanceStatus // what nodes tell of servers
-	attended bool // a person can be asked
+	attended bool                // a person can be asked
 	env      map[string]string
 	files    map[string]string // of nodes that hold a resource's text, by node
 }

@@ -36,7 +36,7 @@ func listening() ([]listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sockets of the node: %w", err)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing is left to lose
 	var all []listener
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
 		question := make([]byte, questionBytes)
