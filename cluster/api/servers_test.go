@@ -267,26 +267,39 @@ func TestAKeptOrderNeedsNoRunningResourceButFullNames(t *testing.T) {
 }
 
 func TestAStatusTellsOfManyServersInFewWords(t *testing.T) {
-	many := services(5000, "tcp 192.0.2.10:80", "tcp 192.0.2.10:443")
+	many := services(100, "tcp 192.0.2.10:80", "tcp 192.0.2.10:443")
 	for i := range 20 {
 		many[0].Servers[i].State = pb.ServerState_SERVER_STATE_DOWN
 	}
 	many[0].Counts = resources.CountServers(many[0].Servers)
 	_, other, _, _ := newDirectors(t, many)
 	for detail, want := range map[pb.ServerDetail]string{
-		pb.ServerDetail_SERVER_DETAIL_NONE: "[]", pb.ServerDetail_SERVER_DETAIL_COUNTS: "[5000:0 5000:0]",
-		pb.ServerDetail_SERVER_DETAIL_SOME: "[5000:8 5000:0]", pb.ServerDetail_SERVER_DETAIL_ALL: "[5000:5000 5000:5000]",
+		pb.ServerDetail_SERVER_DETAIL_NONE: "[]", pb.ServerDetail_SERVER_DETAIL_COUNTS: "[100:0 100:0]",
+		pb.ServerDetail_SERVER_DETAIL_SOME: "[100:8 100:0]", pb.ServerDetail_SERVER_DETAIL_ALL: "[100:100 100:100]",
 	} {
-		answer, err := other.status().Get(t.Context(), &pb.GetRequest{Servers: detail})
+		if got := other.toldIn(t, detail); got != want {
+			t.Errorf("%v: %s, want %s", detail, got, want)
+		}
+	}
+}
+
+// toldIn is how many servers there are of each service of a status, and how many are
+// told. A status does not wait long for a node on a busy machine, so it is asked
+// again.
+func (a *agent) toldIn(t *testing.T, detail pb.ServerDetail) string {
+	t.Helper()
+	for {
+		answer, err := a.status().Get(t.Context(), &pb.GetRequest{Servers: detail})
 		must(t, err)
-		told := []string{}
+		told, late := []string{}, false
 		for _, b := range answer.Balances {
+			late = late || b.Error != ""
 			for _, s := range b.Services {
 				told = append(told, fmt.Sprintf("%d:%d", s.Counts.Servers, len(s.Servers)))
 			}
 		}
-		if got := fmt.Sprint(told); got != want {
-			t.Errorf("%v: %s, want %s", detail, got, want)
+		if !late {
+			return fmt.Sprint(told)
 		}
 	}
 }

@@ -80,21 +80,20 @@ const lookAgain = 500 * time.Millisecond
 // run tells how many connections are left whenever that has changed, and returns
 // how many there are at the end.
 func (d *drain) run(ctx context.Context) (left uint64, err error) {
-	var end <-chan time.Time
-	if d.deadline > 0 {
-		end = time.After(d.deadline)
-	}
+	end := time.Now().Add(d.deadline)
 	told := make(map[string]uint64)
-	for over := false; ; {
+	for over := false; ; over = d.deadline > 0 && !time.Now().Before(end) {
 		if left, err = d.count(ctx, told); err != nil || left == 0 || over {
 			return left, err
+		}
+		wait := lookAgain
+		if d.deadline > 0 {
+			wait = min(wait, time.Until(end))
 		}
 		select {
 		case <-ctx.Done():
 			return left, ctx.Err()
-		case <-end:
-			over = true
-		case <-time.After(lookAgain):
+		case <-time.After(wait):
 		}
 	}
 }

@@ -96,7 +96,7 @@ func TestCommandsReadBack(t *testing.T) {
 		}
 	}
 	resources[1].Parameters["odd"] = strings.TrimPrefix(resources[1].GetParameters()["odd"], "@") // done where files are read
-	resources[1].ServerOrders = c.GetResources()[1].GetServerOrders() // kept by commands of their own
+	resources[1].ServerOrders = c.GetResources()[1].GetServerOrders()                             // kept by commands of their own
 	got := &pb.Configuration{Resources: resources, Constraints: constraints}
 	want := &pb.Configuration{Resources: c.GetResources(), Constraints: c.GetConstraints()}
 	if !proto.Equal(got, want) {
