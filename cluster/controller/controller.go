@@ -100,7 +100,7 @@ type term struct {
 	group   *errgroup.Group
 	sent    map[uint64]context.CancelFunc // by operation id: its order is under way
 	orphans map[uint64]time.Time          // by assignment number: when this leader first saw it orphaned
-	fencing map[uint64]bool               // by fencing id: it is being carried out, or has ended
+	fencing map[uint64]bool               // by fencing id: it is being carried out
 }
 
 // plan schedules after every change of the state.

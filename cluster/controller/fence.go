@@ -32,7 +32,11 @@ const (
 // nodes are fenced at the same time.
 func (t *term) fence(ctx context.Context, st *pb.State) {
 	for _, f := range st.Fencings {
-		if state.Ended(f) || t.fencing[f.Id] {
+		if state.Ended(f) {
+			delete(t.fencing, f.Id) // one that was called off may be taken up again
+			continue
+		}
+		if t.fencing[f.Id] {
 			continue
 		}
 		t.fencing[f.Id] = true

@@ -88,6 +88,7 @@ func (d *draft) cleanup(c *pb.Cleanup) (string, error) {
 		}
 		return with(i, d.clean)
 	})
+	d.mended()
 	return "failures of " + orAll(c.Resource, "every resource") + " on " + orAll(c.Node, "every node") + " forgotten", nil
 }
 

@@ -91,6 +91,23 @@ func (d *draft) askFencing(n *pb.Node, stayOff bool, actor, reason string) {
 	})
 }
 
+// mended ends the fencings that a failed stop led to on nodes where none is left: a
+// person has stopped it by hand.
+func (d *draft) mended() {
+	for _, f := range d.Fencings {
+		n := NodeByID(d.State, f.Node)
+		if Ended(f) || f.Actor != "" || f.Phase != pb.FencingPhase_FENCING_PHASE_OFF || n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED {
+			continue
+		}
+		blocked := slices.ContainsFunc(d.Instances, func(i *pb.Instance) bool {
+			return i.Node == f.Node && i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED
+		})
+		if !blocked {
+			d.endFencing(f, pb.FencingPhase_FENCING_PHASE_CALLED_OFF, "the failed stops there were cleaned up")
+		}
+	}
+}
+
 // returned ends what waits for a node that has a new epoch: nothing of an older one
 // owns anything any more, and what still runs there is found by probes. What a person
 // asked for stays.

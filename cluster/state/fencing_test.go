@@ -106,6 +106,22 @@ func TestAFailedStopIsEscalatedByPolicyS5(t *testing.T) {
 	}
 }
 
+func TestACleanupOfWhatFailedCallsTheFencingOff(t *testing.T) {
+	c := newCluster(t)
+	c.run("meta vip fencing=power\nstart vip a\ndone vip a\nstop vip a\nfailed vip a")
+	if FencingUnderWay(c.state(), "a") == nil {
+		t.Fatal("a failed stop led to no fencing")
+	}
+	c.run("cleanup db")
+	if FencingUnderWay(c.state(), "a") == nil {
+		t.Error("the cleanup of another resource called it off")
+	}
+	c.run("cleanup vip\ndevice d1 pcmk_host_list=na")
+	if f := FencingUnderWay(c.state(), "a"); f != nil {
+		t.Errorf("a device that is made later would fence it: %v", f)
+	}
+}
+
 func TestANodeIsSwitchedOnAgainAndReturnsClean(t *testing.T) {
 	c := newCluster(t)
 	c.run("device d1 pcmk_host_list=na\nfence na\nfenced a")
