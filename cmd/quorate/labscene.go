@@ -50,6 +50,7 @@ func newLabSceneCommand(a *app) *cobra.Command {
 	flags := c.Flags()
 	flags.IntVar(&p.Requests, "requests", 20000, "`N` of a benchmark")
 	flags.IntVar(&p.Concurrency, "concurrency", 100, "`N` of them at a time")
+	flags.BoolVar(&p.Brief, "brief", false, "leave out what only tells figures")
 	flags.IntVar(&p.Connections, "connections", 200, "`N` that are open when a director fails")
 	return c
 }

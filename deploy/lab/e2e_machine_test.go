@@ -15,7 +15,7 @@ import (
 
 // emulatedTime is what a command may take that boots an emulated machine, or is run
 // in one, where there is much else to do.
-const emulatedTime = 5 * time.Minute
+const emulatedTime = 10 * time.Minute
 
 // TestE2ELabInAMachine types at a lab in an emulated machine, from outside. Its
 // hosts run no agent: how a director serves there is tested in resources/ipvs.

@@ -44,9 +44,10 @@ func FindScene(name string) (Scene, error) {
 // A Play is scenes to be played one after the other in one lab.
 type Play struct {
 	Scenes      []Scene
-	Requests    int // of a benchmark
-	Concurrency int // of them at a time
-	Connections int // that are open when a director fails
+	Requests    int  // of a benchmark
+	Concurrency int  // of them at a time
+	Connections int  // that are open when a director fails
+	Brief       bool // what only tells figures, or is much like another part, is left out
 	JSON        bool
 }
 

@@ -19,6 +19,9 @@ func playConnections(ctx context.Context, s *stage) error {
 		{"with sync", "sync=10.77.0.0/24"},
 		{"without sync", ""},
 	} {
+		if s.Brief && with.option == "" {
+			continue
+		}
 		s.say("\n-- %s", with.how)
 		err := s.script(ctx,
 			fmt.Sprintf(directorLine, VIP, s.address("www1"), s.address("www2"), with.option),
@@ -41,10 +44,12 @@ func playConnections(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// The phases of a survival, on a machine that is not emulated.
 const (
-	openTime    = 10 * time.Second // for all downloads to begin
-	survivalFor = 30 * time.Second // to hear from a download after a move
+	openTime    = 10 * time.Second // for all downloads to begin, on a machine that is not emulated
+	survivalFor = 30 * time.Second // to hear from a download after a move, likewise
+	// copyTime is what a new connection waits at most in the kernel's buffer before it
+	// is sent to the other director, and more: IPVS_SYNC_FLUSH_TIME is 2 s.
+	copyTime = 4 * time.Second
 )
 
 // survive opens downloads, and counts those that live after each of two moves.
@@ -59,6 +64,9 @@ func (s *stage) survive(ctx context.Context, how string, promised bool) error {
 		return err
 	}
 	s.promised(how+": downloads opened", float64(opened), "", fmt.Sprint(s.Connections), opened == s.Connections)
+	if err := pause(ctx, copyTime); err != nil {
+		return err
+	}
 	for _, move := range []struct {
 		what string
 		do   func() error

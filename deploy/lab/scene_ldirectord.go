@@ -32,9 +32,14 @@ virtual=VIP:80
         virtualhost=www.example.com
 `
 
-// tutorialChange is how long the file's checks may take to notice something: interval
-// and timeout. What is well again counts at once: ldirectord knows no rise.
-const tutorialChange = (2 + 10) * time.Second
+// How long the file's checks may take. What is well again counts at once: ldirectord
+// knows no rise. The check that finds it comes after one that found it down.
+const (
+	tutorialInterval = 2 * time.Second
+	tutorialTimeout  = 10 * time.Second
+	tutorialLeave    = tutorialInterval + tutorialTimeout
+	tutorialBack     = tutorialInterval + 2*tutorialTimeout
+)
 
 // playLdirectord is the tutorial's pair, by import and by the name of its OCF agent.
 func playLdirectord(ctx context.Context, s *stage) error {
@@ -54,7 +59,7 @@ func playLdirectord(ctx context.Context, s *stage) error {
 	if err == nil {
 		err = s.tryPair(ctx, "imported", "director")
 	}
-	if err == nil {
+	if err == nil && !s.Brief {
 		err = s.failover(ctx, "director")
 	}
 	if err == nil {
@@ -70,6 +75,9 @@ func playLdirectord(ctx context.Context, s *stage) error {
 		"pcs constraint location lvs prefers lvsm=50",
 	)
 	if err == nil {
+		err = s.goesTo(ctx, "Director", "lvsm")
+	}
+	if err == nil && !s.Brief {
 		err = s.tryPair(ctx, "from its file", "Director")
 	}
 	if err == nil {
@@ -137,7 +145,7 @@ func (s *stage) tryPair(ctx context.Context, how, resource string) error {
 	s.promised(how+", persistent: requests of a client that one server answered", float64(b.By[busy]), "", fmt.Sprint(s.Requests), b.By[busy] == s.Requests)
 	s.promised(how+": requests that ab saw fail", float64(b.Failed), "", "0", b.Failed == 0)
 	s.measured(how+": requests a second", b.Rate, "")
-	return s.absent(ctx, "lvsm", busy, tutorialChange, tutorialChange)
+	return s.absent(ctx, "lvsm", busy, tutorialLeave, tutorialBack)
 }
 
 // failover takes the owner's power away and gives it back, while a client visits.

@@ -34,7 +34,8 @@ func runWeb(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	server := &http.Server{Addr: args[0], ReadHeaderTimeout: 5 * time.Second, Handler: (&webServer{name: name}).pages()}
+	// An emulated machine may stand still for seconds.
+	server := &http.Server{Addr: args[0], ReadHeaderTimeout: time.Minute, Handler: (&webServer{name: name}).pages()}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
