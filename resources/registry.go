@@ -39,9 +39,19 @@ func (r *Registry) Register(a Agent) error {
 	return nil
 }
 
+// asScript begins the name of an agent that is wanted as it is installed, although
+// one that is built in serves its name: script:ocf:heartbeat:IPaddr2.
+const asScript = "script:"
+
 // Find returns the agent that serves name, or an *[UnknownAgentError]. That of a
 // family need not be installed on this node, see [Missing].
 func (r *Registry) Find(name string) (Agent, error) {
+	if script, asked := strings.CutPrefix(canonical(name), asScript); asked {
+		if a := r.ofFamily(script); a != nil {
+			return a, nil
+		}
+		return nil, r.Unknown(name)
+	}
 	if a, ok := r.names[canonical(name)]; ok {
 		return a, nil
 	}

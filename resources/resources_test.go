@@ -135,3 +135,30 @@ func TestTimesAreReadAsPcsTakesThem(t *testing.T) {
 		}
 	}
 }
+
+// scriptFamily has one script, of a name that a built-in agent serves.
+type scriptFamily struct{ script Agent }
+
+func (f scriptFamily) Find(name string) Agent {
+	if name == "ocf:heartbeat:IPaddr2" {
+		return f.script
+	}
+	return nil
+}
+
+func (f scriptFamily) Installed() []string { return nil }
+
+func TestAScriptRunsInPlaceOfWhatIsBuiltInIfItIsAskedFor(t *testing.T) {
+	r := registry(t)
+	r.Extend(scriptFamily{kind{&pb.AgentMetadata{Name: "the script"}}})
+	for name, want := range map[string]string{
+		"ocf:heartbeat:IPaddr2": "quorate:vip", "script:ocf:heartbeat:IPaddr2": "the script", "script:ocf::heartbeat:IPaddr2": "the script",
+	} {
+		if a, err := r.Find(name); err != nil || a.Metadata().GetName() != want {
+			t.Errorf("Find(%q) = %v, %v; want %s", name, a, err, want)
+		}
+	}
+	if a, err := r.Find("script:vip"); err == nil {
+		t.Errorf("a script was found for what is none: %v", a.Metadata())
+	}
+}

@@ -53,7 +53,7 @@ func TestWhatIsTakenOfACIBAndWhatNot(t *testing.T) {
 			`taken primitive ip
 not taken option allow-migrate m2: meta attribute allow-migrate: there is no such meta attribute
 taken option resource-stickiness m1
-approximated op o1: without start-delay
+taken op o1
 taken op o2`,
 		},
 		{

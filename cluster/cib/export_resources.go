@@ -115,6 +115,7 @@ func (x *exporter) primitive(r *pb.Resource) *element {
 
 // agent splits the name of an agent into class, provider and type.
 func (x *exporter) agent(name string) (class, provider, kind string, ok bool) {
+	name = strings.TrimPrefix(name, "script:") // Pacemaker has no other under that name
 	if !strings.Contains(name, ":") {
 		name = x.standard(name)
 	}

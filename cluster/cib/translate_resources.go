@@ -159,7 +159,7 @@ func (t *translator) operation(resource string, op *engine.Operation) {
 		return
 	}
 	var lost []string
-	for _, name := range []string{"start-delay", "interval-origin", "description"} {
+	for _, name := range []string{"interval-origin", "description"} {
 		if v, set := options[name]; set && v != "0" && v != "0s" {
 			lost = append(lost, name)
 		}

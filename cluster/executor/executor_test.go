@@ -43,6 +43,7 @@ type machine struct {
 	fail    map[string]error         // of start
 	poke    map[string]func(string)
 	reports []*pb.Result
+	events  int
 	taken   error // what is in the way of every start
 	mute    bool  // no report reaches the leader
 	meta    *pb.AgentMetadata
@@ -89,6 +90,10 @@ func (m *machine) Propose(_ context.Context, c *pb.Command) error {
 	defer m.mu.Unlock()
 	if m.mute {
 		return errors.New("no leader")
+	}
+	if events := c.GetRecord().GetEvents(); len(events) > 0 {
+		m.events += len(events)
+		return nil
 	}
 	m.reports = append(m.reports, c.GetRecordResult().GetResult())
 	return nil

@@ -226,3 +226,39 @@ func TestAnInstanceIsToldOfItsClone(t *testing.T) {
 }
 
 var _ resources.Promoter = agent{}
+
+func TestAMonitorObeysItsOptions(t *testing.T) {
+	monitor := func(options map[string]string) *pb.OperationSpec {
+		return &pb.OperationSpec{Name: "monitor", Interval: durationpb.New(time.Second), Options: options}
+	}
+	tests := []struct {
+		name    string
+		options map[string]string
+		looks   int // in the first ten seconds and a half
+		reports int // of a failure after that
+		events  int
+	}{
+		{"none", nil, 10, 1, 0},
+		{"start-delay", map[string]string{"start-delay": "5s"}, 5, 1, 0},
+		{"enabled", map[string]string{"enabled": "false"}, 0, 0, 0},
+		{"on-fail", map[string]string{"on-fail": "ignore"}, 10, 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onMachine(t, func(m *machine) {
+				m.want(m.do(instance(start, 1, monitor(tt.options))), done)
+				time.Sleep(10500 * time.Millisecond)
+				if got := m.looks[time.Second]; got != tt.looks {
+					t.Errorf("%d looks, want %d", got, tt.looks)
+				}
+				m.mu.Lock()
+				delete(m.running, "db")
+				m.mu.Unlock()
+				time.Sleep(5 * time.Second)
+				if len(m.reports) != tt.reports || m.events != tt.events {
+					t.Errorf("%d failures were reported and %d told of, want %d and %d", len(m.reports), m.events, tt.reports, tt.events)
+				}
+			})
+		})
+	}
+}

@@ -2,12 +2,14 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 )
@@ -31,7 +33,7 @@ func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt righ
 		var words <-chan string = changed // for the first of the monitors
 		for _, spec := range monitorsOf(r, agent.Metadata(), promoted) {
 			heard := words
-			m := monitored{u: u, r: r, agent: agent, rt: rt, spec: spec}
+			m := &monitored{u: u, r: r, agent: agent, rt: rt, spec: spec}
 			w.Go(func() { e.monitor(ctx, m, heard) })
 			words = nil
 		}
@@ -59,14 +61,18 @@ func (e *Executor) listen(ctx context.Context, watcher resources.Watcher, r *pb.
 
 // A monitored resource is one that a recurring monitor looks at.
 type monitored struct {
-	u     *unit
-	r     *pb.Resource
-	agent resources.Agent
-	rt    right
-	spec  *pb.OperationSpec
+	u       *unit
+	r       *pb.Resource
+	agent   resources.Agent
+	rt      right
+	spec    *pb.OperationSpec
+	ignored bool // a failure that is ignored was told, and not made good since
 }
 
-func (e *Executor) monitor(ctx context.Context, m monitored, changed <-chan string) {
+func (e *Executor) monitor(ctx context.Context, m *monitored, changed <-chan string) {
+	if !delayed(ctx, m.spec.GetOptions()["start-delay"]) {
+		return
+	}
 	tick := ticks(m.spec.Interval.AsDuration())
 	defer tick.Stop()
 	for {
@@ -81,6 +87,22 @@ func (e *Executor) monitor(ctx context.Context, m monitored, changed <-chan stri
 	}
 }
 
+// delayed waits until a monitor may begin, or ctx ends.
+func delayed(ctx context.Context, delay string) bool {
+	d, err := state.ParseDuration(delay)
+	if err != nil || d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // ticks returns a ticker, which never ticks when there is no interval.
 func ticks(interval time.Duration) *time.Ticker {
 	if interval > 0 {
@@ -92,7 +114,7 @@ func ticks(interval time.Duration) *time.Ticker {
 }
 
 // check runs one monitor and tells the leader when it failed.
-func (e *Executor) check(ctx context.Context, m monitored, why string) {
+func (e *Executor) check(ctx context.Context, m *monitored, why string) {
 	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: m.r.Id, Timeout: m.spec.Timeout}
 	res := &pb.Result{
 		Kind: op.Kind, Resource: m.r.Id, Node: e.node, Epoch: m.rt.epoch, Assignment: m.rt.assignment, Revision: m.r.Revision,
@@ -101,7 +123,11 @@ func (e *Executor) check(ctx context.Context, m monitored, why string) {
 		s, err := m.agent.Monitor(resources.Recurring(ctx, m.spec), m.r)
 		return e.inRole(m.u, s, err, res)
 	})
-	if res.Outcome == pb.Outcome_OUTCOME_DONE || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	if res.Outcome == pb.Outcome_OUTCOME_DONE {
+		m.ignored = false
 		return
 	}
 	if why != "" && res.Cause == "" { // a fault speaks for itself
@@ -109,10 +135,27 @@ func (e *Executor) check(ctx context.Context, m monitored, why string) {
 	} else if res.Error == "" {
 		res.Error = "monitor: it is not running"
 	}
+	if m.spec.GetOptions()["on-fail"] == "ignore" && res.Outcome != pb.Outcome_OUTCOME_OTHER_ROLE {
+		e.tellIgnored(ctx, m, res)
+		return
+	}
 	e.report(ctx, m.u, m.rt, res)
 	if res.Outcome == pb.Outcome_OUTCOME_OTHER_ROLE {
 		e.acceptRole(m.u, m.rt, res.Promoted)
 	}
+}
+
+// tellIgnored tells once of a failure that leads to nothing (on-fail=ignore).
+func (e *Executor) tellIgnored(ctx context.Context, m *monitored, res *pb.Result) {
+	if m.ignored {
+		return
+	}
+	event := &pb.Event{
+		Kind: "failure-ignored", Severity: pb.Severity_SEVERITY_WARNING, Resource: m.r.Id,
+		Text: fmt.Sprintf("a monitor of %s failed, which is ignored (on-fail=ignore): %s", m.r.Id, res.Error),
+	}
+	err := e.log.Propose(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{event}}}})
+	m.ignored = err == nil // else it is told at the next monitor
 }
 
 // report commits a failure that nobody asked for, once until the leader
@@ -166,7 +209,7 @@ func monitorsOf(r *pb.Resource, meta *pb.AgentMetadata, promoted bool) []*pb.Ope
 	for _, list := range [][]*pb.OperationSpec{r.Operations, meta.GetOperations()} {
 		var found []*pb.OperationSpec
 		for _, s := range list {
-			if s.Name == "monitor" && ofRole(s.Options["role"], promoted) {
+			if s.Name == "monitor" && s.Options["enabled"] != "false" && ofRole(s.Options["role"], promoted) {
 				found = append(found, s)
 			}
 		}

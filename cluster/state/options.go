@@ -73,12 +73,12 @@ var options = map[pb.OptionScope][]Option{
 	},
 	ofOperations: {
 		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
-		{"enabled", "true", "true", "recurring operations cannot be switched off in this version", checkOnly("true")},
+		{"enabled", "true", "boolean", "whether a recurring monitor runs", checkBool},
 		{"interval", "0", "duration", "of a recurring monitor", checkDuration},
-		{"on-fail", "restart", "restart, for stop block or fence", "what a failure leads to", checkOnly("restart", "block", "fence")},
+		{"on-fail", "restart", "restart, for monitor ignore, for stop block or fence", "what a failure leads to", checkOnly("restart", "ignore", "block", "fence")},
 		{"record-pending", "true", "boolean", "accepted; operations under way are always shown", checkBool},
 		{"role", "Started", "Started, Promoted, Unpromoted", "in which role a monitor runs", checkMonitorRole},
-		{"start-delay", "0", "0", "monitors cannot be delayed in this version", checkOnly("0", "0s")},
+		{"start-delay", "0", "duration", "how long after a start a recurring monitor begins", checkDuration},
 		{"timeout", "20s", "duration", "how long an operation may take", checkDuration},
 	},
 }

@@ -68,7 +68,7 @@ func TestSetOptions(t *testing.T) {
 		{ofOperations, "interval", "10s", "10s"},
 		{ofOperations, "on-fail", "Restart", "restart"},
 		{ofOperations, "on-fail", "fence", "! operation option on-fail: fence is no default for operations; use the property fencing=power"},
-		{ofOperations, "enabled", "false", "! operation option enabled: \"false\" is not available in this version; use true"},
+		{ofOperations, "enabled", "no", "false"},
 		{ofOperations, "start-delay", "0s", "0s"},
 		{ofOperations, "timeut", "60", `! operation option timeut: there is no such operation option; did you mean "timeout"?`},
 		{0, "timeout", "60", "! scope"},

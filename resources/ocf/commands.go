@@ -26,8 +26,17 @@ func putCommands(dir string) error {
 			return err
 		}
 	}
+	for _, name := range neighbours {
+		if err := link(filepath.Join("/usr/sbin", name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// neighbours are programs of others that scripts look for beside the commands, in
+// HA_SBIN_DIR.
+var neighbours = []string{"clvmd", "cmirrord"}
 
 // scratch is where Debian's scripts keep their states (HA_RSCTMP). Its package
 // has it made when the machine boots, which a machine that got the package since

@@ -1,7 +1,10 @@
 package ocf
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +31,32 @@ func debian(t *testing.T) *Family {
 	return f
 }
 
+// A life is what a script does here: it is started, monitored, broken by another
+// hand, and stopped.
+type life struct {
+	script     string
+	parameters string
+	breaks     func() error // by another hand, while it runs
+	broken     resources.State
+}
+
+// lives are those of the scripts that need nothing but this machine.
+func lives(dir string) []life {
+	return []life{
+		{"Dummy", "state=" + dir + "/dummy", func() error { return os.Remove(dir + "/dummy") }, resources.Stopped},
+		{"Delay", "startdelay=0 stopdelay=0 mondelay=0", nil, resources.Unknown},
+		{"Filesystem", "device=" + dir + "/from directory=" + dir + "/to fstype=none options=bind", func() error { return unix.Unmount(dir+"/to", 0) }, resources.Stopped},
+		{"dummypy", "state=" + dir + "/dummypy", func() error { return os.Remove(dir + "/dummypy") }, resources.Stopped},
+		{"IPaddr2", "ip=192.0.2.10 cidr_netmask=32 nic=eth9", func() error { return ipCommand("addr", "del", "192.0.2.10/32", "dev", "eth9") }, resources.Stopped},
+		{"IPsrcaddr", "ipaddress=192.0.2.2 cidr_netmask=24", nil, resources.Unknown},
+		{"Route", "destination=198.51.100.0/24 device=eth9", func() error { return ipCommand("route", "del", "198.51.100.0/24") }, resources.Stopped},
+		{"rsyncd", "conffile=" + dir + "/rsyncd.conf pidfile=" + dir + "/rsyncd.pid", nil, resources.Unknown},
+		{"SendArp", "ip=192.0.2.1 nic=eth9", nil, resources.Unknown},
+		{"MailTo", "email=root", nil, resources.Unknown},
+		{"symlink", "link=" + dir + "/link target=" + dir + "/from/file", func() error { return os.Remove(dir + "/link") }, resources.Stopped},
+	}
+}
+
 func TestScriptsOfDebianLiveTheirLives(t *testing.T) {
 	f, dir := debian(t), t.TempDir()
 	for _, path := range []string{"from", "to"} {
@@ -38,18 +67,22 @@ func TestScriptsOfDebianLiveTheirLives(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "from", "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
-		script     string
-		parameters string
-		breaks     func() error // by another hand, while it runs
-		broken     resources.State
-	}{
-		{"Dummy", "state=" + dir + "/dummy", func() error { return os.Remove(dir + "/dummy") }, resources.Stopped},
-		{"Delay", "startdelay=0 stopdelay=0 mondelay=0", nil, resources.Unknown},
-		{"Filesystem", "device=" + dir + "/from directory=" + dir + "/to fstype=none options=bind", func() error { return unix.Unmount(dir+"/to", 0) }, resources.Stopped},
-		{"symlink", "link=" + dir + "/link target=" + dir + "/from/file", func() error { return os.Remove(dir + "/link") }, resources.Stopped},
+	for _, words := range []string{
+		"link add eth9 type veth peer name eth8", "addr add 192.0.2.1/24 dev eth9", "addr add 192.0.2.2/24 dev eth9", "link set eth9 up", "link set eth8 up", "link set lo up", "route add default via 192.0.2.254",
+	} {
+		if err := ipCommand(strings.Fields(words)...); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, tt := range tests {
+	if err := os.WriteFile(filepath.Join(dir, "rsyncd.conf"), []byte("pid file = "+dir+"/rsyncd.pid\nuse chroot = no\nport = 8730\n[x]\npath = /tmp\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mail := filepath.Join(dir, "bin", "mail") // caught here
+	if err := errors.Join(os.Mkdir(filepath.Dir(mail), 0o755), os.WriteFile(mail, []byte("#!/bin/sh\ncat >>"+dir+"/mailbox\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(mail)+":"+os.Getenv("PATH"))
+	for _, tt := range lives(dir) {
 		t.Run(tt.script, func(t *testing.T) {
 			a := f.Find("ocf:heartbeat:" + tt.script).(*Agent)
 			r := resource(strings.Fields(tt.parameters)...)
@@ -85,6 +118,15 @@ func TestScriptsOfDebianLiveTheirLives(t *testing.T) {
 			want("after its stop", resources.Stopped)
 		})
 	}
+}
+
+// ipCommand changes the network of the test.
+func ipCommand(words ...string) error {
+	out, err := exec.Command("ip", words...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(words, " "), err, out)
+	}
+	return nil
 }
 
 func TestAScriptOfDebianSaysWhatIsWrong(t *testing.T) {
