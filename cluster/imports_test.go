@@ -32,6 +32,7 @@ var order = []string{
 	"cluster/pair",
 	"cluster/lease",
 	"cluster/executor",
+	"fencing/warden",
 	"fencing/",
 	"resources/",
 	"resources/check",
@@ -47,6 +48,7 @@ var order = []string{
 	"cluster/identity",
 	"cluster/calendar",
 	"cluster/constraint",
+	"cluster/clock",
 	"proto/quorate/v1",
 }
 

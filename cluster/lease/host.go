@@ -9,56 +9,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"quorate/cluster/clock"
 )
 
-// RawClock is CLOCK_MONOTONIC_RAW, which is monotonic and not slewed by NTP (lease
-// protocol, H8), and the time that the machine was suspended, which that clock
-// leaves out. So a suspended machine wakes up with its lease expired.
-type RawClock struct{}
-
-// Now implements Clock.
-func (RawClock) Now() time.Duration { return read(unix.CLOCK_MONOTONIC_RAW) + asleep.total() }
-
-// asleep is how long this machine was suspended since it booted.
-var asleep = suspension{
-	boot: func() time.Duration { return read(unix.CLOCK_BOOTTIME) },
-	mono: func() time.Duration { return read(unix.CLOCK_MONOTONIC) },
-}
-
-// A suspension is by how much a clock that counts suspended time is ahead of one
-// that is the same otherwise. Two clocks cannot be read at once: CLOCK_BOOTTIME is
-// read first, so that a thread that is preempted in between sees too little, never
-// a suspension that was none; and what was seen once stays.
-type suspension struct {
-	boot, mono func() time.Duration
-	seen       atomic.Int64
-}
-
-func (s *suspension) total() time.Duration {
-	boot := s.boot()
-	now := int64(boot - s.mono())
-	for {
-		seen := s.seen.Load()
-		if now <= seen {
-			return time.Duration(seen)
-		}
-		if s.seen.CompareAndSwap(seen, now) {
-			return time.Duration(now)
-		}
-	}
-}
-
-func read(clock int32) time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(clock, &t); err != nil {
-		panic(fmt.Sprintf("read clock %d: %v", clock, err)) // Linux has all three since 2.6.39
-	}
-	return time.Duration(t.Nano())
-}
+// RawClock is the clock of leases; see [clock.Raw].
+type RawClock = clock.Raw
 
 // NoGuard is for hosts whose kernel cannot keep the lease.
 type NoGuard struct{}
