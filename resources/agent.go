@@ -3,10 +3,10 @@
 //
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
-// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Rehearser], [Contender], [Comparer],
-// [Balancer], [Judge], [Installable]). A [Registry] finds the agent for a name, also among those that are installed on the
-// node, a [Family] each. Deciding where a resource runs, and whether it may, is not
-// done here.
+// [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Rehearser], [Contender],
+// [Comparer], [Balancer], [Judge], [Installable], [Tracer]). A [Registry] finds the agent
+// for a name, also among those that are installed on the node, a [Family] each. Deciding
+// where a resource runs, and whether it may, is not done here.
 package resources
 
 import (

@@ -39,6 +39,20 @@ type Agents interface {
 	Find(name string) (resources.Agent, error)
 }
 
+// A Warden stops what runs here when the lease is over and this process cannot.
+type Warden interface {
+	// Hold tells it of a resource that is about to start. After an error it must not
+	// start; a *[resources.Fault] says what is in the way.
+	Hold(ctx context.Context, r *pb.Resource, agent resources.Agent, watchdog time.Duration) error
+	// Halting tells it that this process stops the resource, within a time from now.
+	Halting(r *pb.Resource, within time.Duration)
+	// Release tells it that the resource runs no more.
+	Release(resource string)
+	// Stuck tells it that the resource could not be stopped. Where it needs a watchdog,
+	// that resets the machine.
+	Stuck(resource string)
+}
+
 // Config is what an Executor is made of.
 type Config struct {
 	Node   string // id of this node
@@ -49,6 +63,7 @@ type Config struct {
 	// Clear is asked before a resource starts, if not nil. An error says what is
 	// in the way: nothing is started then, and that is no failure of the resource.
 	Clear  func(ctx context.Context, r *pb.Resource) error
+	Warden Warden // nil: none
 	Logger *slog.Logger
 }
 
@@ -60,6 +75,7 @@ type Executor struct {
 	log    Log
 	agents Agents
 	clear  func(ctx context.Context, r *pb.Resource) error
+	warden Warden
 	logger *slog.Logger
 
 	mu      sync.Mutex
@@ -71,13 +87,24 @@ type Executor struct {
 	done    []orderKey          // the finished ones, oldest first
 }
 
+// noWarden is where nothing stops what runs but this process.
+type noWarden struct{}
+
+func (noWarden) Hold(context.Context, *pb.Resource, resources.Agent, time.Duration) error { return nil }
+func (noWarden) Halting(*pb.Resource, time.Duration)                                      {}
+func (noWarden) Stuck(string)                                                             {}
+func (noWarden) Release(string)                                                           {}
+
 // keptOrders is how many results are remembered for a leader that asks again.
 const keptOrders = 1024
 
 // New makes an executor. It refuses orders until Run.
 func New(c Config) *Executor {
+	if c.Warden == nil {
+		c.Warden = noWarden{}
+	}
 	return &Executor{
-		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, clear: c.Clear, logger: c.Logger,
+		node: c.Node, nonce: c.Nonce, lease: c.Lease, log: c.Log, agents: c.Agents, clear: c.Clear, warden: c.Warden, logger: c.Logger,
 		turned: make(chan struct{}), units: make(map[string]*unit), orders: make(map[orderKey]*order),
 	}
 }

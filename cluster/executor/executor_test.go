@@ -425,7 +425,7 @@ func TestAnOrderWithoutATimeoutHasThatOfTheAgent(t *testing.T) {
 }
 
 func TestAHaltHasAsLongAsTheResourceMayOutliveTheLeaseS4(t *testing.T) {
-	for _, tt := range []struct{ lapse, want time.Duration }{{0, haltTimeout}, {time.Second, haltTimeout}, {time.Minute, time.Minute}} {
+	for _, tt := range []struct{ lapse, want time.Duration }{{0, haltTimeout}, {time.Second, time.Second}, {time.Minute, time.Minute}} {
 		r := &pb.Resource{Traits: &pb.Traits{Lapse: durationpb.New(tt.lapse)}}
 		if got := haltTime(r); got != tt.want {
 			t.Errorf("with a lapse of %v: %v, want %v", tt.lapse, got, tt.want)

@@ -10,13 +10,16 @@ import (
 	"quorate/resources"
 )
 
-// haltTimeout bounds the halt of one resource, unless its lapse is longer. Its
-// success is not waited for by anyone but this node: others count by the lease and
-// the lapse of the resource.
+// haltTimeout bounds the halt of a resource that a guard has silenced already.
 const haltTimeout = 5 * time.Second
 
+// haltTime is how long the halt of a resource may take. Others do not wait for its
+// success: they count by the lease and the lapse of the resource.
 func haltTime(r *pb.Resource) time.Duration {
-	return max(haltTimeout, r.GetTraits().GetLapse().AsDuration())
+	if lapse := r.GetTraits().GetLapse().AsDuration(); lapse > 0 {
+		return lapse
+	}
+	return haltTimeout
 }
 
 // Lapsed halts all that is served: the lease is over. Rights stay, in case the
@@ -164,6 +167,7 @@ func (e *Executor) beginHalt(u *unit) <-chan struct{} {
 func (e *Executor) halt(u *unit, r *pb.Resource, agent resources.Agent) error {
 	ctx, cancel := context.WithTimeout(resources.WithTold(context.Background(), u.toldNow(e)), haltTime(r))
 	defer cancel()
+	e.warden.Halting(r, haltTime(r))
 	e.lower(ctx, u, r, agent)
 	var err error
 	if halter, ok := agent.(resources.Halter); ok {
@@ -174,5 +178,6 @@ func (e *Executor) halt(u *unit, r *pb.Resource, agent resources.Agent) error {
 	if err != nil {
 		return errors.Join(errors.New("halt"), err)
 	}
+	e.warden.Release(r.Id)
 	return nil
 }

@@ -158,6 +158,9 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	taken := e.taken(ctx, r)
 	runs, promoted := false, false
 	if taken == nil {
+		err = e.warden.Hold(ctx, r, agent, u.watchdog)
+	}
+	if taken == nil && err == nil {
 		if runs, promoted = adopt(ctx, r, agent, e.promotable(u)); !runs {
 			err = agent.Start(ctx, r)
 		}
@@ -245,14 +248,28 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 			ctx = resources.WithTold(ctx, r.GetInstancing().GetTold())
 			e.lower(ctx, u, what, agent)
 			if err := agent.Stop(ctx, what); err != nil {
+				if !blocks(what) {
+					e.warden.Stuck(what.Id)
+				}
 				return failure(err), err
 			}
+			e.warden.Release(what.Id)
 			e.mu.Lock()
 			u.resource, u.promoted = nil, false
 			e.mu.Unlock()
 			return pb.Outcome_OUTCOME_DONE, nil
 		})
 	}
+}
+
+// blocks reports whether a failed stop is to block the resource, and nothing else.
+func blocks(r *pb.Resource) bool {
+	for _, o := range r.GetOperations() {
+		if o.Name == "stop" && o.Options["on-fail"] == "block" {
+			return true
+		}
+	}
+	return false
 }
 
 // unserve ends the watch and returns the resource as it was started: a stop
@@ -295,8 +312,22 @@ func (e *Executor) probe(u *unit, r *pb.ExecuteRequest, agent resources.Agent) j
 		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			s, err := agent.Monitor(resources.WithTold(ctx, r.GetInstancing().GetTold()), r.Resource)
 			into.Promoted = s.IsPromoted()
-			return outcome(s, err)
+			found, err := outcome(s, err)
+			if found == pb.Outcome_OUTCOME_NOT_RUNNING {
+				e.unheld(u)
+			}
+			return found, err
 		})
+	}
+}
+
+// unheld tells the warden that what an earlier start of this agent ran runs no more.
+func (e *Executor) unheld(u *unit) {
+	e.mu.Lock()
+	ours := u.right != (right{}) || u.resource != nil
+	e.mu.Unlock()
+	if !ours {
+		e.warden.Release(u.id)
 	}
 }
 

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"time"
 
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
@@ -25,6 +26,7 @@ type unit struct {
 	reported             bool               // a failure was told to the leader, who has not answered by an order yet
 	interrupt            context.CancelFunc // of the start under way
 	unwatch              func()             // ends the watch and monitors of what is served, and waits for them
+	watchdog             time.Duration      // see pb.Operation; written in the same step as the right
 	halts                int                // how often it was halted; a start that overlaps one has not succeeded
 	halted               <-chan struct{}    // closed when the newest halt is done; nil before the first
 }
@@ -92,6 +94,7 @@ func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agen
 	u.instance(r)
 	u.newest = op.Assignment
 	u.right = right{epoch: op.Epoch, assignment: op.Assignment}
+	u.watchdog = op.Watchdog.AsDuration()
 	u.reported = false
 	return e.start(u, r, agent), ""
 }

@@ -28,6 +28,7 @@ import (
 	"quorate/cluster/transport"
 	"quorate/fencing"
 	"quorate/fencing/fenceagent"
+	"quorate/fencing/warden"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
 	"quorate/resources/haproxy"
@@ -58,6 +59,7 @@ type Agent struct {
 	store      *state.Store
 	agents     *resources.Registry
 	devices    fencing.Catalog
+	warden     *warden.Link
 	vip        *vip.Agent
 	director   *ipvs.Agent
 	realServer *realserver.Agent
@@ -119,6 +121,9 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 		conflicts: make(chan *pb.Event, 16), devices: fenceagent.New(),
 	}
 	a.threads = newRealTime(logger)
+	if err := a.attach(); err != nil {
+		return nil, err
+	}
 	a.profile = openProfile(filepath.Join(data, "profile"), logger)
 	if a.directory, err = openDirectory(filepath.Join(data, "members.json"), logger); err != nil {
 		return nil, err
@@ -178,6 +183,7 @@ func (a *Agent) run(ctx context.Context) error {
 	defer hangUp()
 	network, reachable := errgroup.WithContext(reachable)
 	network.Go(func() error { return a.threads.Run(reachable) })
+	network.Go(func() error { return a.keepWarden(reachable) })
 	network.Go(func() error { return a.transport.Run(reachable) })
 	network.Go(func() error {
 		defer hangUp()
@@ -247,6 +253,9 @@ func (a *Agent) serve(ctx context.Context) error {
 	if errors.As(err, &diverged) {
 		core.executor.Drop(diverged.Error())
 		return a.giveWay(stores, diverged)
+	}
+	if ctx.Err() != nil {
+		a.warden.Plan()
 	}
 	if ctx.Err() != nil || err != nil {
 		return err

@@ -45,9 +45,11 @@ type CoreConfig struct {
 	Devices fencing.Catalog // types of fencing devices; nil: none
 	Pinger  *reach.Pinger   // by which isolation is found; the core runs it; nil: none
 
-	Peers  Peers
-	Agents executor.Agents
-	Log    *slog.Logger
+	Peers    Peers
+	Agents   executor.Agents
+	Warden   executor.Warden // nil: none
+	Watchdog func() error    // why this node has no watchdog; nil: nothing needs one
+	Log      *slog.Logger
 }
 
 // Peers asks other members.
@@ -105,7 +107,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 	k.fencer = newFencer(k)
 	k.pair = k.newPair(c)
 	k.executor = executor.New(executor.Config{
-		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Logger: c.Log,
+		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Warden: c.Warden, Logger: c.Log,
 	})
 	k.controller = controller.New(controller.Config{
 		State: k.store, Log: voterLog{localLog{k.raft}, k.lease}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,

@@ -45,9 +45,9 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 	core, err := StartCore(CoreConfig{
 		ID: a.identity.ID(), Nonce: nonce, BootID: boot, Version: a.version, Store: a.store,
 		Transport: a.raftTransport, Stores: stores, Timing: profile.Raft,
-		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: guard, Lease: leaseFor(guard, profile.Lease), Beat: profile.Beat,
+		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: doubleGuard{guard, a.warden}, Lease: leaseFor(guard, profile.Lease), Beat: profile.Beat,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
-		Reach: pings, Pinger: pings, Devices: a.devices, Peers: peers{a.transport}, Agents: a.agents, Log: a.logger,
+		Reach: pings, Pinger: pings, Devices: a.devices, Peers: peers{a.transport}, Agents: a.agents, Warden: wards{a.warden}, Watchdog: a.warden.Watchdog, Log: a.logger,
 	})
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (a *Agent) tell(ctx context.Context, core *Core) error {
 }
 
 func record(ctx context.Context, core *Core, e *pb.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	_, err := core.log.Propose(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{e}}}})
 	return err

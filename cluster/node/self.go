@@ -288,6 +288,7 @@ func (s sight) Lease() *pb.LeaseStatus {
 	if core := s.current(); core != nil {
 		status := core.lease.Status()
 		status.Scheduling = s.threads.String()
+		status.Warden = wardenStatus(s.warden.Status())
 		return status
 	}
 	return nil

@@ -32,17 +32,19 @@ const (
 // compares what it finds with what the state says of this node, so that neither
 // a lost report nor one of an earlier start of the agent stays wrong.
 type reporter struct {
-	id      string // of this node
-	store   *state.Store
-	propose func(context.Context, *pb.Command) error
-	reach   *reach.Pinger // nil: nothing is pinged
-	agents  executor.Agents
-	logger  *slog.Logger
+	id       string // of this node
+	store    *state.Store
+	propose  func(context.Context, *pb.Command) error
+	reach    *reach.Pinger // nil: nothing is pinged
+	agents   executor.Agents
+	watchdog func() error // why this node has no watchdog; nil: it needs none
+	logger   *slog.Logger
 
 	poked     chan struct{} // has a token when something may be found otherwise
 	confirmed atomic.Uint64 // see pb.Reach
 
 	// Of the loop alone:
+	lacking   bool                    // something needs a watchdog, and there is none: looked again by and by
 	surveyed  bool                    // obstacles is of this configuration and nothing has changed since
 	of        uint64                  // index of that configuration
 	obstacles map[string]*pb.Obstacle // by resource
@@ -55,7 +57,7 @@ type reporter struct {
 
 func newReporter(k *Core, c CoreConfig) *reporter {
 	return &reporter{
-		id: c.ID, store: c.Store, propose: leaseLog{k}.Propose, reach: c.Pinger, agents: c.Agents, logger: c.Log,
+		id: c.ID, store: c.Store, propose: leaseLog{k}.Propose, reach: c.Pinger, agents: c.Agents, watchdog: c.Watchdog, logger: c.Log,
 		poked: make(chan struct{}, 1), gone: make(map[string]time.Time),
 	}
 }
@@ -115,6 +117,9 @@ func (t *reporter) report(ctx context.Context, s *pb.State, following *followers
 	}
 	t.survey(ctx, s, following)
 	found, wait := t.find(n)
+	if t.lacking {
+		wait = min(wait, watchdogLook)
+	}
 	if same(n, found) {
 		return wait
 	}
@@ -131,10 +136,10 @@ func (t *reporter) report(ctx context.Context, s *pb.State, following *followers
 // survey asks the agents what the resources would meet here, if that may have
 // changed.
 func (t *reporter) survey(ctx context.Context, s *pb.State, following *followers) {
-	if t.surveyed && t.of == s.ConfigurationIndex {
+	if t.surveyed && t.of == s.ConfigurationIndex && !t.lacking {
 		return
 	}
-	t.surveyed, t.of = true, s.ConfigurationIndex
+	t.surveyed, t.of, t.lacking = true, s.ConfigurationIndex, false
 	t.obstacles, t.awaited = make(map[string]*pb.Obstacle), nil
 	for _, r := range s.Resources {
 		agent, err := t.agents.Find(r.Agent)
@@ -143,6 +148,10 @@ func (t *reporter) survey(ctx context.Context, s *pb.State, following *followers
 		}
 		if rehearser, ok := agent.(resources.Rehearser); ok {
 			t.awaited = append(t.awaited, expected{r, rehearser})
+		}
+		if o := t.unwatched(s, r); o != nil {
+			t.lacking, t.obstacles[r.Id] = true, o
+			continue
 		}
 		surveyor, ok := agent.(resources.Surveyor)
 		if !ok {
@@ -153,6 +162,20 @@ func (t *reporter) survey(ctx context.Context, s *pb.State, following *followers
 			t.obstacles[r.Id] = &pb.Obstacle{Resource: r.Id, Kind: f.Kind, Text: f.Text}
 		}
 	}
+}
+
+// watchdogLook is how long a watchdog that was loaded goes unnoticed.
+const watchdogLook = 5 * time.Second
+
+// unwatched is the obstacle of a node without a watchdog for what needs one; nil: none.
+func (t *reporter) unwatched(s *pb.State, r *pb.Resource) *pb.Obstacle {
+	if t.watchdog == nil || state.WatchdogTimeout(s, r.Id) == 0 {
+		return nil
+	}
+	if err := t.watchdog(); err != nil {
+		return &pb.Obstacle{Resource: r.Id, Kind: "no-watchdog", Text: "fencing=watchdog needs a watchdog: " + err.Error()}
+	}
+	return nil
 }
 
 // find returns what is to be reported, and when that may change by itself.

@@ -160,15 +160,13 @@ func checkProfile(s string) (string, error) {
 }
 
 // fencingWords are the policies that can be set.
-const fencingWords = "none, stop, power"
+const fencingWords = "none, stop, watchdog, power"
 
-// checkFencing reads a policy. What a watchdog would promise needs one on every node.
+// checkFencing reads a policy.
 func checkFencing(s string) (string, error) {
 	switch v := strings.ToLower(strings.TrimSpace(s)); v {
-	case FencingNone, FencingStop, FencingPower:
+	case FencingNone, FencingStop, FencingWatchdog, FencingPower:
 		return v, nil
-	case FencingWatchdog:
-		return "", fmt.Errorf("%s is not available in this version; use stop, or power with a fencing device", v)
 	default:
 		return "", fmt.Errorf("%q is no way of fencing; use %s", s, fencingWords)
 	}

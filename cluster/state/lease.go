@@ -238,7 +238,7 @@ func (d *draft) needsPower(resource string) bool {
 // was started with, or by what it has now, which a reload may have given it. Of a
 // clone the longest of all instances counts.
 func Lapse(s *pb.State, resource string) time.Duration {
-	longest := ResourceByID(s, resource).GetTraits().GetLapse().AsDuration()
+	longest := max(ResourceByID(s, resource).GetTraits().GetLapse().AsDuration(), WatchdogTimeout(s, resource))
 	for _, a := range AssignmentsOf(s, resource) {
 		longest = max(longest, a.GetLapse().AsDuration())
 	}
@@ -278,7 +278,7 @@ func (d *draft) free(f *pb.Free) error {
 	case a.Unfenced:
 		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `stonith confirm "+NodeName(d.State, a.Node)+"`",
 			"%s has not been fenced", NodeName(d.State, a.Node))
-	case InstanceOf(d.State, a.Resource, a.Node).GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED: // S5
+	case !a.Watchdog && InstanceOf(d.State, a.Resource, a.Node).GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED: // S5
 		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `resource cleanup "+f.Resource+"`",
 			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))
 	}

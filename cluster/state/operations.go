@@ -96,7 +96,10 @@ func (d *draft) intendStart(o *pb.Operation, n *pb.Node, r *pb.Resource) error {
 	}
 	d.LastAssignment++
 	o.Assignment = d.LastAssignment
-	d.putAssignment(&pb.Assignment{Resource: r.Id, Node: n.Id, Epoch: n.Epoch, Number: o.Assignment, Lapse: r.Traits.GetLapse()})
+	o.Watchdog = d.watchdog(r.Id)
+	d.putAssignment(&pb.Assignment{
+		Resource: r.Id, Node: n.Id, Epoch: n.Epoch, Number: o.Assignment, Lapse: longer(r.Traits.GetLapse(), o.Watchdog), Watchdog: o.Watchdog != nil,
+	})
 	return nil
 }
 

@@ -46,6 +46,7 @@ var options = map[pb.OptionScope][]Option{
 		{"start-failure-is-fatal", "true", "boolean", "a failed start bans the node until a cleanup", checkBool},
 		{"stop-all-resources", "false", "boolean", "stop everything that is managed", checkBool},
 		{"symmetric-cluster", "true", "boolean", "resources may run anywhere unless a constraint says otherwise", checkBool},
+		{"watchdog-timeout", "10s", "2s to 10min", "with fencing=watchdog, how long after its lease a node may take to be reset by its watchdog", checkWatchdogTimeout},
 	},
 	ofResources: {
 		{"critical", "true", "boolean", "whether what it must run with moves for its sake, too", checkBool},
@@ -90,8 +91,10 @@ var aliases = map[pb.OptionScope]map[string]struct {
 	convert func(string) (string, error)
 }{
 	ofCluster: {
-		"fencing-enabled": {"fencing", convertStonith},
-		"stonith-enabled": {"fencing", convertStonith},
+		"fencing-enabled":          {"fencing", convertStonith},
+		"stonith-enabled":          {"fencing", convertStonith},
+		"fencing-watchdog-timeout": {"watchdog-timeout", checkWatchdogTimeout},
+		"stonith-watchdog-timeout": {"watchdog-timeout", checkWatchdogTimeout},
 	},
 	ofClones: {"master-max": {"promoted-max", checkCount}, "master-node-max": {"promoted-node-max", checkOnly("1")}},
 }

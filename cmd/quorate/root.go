@@ -53,6 +53,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newCheckCommand(a),
 		newGenhashCommand(a),
 		newAgentCommand(),
+		newWardenCommand(),
 		newLabCommand(a),
 	)
 	finish(root)

@@ -32,6 +32,7 @@ var (
 	_ resources.Reloader = (*Agent)(nil)
 	_ resources.Halter   = (*Agent)(nil)
 	_ resources.Detailer = (*Agent)(nil)
+	_ resources.Tracer   = (*Agent)(nil)
 )
 
 // Config is what the agent is given.

@@ -12,7 +12,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
 )
+
+// Traces implements [resources.Tracer].
+func (a *Agent) Traces(r *pb.Resource) []resources.Trace {
+	return []resources.Trace{{Kind: resources.TraceArgument, Mark: place(r, a.runDir).listener()}}
+}
 
 // A process is one of the resource's: master, worker or former worker.
 type process struct {

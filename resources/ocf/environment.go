@@ -3,7 +3,6 @@ package ocf
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -31,6 +30,7 @@ func (a *Agent) environment(ctx context.Context, action string, r *pb.Resource, 
 		"OCF_ROOT="+a.family.root,
 		"HA_SBIN_DIR="+cmp.Or(a.family.commands, "/usr/sbin"), // where Debian's scripts call the commands
 		"QUORATE_SOCKET="+a.family.socket,
+		"LVM_SUPPRESS_FD_WARNINGS=1", // of the file that marks processes
 		mark,
 	)
 	parts := strings.Split(a.name, ":")
@@ -38,7 +38,7 @@ func (a *Agent) environment(ctx context.Context, action string, r *pb.Resource, 
 	if r == nil {
 		return env
 	}
-	env = append(env, "OCF_RESOURCE_INSTANCE="+r.GetId(), a.family.resourceMark(r))
+	env = append(env, "OCF_RESOURCE_INSTANCE="+r.GetId(), a.family.resourceMarks(r).variable)
 	for _, name := range slices.Sorted(maps.Keys(r.GetParameters())) {
 		env = append(env, "OCF_RESKEY_"+name+"="+r.GetParameters()[name])
 	}
@@ -105,16 +105,4 @@ func inherited() []string {
 		}
 		return false
 	})
-}
-
-// What is started by a script has these variables in its environment, unless it
-// takes them out. So it is found again, in whatever session it is.
-const (
-	markOfResource = "QUORATE_RESOURCE="
-	markOfRun      = "QUORATE_RUN="
-)
-
-// resourceMark names the node, too: one machine may see the processes of several.
-func (f *Family) resourceMark(r *pb.Resource) string {
-	return fmt.Sprintf("%s%s/%s", markOfResource, f.nodeID, r.GetId())
 }

@@ -26,6 +26,7 @@ type Family struct {
 	root     string
 	commands string // directory of the commands that scripts call; empty: none
 	socket   string // of the agent
+	files    string // directory of the files that mark processes; empty: none
 	node     func() string
 	nodeID   string
 	log      *slog.Logger
@@ -48,7 +49,7 @@ func New(c Config) (*Family, error) {
 		f.node = func() string { return "" }
 	}
 	if c.RunDir != "" {
-		f.commands = filepath.Join(c.RunDir, "ocf")
+		f.commands, f.files = filepath.Join(c.RunDir, "ocf"), filepath.Join(c.RunDir, "marks")
 		if err := putCommands(f.commands); err != nil {
 			return nil, fmt.Errorf("commands for scripts: %w", err)
 		}

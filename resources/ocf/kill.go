@@ -1,7 +1,6 @@
 package ocf
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,12 +13,12 @@ import (
 // waits for a disk takes as long as the disk.
 const killTime = 2 * time.Second
 
-// kill kills every process that has a mark in its environment, and those that
-// they start meanwhile. It returns how many there were.
-func kill(mark string) (killed int, err error) {
+// kill kills every process that bears a mark, and those that they start meanwhile. It
+// returns how many there were.
+func kill(m marks) (killed int, err error) {
 	seen := make(map[int]bool)
 	for deadline := time.Now().Add(killTime); ; time.Sleep(5 * time.Millisecond) {
-		left := marked(mark)
+		left := marked(m)
 		if len(left) == 0 {
 			return len(seen), nil
 		}
@@ -33,8 +32,8 @@ func kill(mark string) (killed int, err error) {
 	}
 }
 
-// marked returns the processes with a mark. Zombies have no environment.
-func marked(mark string) []int {
+// marked returns the processes that bear one of the marks.
+func marked(m marks) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -42,11 +41,7 @@ func marked(mark string) []int {
 	var list []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+mark+"\x00")) {
+		if err == nil && pid != os.Getpid() && m.on(pid) {
 			list = append(list, pid)
 		}
 	}

@@ -6,8 +6,8 @@
 // nothing here knows which processes serve. So what runs may outlive the node's
 // lease by as long as its stop takes, which [Agent.Traits] says; nobody starts it
 // elsewhere before that time has passed, too. When a stop at the end of a lease
-// does not succeed, all processes that still have the environment of the
-// resource's scripts are killed.
+// does not succeed, all processes that still bear the marks of the resource's scripts
+// are killed.
 //
 // Every run of a script is a session of its own. One that exceeds its time is
 // killed with all that it started, also in other sessions. Its output is read as
@@ -41,6 +41,7 @@ var (
 	_ resources.Surveyor    = (*Agent)(nil)
 	_ resources.Judge       = (*Agent)(nil)
 	_ resources.Installable = (*Agent)(nil)
+	_ resources.Tracer      = (*Agent)(nil)
 )
 
 // An Agent runs one script for all its resources on this node. Its methods may
@@ -176,7 +177,7 @@ func (a *Agent) Halt(ctx context.Context, r *pb.Resource) error {
 	if err == nil {
 		return nil
 	}
-	killed, killErr := kill(a.family.resourceMark(r))
+	killed, killErr := kill(a.family.resourceMarks(r))
 	if killErr != nil {
 		return errors.Join(err, killErr)
 	}

@@ -211,7 +211,7 @@ func TestAScriptThatExceedsItsTimeIsKilledWithAllThatItStarted(t *testing.T) {
 	if took := time.Since(began); took > patience {
 		t.Errorf("it took %v to kill", took)
 	}
-	if left := marked(script(t, "stubborn").family.resourceMark(resource())); len(left) > 0 {
+	if left := marked(script(t, "stubborn").family.resourceMarks(resource())); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
 	}
 }
@@ -230,7 +230,7 @@ func TestAStopInterruptsWhatIsUnderWay(t *testing.T) {
 	if err := <-started; !errors.Is(err, context.Canceled) {
 		t.Errorf("the start ended with %v", err)
 	}
-	if left := marked(a.family.resourceMark(r)); len(left) > 0 {
+	if left := marked(a.family.resourceMarks(r)); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
 	}
 }

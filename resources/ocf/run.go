@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -36,16 +37,25 @@ func (a *Agent) execute(ctx context.Context, action string, r *pb.Resource) (*en
 		return nil, err
 	}
 	mark := markOfRun + rand.Text()
+	var file *os.File
+	if r != nil {
+		var err error
+		if file, err = a.family.resourceMarks(r).open(); err != nil {
+			return nil, fmt.Errorf("mark what it starts: %w", err)
+		}
+		defer file.Close()
+	}
 	out, words := &head{}, &tail{}
 	cmd := exec.CommandContext(ctx, a.path, action)
 	cmd.Dir = "/"
 	cmd.Env = a.environment(ctx, action, r, mark)
 	cmd.Stdout, cmd.Stderr = both{out, words.stream(quiet)}, words.stream(loud)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = inherit(file)
 	cmd.WaitDelay = straggle
 	cmd.Cancel = func() error {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // the session's own group
-		_, err := kill(mark)
+		_, err := kill(marks{variable: mark})
 		return err
 	}
 	err := cmd.Run()

@@ -41,6 +41,7 @@ var (
 	_ resources.Contender   = (*Agent)(nil)
 	_ resources.Comparer    = (*Agent)(nil)
 	_ resources.Detailer    = (*Agent)(nil)
+	_ resources.Tracer      = (*Agent)(nil)
 )
 
 // An Agent runs one unit. Its methods may be called at the same time: systemd has

@@ -34,6 +34,7 @@ type unit struct {
 	code   int32  // of its main process: how it ended, as in waitid(2)
 	status int32  // and its exit status, or the signal
 	pid    uint32
+	slice  string
 }
 
 // read asks systemd about the unit, and loads it if need be.
@@ -57,6 +58,7 @@ func (a *Agent) read(ctx context.Context, c *dbus.Conn) (*unit, error) {
 			return nil, fmt.Errorf("ask systemd about %s: %w", a.unit, err)
 		}
 		u.result, u.pid = value[string](p, "Result"), value[uint32](p, "MainPID")
+		u.slice = value[string](p, "Slice")
 		u.code, u.status = value[int32](p, "ExecMainCode"), value[int32](p, "ExecMainStatus")
 	}
 	return u, nil

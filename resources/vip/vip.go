@@ -35,6 +35,7 @@ var (
 	_ resources.Detailer = (*Agent)(nil)
 	_ resources.Asker    = (*Agent)(nil)
 	_ resources.Surveyor = (*Agent)(nil)
+	_ resources.Tracer   = (*Agent)(nil)
 )
 
 // A Guard silences addresses in the kernel while the node holds no lease. Where

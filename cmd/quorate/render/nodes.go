@@ -146,6 +146,37 @@ func (v *View) lease(b *strings.Builder, o Options) {
 	if g := v.resp.GetGuard(); g != "" {
 		fmt.Fprintf(b, "  when it ends without the agent, addresses are silenced by: %s\n", g)
 	}
+	warden(b, o, l)
+}
+
+// warden says what ends processes when the lease is over, and what the watchdog does.
+func warden(b *strings.Builder, o Options, l *pb.LeaseStatus) {
+	w := l.GetWarden()
+	if w == nil {
+		return
+	}
+	if w.GetPid() == 0 {
+		fmt.Fprintf(b, "  %s: what runs here goes on if the agent dies\n", o.Paint(Bad, "no warden"))
+	} else {
+		fmt.Fprintf(b, "  and processes killed by: the warden, pid %d, %s, %s; %d %s on its list\n", w.GetPid(),
+			either(w.GetMemoryLocked(), "memory locked", "memory not locked"), either(w.GetRealTime(), "in real time", "ordinary scheduling"),
+			w.GetResources(), plural(int(w.GetResources()), "resource", "resources"))
+	}
+	within := w.GetResetWithin().AsDuration()
+	switch w.GetWatchdog() {
+	case "armed", "starved":
+		fmt.Fprintf(b, "  watchdog %s: %s, fires after %s; others wait %s after the lease's %s\n", either(w.GetWatchdog() == "armed", "armed", o.Paint(Bad, "not fed any more")),
+			w.GetWatchdogText(), span(w.GetWatchdogTimeout().AsDuration()), span(within*11/10), span(l.GetThreshold().AsDuration()))
+	case "failed":
+		fmt.Fprintf(b, "  %s: %s\n", o.Paint(Bad, "no watchdog, and it is needed"), w.GetWatchdogText())
+	}
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
 }
 
 // timing says how long a failover takes, and how late the beats come that it

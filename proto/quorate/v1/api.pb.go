@@ -2873,6 +2873,7 @@ type LeaseStatus struct {
 	Lapses               uint64                 `protobuf:"varint,7,opt,name=lapses,proto3" json:"lapses,omitempty"`
 	Scheduling           string                 `protobuf:"bytes,8,opt,name=scheduling,proto3" json:"scheduling,omitempty"`                                                     // how the threads that beat are scheduled, in words
 	RecentWorstBeatDelay *durationpb.Duration   `protobuf:"bytes,9,opt,name=recent_worst_beat_delay,json=recentWorstBeatDelay,proto3" json:"recent_worst_beat_delay,omitempty"` // within the last hour
+	Warden               *WardenStatus          `protobuf:"bytes,20,opt,name=warden,proto3" json:"warden,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -2970,6 +2971,114 @@ func (x *LeaseStatus) GetRecentWorstBeatDelay() *durationpb.Duration {
 	return nil
 }
 
+func (x *LeaseStatus) GetWarden() *WardenStatus {
+	if x != nil {
+		return x.Warden
+	}
+	return nil
+}
+
+// WardenStatus is what stops what runs when the lease is over and the agent cannot.
+type WardenStatus struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Pid             int32                  `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"` // 0: none lives
+	MemoryLocked    bool                   `protobuf:"varint,2,opt,name=memory_locked,json=memoryLocked,proto3" json:"memory_locked,omitempty"`
+	RealTime        bool                   `protobuf:"varint,3,opt,name=real_time,json=realTime,proto3" json:"real_time,omitempty"`
+	Resources       uint32                 `protobuf:"varint,4,opt,name=resources,proto3" json:"resources,omitempty"`                                   // on its list
+	Watchdog        string                 `protobuf:"bytes,5,opt,name=watchdog,proto3" json:"watchdog,omitempty"`                                      // off, armed, failed, starved
+	WatchdogText    string                 `protobuf:"bytes,6,opt,name=watchdog_text,json=watchdogText,proto3" json:"watchdog_text,omitempty"`          // which one it is, or why there is none
+	WatchdogTimeout *durationpb.Duration   `protobuf:"bytes,7,opt,name=watchdog_timeout,json=watchdogTimeout,proto3" json:"watchdog_timeout,omitempty"` // as the driver has it
+	ResetWithin     *durationpb.Duration   `protobuf:"bytes,8,opt,name=reset_within,json=resetWithin,proto3" json:"reset_within,omitempty"`             // of the lease's end, as others count; of none nothing needs it
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WardenStatus) Reset() {
+	*x = WardenStatus{}
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WardenStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WardenStatus) ProtoMessage() {}
+
+func (x *WardenStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WardenStatus.ProtoReflect.Descriptor instead.
+func (*WardenStatus) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *WardenStatus) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *WardenStatus) GetMemoryLocked() bool {
+	if x != nil {
+		return x.MemoryLocked
+	}
+	return false
+}
+
+func (x *WardenStatus) GetRealTime() bool {
+	if x != nil {
+		return x.RealTime
+	}
+	return false
+}
+
+func (x *WardenStatus) GetResources() uint32 {
+	if x != nil {
+		return x.Resources
+	}
+	return 0
+}
+
+func (x *WardenStatus) GetWatchdog() string {
+	if x != nil {
+		return x.Watchdog
+	}
+	return ""
+}
+
+func (x *WardenStatus) GetWatchdogText() string {
+	if x != nil {
+		return x.WatchdogText
+	}
+	return ""
+}
+
+func (x *WardenStatus) GetWatchdogTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.WatchdogTimeout
+	}
+	return nil
+}
+
+func (x *WardenStatus) GetResetWithin() *durationpb.Duration {
+	if x != nil {
+		return x.ResetWithin
+	}
+	return nil
+}
+
 // TimingStatus is how fast the cluster is, and what that is derived from.
 type TimingStatus struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -2984,7 +3093,7 @@ type TimingStatus struct {
 
 func (x *TimingStatus) Reset() {
 	*x = TimingStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2996,7 +3105,7 @@ func (x *TimingStatus) String() string {
 func (*TimingStatus) ProtoMessage() {}
 
 func (x *TimingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3009,7 +3118,7 @@ func (x *TimingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
 func (*TimingStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TimingStatus) GetProfile() string {
@@ -3061,7 +3170,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3073,7 +3182,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3086,7 +3195,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -3139,7 +3248,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3260,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3273,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 type WaitRequest struct {
@@ -3177,7 +3286,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3189,7 +3298,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3202,7 +3311,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -3229,7 +3338,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +3350,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +3363,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -3281,7 +3390,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3402,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3415,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -3333,7 +3442,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[52]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3345,7 +3454,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[52]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3358,7 +3467,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -3386,7 +3495,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[53]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3398,7 +3507,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[53]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3411,7 +3520,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -3447,7 +3556,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[54]
+	mi := &file_quorate_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3459,7 +3568,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[54]
+	mi := &file_quorate_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3472,7 +3581,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -3721,7 +3830,7 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"last_heard\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tlastHeard\x12\x12\n" +
 	"\x04loss\x18\x06 \x01(\x01R\x04loss\x12\x14\n" +
-	"\x05index\x18\a \x01(\rR\x05index\"\xab\x03\n" +
+	"\x05index\x18\a \x01(\rR\x05index\"\xdd\x03\n" +
 	"\vLeaseStatus\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x127\n" +
@@ -3733,7 +3842,17 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"scheduling\x18\b \x01(\tR\n" +
 	"scheduling\x12P\n" +
-	"\x17recent_worst_beat_delay\x18\t \x01(\v2\x19.google.protobuf.DurationR\x14recentWorstBeatDelay\"\xe0\x01\n" +
+	"\x17recent_worst_beat_delay\x18\t \x01(\v2\x19.google.protobuf.DurationR\x14recentWorstBeatDelay\x120\n" +
+	"\x06warden\x18\x14 \x01(\v2\x18.quorate.v1.WardenStatusR\x06warden\"\xc5\x02\n" +
+	"\fWardenStatus\x12\x10\n" +
+	"\x03pid\x18\x01 \x01(\x05R\x03pid\x12#\n" +
+	"\rmemory_locked\x18\x02 \x01(\bR\fmemoryLocked\x12\x1b\n" +
+	"\treal_time\x18\x03 \x01(\bR\brealTime\x12\x1c\n" +
+	"\tresources\x18\x04 \x01(\rR\tresources\x12\x1a\n" +
+	"\bwatchdog\x18\x05 \x01(\tR\bwatchdog\x12#\n" +
+	"\rwatchdog_text\x18\x06 \x01(\tR\fwatchdogText\x12D\n" +
+	"\x10watchdog_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\x0fwatchdogTimeout\x12<\n" +
+	"\freset_within\x18\b \x01(\v2\x19.google.protobuf.DurationR\vresetWithin\"\xe0\x01\n" +
 	"\fTimingStatus\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x1e\n" +
 	"\n" +
@@ -3823,7 +3942,7 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
 	(*SetAttributesRequest)(nil),      // 1: quorate.v1.SetAttributesRequest
@@ -3872,147 +3991,151 @@ var file_quorate_v1_api_proto_goTypes = []any{
 	(*PairStatus)(nil),                // 44: quorate.v1.PairStatus
 	(*Link)(nil),                      // 45: quorate.v1.Link
 	(*LeaseStatus)(nil),               // 46: quorate.v1.LeaseStatus
-	(*TimingStatus)(nil),              // 47: quorate.v1.TimingStatus
-	(*PlacementStatus)(nil),           // 48: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 49: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 50: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 51: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 52: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 53: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 54: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 55: quorate.v1.Reason
-	nil,                               // 56: quorate.v1.SetAttributesRequest.SetEntry
-	nil,                               // 57: quorate.v1.NodeAttributes.AttributesEntry
-	nil,                               // 58: quorate.v1.NodeAttributes.TransientEntry
-	nil,                               // 59: quorate.v1.ChangeRequest.RevisionsEntry
-	nil,                               // 60: quorate.v1.WhatIf.SetEntry
-	nil,                               // 61: quorate.v1.SetupRequest.PropertiesEntry
-	(*durationpb.Duration)(nil),       // 62: google.protobuf.Duration
-	(*Edit)(nil),                      // 63: quorate.v1.Edit
-	(*ConfigurationChange)(nil),       // 64: quorate.v1.ConfigurationChange
-	(*timestamppb.Timestamp)(nil),     // 65: google.protobuf.Timestamp
-	(*Checkpoint)(nil),                // 66: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 67: quorate.v1.Configuration
-	(Role)(0),                         // 68: quorate.v1.Role
-	(*AgentMetadata)(nil),             // 69: quorate.v1.AgentMetadata
-	(*DeviceTraits)(nil),              // 70: quorate.v1.DeviceTraits
-	(ServerDetail)(0),                 // 71: quorate.v1.ServerDetail
-	(*State)(nil),                     // 72: quorate.v1.State
-	(*BalanceStatus)(nil),             // 73: quorate.v1.BalanceStatus
-	(*TextRequest)(nil),               // 74: quorate.v1.TextRequest
-	(*TextResponse)(nil),              // 75: quorate.v1.TextResponse
+	(*WardenStatus)(nil),              // 47: quorate.v1.WardenStatus
+	(*TimingStatus)(nil),              // 48: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 49: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 50: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 51: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 52: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 53: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 54: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 55: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 56: quorate.v1.Reason
+	nil,                               // 57: quorate.v1.SetAttributesRequest.SetEntry
+	nil,                               // 58: quorate.v1.NodeAttributes.AttributesEntry
+	nil,                               // 59: quorate.v1.NodeAttributes.TransientEntry
+	nil,                               // 60: quorate.v1.ChangeRequest.RevisionsEntry
+	nil,                               // 61: quorate.v1.WhatIf.SetEntry
+	nil,                               // 62: quorate.v1.SetupRequest.PropertiesEntry
+	(*durationpb.Duration)(nil),       // 63: google.protobuf.Duration
+	(*Edit)(nil),                      // 64: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 65: quorate.v1.ConfigurationChange
+	(*timestamppb.Timestamp)(nil),     // 66: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 67: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 68: quorate.v1.Configuration
+	(Role)(0),                         // 69: quorate.v1.Role
+	(*AgentMetadata)(nil),             // 70: quorate.v1.AgentMetadata
+	(*DeviceTraits)(nil),              // 71: quorate.v1.DeviceTraits
+	(ServerDetail)(0),                 // 72: quorate.v1.ServerDetail
+	(*State)(nil),                     // 73: quorate.v1.State
+	(*BalanceStatus)(nil),             // 74: quorate.v1.BalanceStatus
+	(*TextRequest)(nil),               // 75: quorate.v1.TextRequest
+	(*TextResponse)(nil),              // 76: quorate.v1.TextResponse
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	56, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
-	62, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
+	57, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
+	63, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
 	4,  // 2: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
-	57, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
-	58, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
-	63, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	59, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
+	58, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
+	59, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
+	64, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	60, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
 	7,  // 7: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
 	8,  // 8: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
 	10, // 9: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
 	11, // 10: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
-	64, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	65, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	65, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	66, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
 	9,  // 13: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	54, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	60, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	55, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	61, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
 	12, // 16: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	63, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	64, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
 	7,  // 18: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	66, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	67, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	67, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	68, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
 	18, // 21: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
 	20, // 22: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
 	18, // 23: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	61, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	62, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	62, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	63, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
 	18, // 26: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	68, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	62, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	68, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	65, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	69, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	69, // 32: quorate.v1.DescribeDevicesResponse.types:type_name -> quorate.v1.AgentMetadata
-	70, // 33: quorate.v1.DescribeDevicesResponse.traits:type_name -> quorate.v1.DeviceTraits
-	71, // 34: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
-	72, // 35: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	62, // 36: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	69, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	63, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	69, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	66, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	70, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	70, // 32: quorate.v1.DescribeDevicesResponse.types:type_name -> quorate.v1.AgentMetadata
+	71, // 33: quorate.v1.DescribeDevicesResponse.traits:type_name -> quorate.v1.DeviceTraits
+	72, // 34: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
+	73, // 35: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	63, // 36: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
 	45, // 37: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
 	46, // 38: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	48, // 39: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	49, // 39: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
 	44, // 40: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	47, // 41: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	73, // 42: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
+	48, // 41: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	74, // 42: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
 	0,  // 43: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	62, // 44: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	62, // 45: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	62, // 46: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	62, // 47: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	62, // 48: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	62, // 49: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	62, // 50: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	62, // 51: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	62, // 52: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	62, // 53: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	62, // 54: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	54, // 55: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	55, // 56: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	5,  // 57: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	17, // 58: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	21, // 59: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	23, // 60: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	24, // 61: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	25, // 62: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	26, // 63: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	27, // 64: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	28, // 65: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	30, // 66: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	31, // 67: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	33, // 68: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	35, // 69: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	1,  // 70: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
-	39, // 71: quorate.v1.Cluster.TestDevice:input_type -> quorate.v1.TestDeviceRequest
-	40, // 72: quorate.v1.Cluster.DescribeDevices:input_type -> quorate.v1.DescribeDevicesRequest
-	37, // 73: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	42, // 74: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	49, // 75: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	50, // 76: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	52, // 77: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	13, // 78: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	15, // 79: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	74, // 80: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
-	6,  // 81: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	19, // 82: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	22, // 83: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	22, // 84: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	22, // 85: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	22, // 86: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	22, // 87: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	22, // 88: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	29, // 89: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	22, // 90: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	32, // 91: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	34, // 92: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	36, // 93: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	2,  // 94: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
-	22, // 95: quorate.v1.Cluster.TestDevice:output_type -> quorate.v1.Progress
-	41, // 96: quorate.v1.Cluster.DescribeDevices:output_type -> quorate.v1.DescribeDevicesResponse
-	38, // 97: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	43, // 98: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	43, // 99: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	51, // 100: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	53, // 101: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	14, // 102: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	16, // 103: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	75, // 104: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
-	81, // [81:105] is the sub-list for method output_type
-	57, // [57:81] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	63, // 44: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	63, // 45: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	63, // 46: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	63, // 47: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	63, // 48: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	63, // 49: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	63, // 50: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	63, // 51: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	47, // 52: quorate.v1.LeaseStatus.warden:type_name -> quorate.v1.WardenStatus
+	63, // 53: quorate.v1.WardenStatus.watchdog_timeout:type_name -> google.protobuf.Duration
+	63, // 54: quorate.v1.WardenStatus.reset_within:type_name -> google.protobuf.Duration
+	63, // 55: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	63, // 56: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	63, // 57: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	55, // 58: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	56, // 59: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	5,  // 60: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	17, // 61: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	21, // 62: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	23, // 63: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	24, // 64: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	25, // 65: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	26, // 66: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	27, // 67: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	28, // 68: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	30, // 69: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	31, // 70: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	33, // 71: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	35, // 72: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	1,  // 73: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	39, // 74: quorate.v1.Cluster.TestDevice:input_type -> quorate.v1.TestDeviceRequest
+	40, // 75: quorate.v1.Cluster.DescribeDevices:input_type -> quorate.v1.DescribeDevicesRequest
+	37, // 76: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	42, // 77: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	50, // 78: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	51, // 79: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	53, // 80: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	13, // 81: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	15, // 82: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	75, // 83: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
+	6,  // 84: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	19, // 85: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	22, // 86: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	22, // 87: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	22, // 88: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	22, // 89: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	22, // 90: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	22, // 91: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	29, // 92: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	22, // 93: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	32, // 94: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	34, // 95: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	36, // 96: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	2,  // 97: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	22, // 98: quorate.v1.Cluster.TestDevice:output_type -> quorate.v1.Progress
+	41, // 99: quorate.v1.Cluster.DescribeDevices:output_type -> quorate.v1.DescribeDevicesResponse
+	38, // 100: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	43, // 101: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	43, // 102: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	52, // 103: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	54, // 104: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	14, // 105: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	16, // 106: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	76, // 107: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
+	84, // [84:108] is the sub-list for method output_type
+	60, // [60:84] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -4030,7 +4153,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   61,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -3063,7 +3063,10 @@ type Assignment struct {
 	Unfenced bool `protobuf:"varint,8,opt,name=unfenced,proto3" json:"unfenced,omitempty"`
 	// The node may promote its instance, or has: at most promoted-max of a promotable
 	// clone's may (S1). Ended by a demote, or with the assignment.
-	Promoted      bool `protobuf:"varint,20,opt,name=promoted,proto3" json:"promoted,omitempty"`
+	Promoted bool `protobuf:"varint,20,opt,name=promoted,proto3" json:"promoted,omitempty"`
+	// The node's watchdog was armed for it: once the node is gone and the lapse has
+	// passed, the machine has been reset.
+	Watchdog      bool `protobuf:"varint,21,opt,name=watchdog,proto3" json:"watchdog,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3157,6 +3160,13 @@ func (x *Assignment) GetUnfenced() bool {
 func (x *Assignment) GetPromoted() bool {
 	if x != nil {
 		return x.Promoted
+	}
+	return false
+}
+
+func (x *Assignment) GetWatchdog() bool {
+	if x != nil {
+		return x.Watchdog
 	}
 	return false
 }
@@ -3930,16 +3940,19 @@ func (x *DeviceCondition) GetSince() *timestamppb.Timestamp {
 // Operation is an intent: committed before it is sent (so that a new leader
 // can finish it), gone once its result is committed.
 type Operation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          OperationKind          `protobuf:"varint,2,opt,name=kind,proto3,enum=quorate.v1.OperationKind" json:"kind,omitempty"`
-	Resource      string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`              // id
-	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`           // of the node; it refuses any other
-	Assignment    uint64                 `protobuf:"varint,6,opt,name=assignment,proto3" json:"assignment,omitempty"` // the right that a start gives or a stop revokes; 0 for probes and stops of what nobody owns
-	Timeout       *durationpb.Duration   `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
-	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"` // the scheduler's, in a sentence
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind       OperationKind          `protobuf:"varint,2,opt,name=kind,proto3,enum=quorate.v1.OperationKind" json:"kind,omitempty"`
+	Resource   string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node       string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`              // id
+	Epoch      uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`           // of the node; it refuses any other
+	Assignment uint64                 `protobuf:"varint,6,opt,name=assignment,proto3" json:"assignment,omitempty"` // the right that a start gives or a stop revokes; 0 for probes and stops of what nobody owns
+	Timeout    *durationpb.Duration   `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Since      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	Reason     string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"` // the scheduler's, in a sentence
+	// Of a start: within what time after the lease of its node the node's watchdog
+	// must fire, unless the resource was stopped; 0: it needs none.
+	Watchdog      *durationpb.Duration `protobuf:"bytes,20,opt,name=watchdog,proto3" json:"watchdog,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4035,6 +4048,13 @@ func (x *Operation) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Operation) GetWatchdog() *durationpb.Duration {
+	if x != nil {
+		return x.Watchdog
+	}
+	return nil
 }
 
 // Result is what became of an operation.
@@ -5203,7 +5223,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\rsecret_sha256\x18\x02 \x01(\fR\fsecretSha256\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12$\n" +
-	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\x8b\x02\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x10.quorate.v1.RoleR\x04role\"\xa7\x02\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
@@ -5214,7 +5234,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\borphaned\x18\x06 \x01(\bR\borphaned\x12/\n" +
 	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x12\x1a\n" +
 	"\bunfenced\x18\b \x01(\bR\bunfenced\x12\x1a\n" +
-	"\bpromoted\x18\x14 \x01(\bR\bpromoted\"\xfe\x03\n" +
+	"\bpromoted\x18\x14 \x01(\bR\bpromoted\x12\x1a\n" +
+	"\bwatchdog\x18\x15 \x01(\bR\bwatchdog\"\xfe\x03\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -5291,7 +5312,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xaf\x02\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe6\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -5303,7 +5324,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"assignment\x123\n" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x120\n" +
 	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\xf6\x03\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x125\n" +
+	"\bwatchdog\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\bwatchdog\"\xf6\x03\n" +
 	"\x06Result\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\x04R\toperation\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -5700,38 +5722,39 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	12,  // 95: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
 	77,  // 96: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
 	78,  // 97: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	12,  // 98: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	13,  // 99: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	77,  // 100: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	10,  // 101: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	78,  // 102: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	14,  // 103: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	50,  // 104: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	77,  // 105: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	72,  // 106: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	73,  // 107: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	74,  // 108: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	52,  // 109: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	22,  // 110: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	26,  // 111: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	28,  // 112: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	27,  // 113: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	40,  // 114: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
-	42,  // 115: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
-	75,  // 116: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	76,  // 117: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	78,  // 118: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	54,  // 119: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	51,  // 120: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	51,  // 121: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	56,  // 122: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	25,  // 123: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	23,  // 124: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	125, // [125:125] is the sub-list for method output_type
-	125, // [125:125] is the sub-list for method input_type
-	125, // [125:125] is the sub-list for extension type_name
-	125, // [125:125] is the sub-list for extension extendee
-	0,   // [0:125] is the sub-list for field type_name
+	77,  // 98: quorate.v1.Operation.watchdog:type_name -> google.protobuf.Duration
+	12,  // 99: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	13,  // 100: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	77,  // 101: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	10,  // 102: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	78,  // 103: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	14,  // 104: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	50,  // 105: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	77,  // 106: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	72,  // 107: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	73,  // 108: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	74,  // 109: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	52,  // 110: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	22,  // 111: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	26,  // 112: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	28,  // 113: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	27,  // 114: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	40,  // 115: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	42,  // 116: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	75,  // 117: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	76,  // 118: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	78,  // 119: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	54,  // 120: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	51,  // 121: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	51,  // 122: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	56,  // 123: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	25,  // 124: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	23,  // 125: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	126, // [126:126] is the sub-list for method output_type
+	126, // [126:126] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
