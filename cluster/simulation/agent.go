@@ -33,7 +33,7 @@ var errTrouble = errors.New("the simulated operation failed")
 
 // An agent runs resources in the simulated kernel. Those of agent "address" are
 // guarded, those of agent "service" are processes that live on until they are
-// stopped.
+// stopped, or until the warden kills them.
 type agent struct {
 	process *process
 	guarded bool

@@ -4,16 +4,16 @@
 // Everything that decides is real: raft, the state, the lease, the controller,
 // the scheduler and the executor, wired as on a machine (node.Core). Simulated
 // are the networks between the machines, their clocks (which run at different
-// rates), their disks, and a kernel that runs resources and guards addresses.
+// rates), their disks, a kernel that runs resources and guards addresses, and the
+// warden that kills processes.
 // A world lives in a testing/synctest bubble, where an hour passes as fast as
 // the processor allows.
 //
 // A schedule is drawn from a seed: the cluster (one node, two, two and a
 // witness, three, five), how likely each kind of fault is, and then the faults
-// (see faults.go). Half of the schedules are gentle: no agent dies or stands
-// still without its machine, so that a process without guard must be kept single
-// too; in a third a fencing device, which fails, hangs and lies at times, switches
-// the machines, and that process is single whatever dies or stands still (S4). Then everything is repaired, and the world must come back.
+// (see faults.go). Half of the schedules are gentle: no agent dies or stands still
+// without its machine; in a third a fencing device, which fails, hangs and lies at times,
+// switches the machines. Then everything is repaired, and the world must come back.
 //
 //	S1  no two machines serve a resource at the same instant, and no more than may a
 //	    clone; the end of an epoch finds its node silent. A machine whose clock stood

@@ -15,8 +15,8 @@ import (
 // be violated: when a machine begins to serve, or goes on longer.
 func (w *world) judge(resource string) {
 	powered := resource == service && w.powered
-	if slices.Contains(w.unguarded(), resource) && (!w.gentle || w.pair) && !powered {
-		return // nothing but its agent stops it, and nobody answers for it
+	if slices.Contains(w.unguarded(), resource) && (w.pair || resource != service && !w.gentle) && !powered {
+		return // nobody answers for it; and a role may change hands without a stop that the warden could make good
 	}
 	on := w.serving(resource)
 	if len(on) <= w.most(resource) || w.violated() {

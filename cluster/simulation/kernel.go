@@ -17,19 +17,20 @@ type kernel struct {
 	boots   int
 	stuck   map[string]bool    // by resource: its stop failed, and it was not stopped since (S5)
 	trouble map[string]trouble // by operation: what is wrong with it
+	ward    ward
 }
 
 func newKernel(m *machine) *kernel {
 	return &kernel{
 		machine: m, present: map[string]bool{}, managed: map[string]time.Duration{},
-		stuck: map[string]bool{}, trouble: map[string]trouble{},
+		stuck: map[string]bool{}, trouble: map[string]trouble{}, ward: ward{grace: map[string]time.Duration{}},
 	}
 }
 
 // serves reports whether clients are answered at this instant. A resource
-// without guard is one that nothing but its stop silences.
+// without guard is one that only its stop silences, or the warden.
 func (k *kernel) serves(id string) bool {
-	k.mu.Lock()
+	k.reap()
 	defer k.mu.Unlock()
 	if !k.present[id] || k.machine.clock.stands() {
 		return false
@@ -40,7 +41,7 @@ func (k *kernel) serves(id string) bool {
 
 // has reports whether the resource runs, silenced or not.
 func (k *kernel) has(id string) bool {
-	k.mu.Lock()
+	k.reap()
 	defer k.mu.Unlock()
 	return k.present[id]
 }
@@ -124,5 +125,7 @@ func (k *kernel) powerOff() {
 	clear(k.present)
 	clear(k.managed)
 	clear(k.stuck)
+	clear(k.ward.grace)
+	k.ward.deadline = 0
 	k.boots++
 }

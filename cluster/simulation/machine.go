@@ -63,6 +63,7 @@ type process struct {
 	store    *state.Store
 	streams  atomic.Pointer[streams]
 	guard    *guard
+	warden   *warden
 	contacts *contacts
 	audit    audit
 	nonce    uint64
@@ -212,7 +213,7 @@ func (m *machine) start() {
 	m.boots++
 	p := &process{machine: m, disk: m.disk, store: state.New(), contacts: newContacts(), nonce: uint64(m.boots), ended: make(chan struct{})}
 	p.store.Observe(p.attend)
-	p.guard = newGuard(p)
+	p.guard, p.warden = newGuard(p), newWarden(p)
 	core, err := node.StartCore(m.coreConfig(p))
 	if err != nil {
 		m.world.violate("%s does not start: %v", m.id, err)
@@ -244,7 +245,7 @@ func (m *machine) coreConfig(p *process) node.CoreConfig {
 		ID: m.id, Nonce: p.nonce, BootID: m.kernel.bootID(), Version: "simulated", Store: p.store,
 		Transport: func(ready <-chan struct{}) consensus.Transport { return newStreams(p, ready) }, Timing: consensus.LAN,
 		Stores:  consensus.Stores{Log: diskLog{p}, Stable: diskStable{p}, Snapshots: diskSnapshots{p}},
-		Network: beats{p}, Clock: m.clock, Marks: marks{p}, Guard: p.guard, Lease: leaseLength,
+		Network: beats{p}, Clock: m.clock, Marks: marks{p}, Guard: doubleGuard{p.guard, p.warden}, Warden: p.warden, Lease: leaseLength,
 		Reach: m.world.reach(p), Peers: calls{p}, Agents: p, Devices: powerType{p}, Log: slog.New(journal{machine: m}),
 	}
 }
