@@ -14,21 +14,23 @@ type Fault string
 
 // The faults, and how they end.
 const (
-	PowerOff Fault = "power-off" // silent at once, all its processes gone, its disk kept
-	Cut      Fault = "cut"       // nothing passes its cable; it still sees a carrier
-	Unplug   Fault = "unplug"    // its cable is out; it sees that
-	Flap     Fault = "flap"      // its cable is out and in again, a few times within a second
-	Lose     Fault = "lose"      // a share of what its cable carries is lost
-	Freeze   Fault = "freeze"    // its agent stands still (SIGSTOP)
-	Kill     Fault = "kill"      // its agent is killed (SIGKILL); what the agent started lives on
-	End      Fault = "terminate" // its agent is asked to end (SIGTERM), and does
-	Restart  Fault = "restart"   // the same, and its agent is started again
-	Fill     Fault = "fill"      // its disk is full, if it has one of its own
-	Heal     Fault = "heal"      // all of the above undone
+	PowerOff     Fault = "power-off"     // silent at once, all its processes gone, its disk kept
+	Cut          Fault = "cut"           // nothing passes its cable; it still sees a carrier
+	Unplug       Fault = "unplug"        // its cable is out; it sees that
+	Flap         Fault = "flap"          // its cable is out and in again, a few times within a second
+	Lose         Fault = "lose"          // a share of what its cable carries is lost
+	Freeze       Fault = "freeze"        // its agent stands still (SIGSTOP)
+	Kill         Fault = "kill"          // its agent is killed (SIGKILL); what the agent started lives on
+	End          Fault = "terminate"     // its agent is asked to end (SIGTERM), and does
+	Restart      Fault = "restart"       // the same, and its agent is started again
+	KillWarden   Fault = "kill-warden"   // its warden is killed; another one is started
+	FreezeWarden Fault = "freeze-warden" // its warden stands still
+	Fill         Fault = "fill"          // its disk is full, if it has one of its own
+	Heal         Fault = "heal"          // all of the above undone
 )
 
 // Faults lists them.
-var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, End, Restart, Fill, Heal}
+var Faults = []Fault{PowerOff, Cut, Unplug, Flap, Lose, Freeze, Kill, End, Restart, KillWarden, FreezeWarden, Fill, Heal}
 
 // wires are the faults of cables, which may be confined to a network. The first
 // and the last may also be confined to a way or a peer.
@@ -164,6 +166,10 @@ func (h *host) apply(t Trouble) ([]Step, error) {
 	case Restart:
 		s.do("agent ended", func() error { _, err := h.control(agentEnd); return err })
 		s.do("agent started", func() error { _, err := h.control(agentStart); return err })
+	case KillWarden:
+		s.do("warden killed", func() error { return h.controlWarden(wardenKill) })
+	case FreezeWarden:
+		s.do("warden frozen", func() error { return h.controlWarden(wardenFreeze) })
 	case Fill:
 		s.do("disk full", h.fill)
 	case Heal:
@@ -259,6 +265,14 @@ func (h *host) heal(s *steps, network string, cables []*cable) {
 	}
 	if network == "" {
 		h.healAgent(s)
+		h.healWarden(s)
+	}
+}
+
+// healWarden lets a warden go on that stands still.
+func (h *host) healWarden(s *steps) {
+	if s.err == nil && needsWarden(h.Command) {
+		s.err = h.controlWarden(wardenThaw)
 	}
 }
 

@@ -166,6 +166,15 @@ func (h *host) control(c agentControl) (AgentStatus, error) {
 	return answer.Agent, err
 }
 
+// controlWarden acts on the host's warden. The caller holds h.mu.
+func (h *host) controlWarden(c wardenControl) error {
+	if !needsWarden(h.Command) {
+		return errors.New("no warden runs here")
+	}
+	_, err := h.order(request{Verb: verbWarden, Warden: c})
+	return err
+}
+
 // pass hands a caller's request, its connection and its files on to the host's
 // init, which answers it itself.
 func (h *host) pass(caller *net.UnixConn, r request, files []*os.File) error {

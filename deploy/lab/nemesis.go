@@ -51,6 +51,11 @@ var repertoire = []deed{
 	{"power-off", 3, 300 * time.Millisecond, 5 * time.Second, just(PowerOff)},
 	{"kill", 3, 10 * time.Millisecond, 4 * time.Second, just(Kill)},
 	{"freeze", 4, 100 * time.Millisecond, 10 * time.Second, just(Freeze)},
+	{"warden's kill", 2, 10 * time.Millisecond, time.Second, just(KillWarden)},
+	{"warden's freeze", 2, 100 * time.Millisecond, 4 * time.Second, just(FreezeWarden)},
+	{"kill of both", 1, 10 * time.Millisecond, 3 * time.Second, func(*nemesis) []Trouble {
+		return []Trouble{{Fault: KillWarden}, {Fault: Kill}}
+	}},
 	{"restart", 2, 10 * time.Millisecond, time.Second, just(End)},
 	{"cut", 3, 100 * time.Millisecond, 5 * time.Second, func(n *nemesis) []Trouble {
 		return []Trouble{{Fault: Cut, Network: n.network()}}

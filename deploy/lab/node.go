@@ -41,6 +41,7 @@ type node struct {
 	log       *slog.Logger
 	processes *processes
 	agent     *agent
+	warden    *wardenService
 	dir       directory
 	host      Host
 }
@@ -54,7 +55,7 @@ func runNode() error {
 		return err
 	}
 	n := &node{log: slog.New(slog.NewTextHandler(os.Stderr, nil)), processes: newProcesses()}
-	n.agent = &agent{processes: n.processes}
+	n.agent, n.warden = &agent{processes: n.processes}, &wardenService{processes: n.processes}
 	var work sync.WaitGroup
 	work.Go(func() {
 		if err := n.processes.Run(context.Background()); err != nil {
@@ -94,6 +95,8 @@ func (n *node) serve(conn *net.UnixConn, r request, files []*os.File) {
 		err = n.boot(r.Boot)
 	case verbAgent:
 		answer.Agent, err = n.agent.control(r.Agent)
+	case verbWarden:
+		err = n.warden.control(r.Warden)
 	case verbExec:
 		answer.Exit, err = n.exec(conn, r.Exec, files)
 	case verbDial:
@@ -121,6 +124,11 @@ func (n *node) boot(b *bootOrder) error {
 	for _, e := range os.Environ() {
 		if strings.HasPrefix(e, "QUORATE_") {
 			env = append(env, e)
+		}
+	}
+	if needsWarden(b.Host.Command) {
+		if err := n.warden.boot(env, n.dir.log(b.Host.Name)); err != nil {
+			return err
 		}
 	}
 	return n.agent.boot(b.Host.Command, env, n.dir.log(b.Host.Name))

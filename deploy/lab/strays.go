@@ -58,10 +58,12 @@ func (h Host) strayAddress(line string) string {
 	return fields[3] + " on " + fields[1]
 }
 
-// strayProcess reads a line of ps: the host's init and ps itself belong there.
+// strayProcess reads a line of ps: the host's init, its warden and ps itself belong
+// there.
 func strayProcess(line string) string {
 	pid, args, _ := strings.Cut(line, " ")
-	if pid == "1" || strings.HasPrefix(strings.TrimSpace(args), "ps -eo") {
+	args = strings.TrimSpace(args)
+	if pid == "1" || strings.HasPrefix(args, "ps -eo") || strings.Contains(args, strings.Join(wardenCommand, " ")) {
 		return ""
 	}
 	return line

@@ -24,8 +24,9 @@ const (
 	verbExec verb = "exec"
 	verbDial verb = "dial" // a connected unix socket
 	// Asked of the host's init by the supervisor.
-	verbBoot  verb = "boot"
-	verbAgent verb = "agent"
+	verbBoot   verb = "boot"
+	verbAgent  verb = "agent"
+	verbWarden verb = "warden"
 	// Sent to the host's init while its exec runs.
 	verbSignal verb = "signal"
 )
@@ -35,12 +36,13 @@ type request struct {
 	Verb    verb
 	Host    string `json:",omitempty"`
 	Trouble Trouble
-	Address string       `json:",omitempty"` // that the meter asks for
-	Path    string       `json:",omitempty"` // of the socket to dial
-	Boot    *bootOrder   `json:",omitempty"`
-	Exec    *execOrder   `json:",omitempty"`
-	Signal  unix.Signal  `json:",omitempty"`
-	Agent   agentControl `json:",omitempty"`
+	Address string        `json:",omitempty"` // that the meter asks for
+	Path    string        `json:",omitempty"` // of the socket to dial
+	Boot    *bootOrder    `json:",omitempty"`
+	Exec    *execOrder    `json:",omitempty"`
+	Signal  unix.Signal   `json:",omitempty"`
+	Agent   agentControl  `json:",omitempty"`
+	Warden  wardenControl `json:",omitempty"`
 }
 
 // A response answers a request. Error is empty when it was done.

@@ -30,8 +30,8 @@ import (
 var ErrUnavailable = errors.New("no emulated machines here")
 
 // modules are what a host's machine loads, each after what it needs: its network
-// card, the kernel's side of the lease guard, and its disk.
-var modules = []string{"virtio_pci", "virtio_net", "nf_tables", "virtio_blk", "ext4"}
+// card, the kernel's side of the lease guard, its disk, and a watchdog.
+var modules = []string{"virtio_pci", "virtio_net", "nf_tables", "virtio_blk", "ext4", "softdog"}
 
 // A system is the file system that a machine boots from.
 type system struct {
@@ -169,8 +169,8 @@ func pack(ctx context.Context, root, to string) error {
 	return nil
 }
 
-// initScript is the machine's first process. It restarts the agent as systemd
-// would, and does what it is told on its second serial port.
+// initScript is the machine's first process. It restarts the agent and the warden as
+// systemd would, the agent until there is a file /run/no-agent, and does what it is told on its second serial port.
 const initScript = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/sbin:/bin
@@ -196,7 +196,8 @@ fi
 ip link set lo up
 ip link set eth0 up
 ip addr add "$address" dev eth0
-(while true; do quorate agent; sleep 0.1; done) &
+(while true; do quorate warden; sleep 0.1; done) &
+(until [ -e /run/no-agent ]; do quorate agent; sleep 0.1; done) &
 exec < /dev/ttyS1 > /dev/ttyS1
 stty raw -echo
 until read -r -t 1 line; do echo ready; done
