@@ -36,7 +36,7 @@ install: ## install the binary and the systemd units (after make build)
 	@echo 'Installed. Next: systemctl enable --now quorate quorate-handover'
 
 uninstall: ## remove what install installed; the node's data stays in /var/lib/quorate
-	rm -f $(DESTDIR)$(PREFIX)/sbin/quorate $(DESTDIR)/etc/systemd/system/quorate{,-handover}.service
+	rm -f $(DESTDIR)$(PREFIX)/sbin/quorate $(DESTDIR)/etc/systemd/system/quorate{,-handover,-warden}.service
 	@for name in pcs crm_simulate; do [ ! -L $(DESTDIR)$(PREFIX)/sbin/$$name ] || rm $(DESTDIR)$(PREFIX)/sbin/$$name; done
 
 deps: ## install what the tests need, with root or sudo

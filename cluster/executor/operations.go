@@ -158,7 +158,7 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 	taken := e.taken(ctx, r)
 	runs, promoted := false, false
 	if taken == nil {
-		err = e.warden.Hold(ctx, r, agent, u.watchdog)
+		err = e.warden.Hold(ctx, r, agent, e.watchdog(u))
 	}
 	if taken == nil && err == nil {
 		if runs, promoted = adopt(ctx, r, agent, e.promotable(u)); !runs {
@@ -192,6 +192,13 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 		into.Detail = d.Detail(r)
 	}
 	return pb.Outcome_OUTCOME_DONE, nil
+}
+
+// watchdog is what the newest start of a unit needs, see pb.Operation.
+func (e *Executor) watchdog(u *unit) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return u.watchdog
 }
 
 // taken is who else has what is to start here, if anybody.

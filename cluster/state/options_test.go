@@ -28,7 +28,6 @@ func TestSetOptions(t *testing.T) {
 		{ofCluster, "fencing", "power", "power"},
 		{ofCluster, "fencing", "watchdog", "watchdog"},
 		{ofCluster, "watchdog-timeout", "5s", "5s"},
-		{ofCluster, "stonith-watchdog-timeout", "30", "30"},
 		{ofCluster, "watchdog-timeout", "1s", "! \"1s\" is no time for a watchdog; use whole seconds, 2s to 10min"},
 		{ofCluster, "watchdog-timeout", "2500ms", "! is no time for a watchdog"},
 		{ofCluster, "fencing", "x", "! property fencing: \"x\" is no way"},

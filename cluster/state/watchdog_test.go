@@ -32,9 +32,9 @@ func TestWhatNeedsAWatchdogWaitsForItS4(t *testing.T) {
 // A machine that its watchdog has reset runs nothing, what could not be stopped
 // included.
 func TestAWatchdogEndsWhatCouldNotBeStoppedS5(t *testing.T) {
-	for policy, free := range map[string]string{"watchdog": "free vip\nstart vip b", "stop": "! free vip: the stop of vip on na failed"} {
+	for policy, free := range map[string]string{"watchdog": "free db\nstart db b", "stop": "! free db: the stop of db on na failed"} {
 		t.Run(policy, func(t *testing.T) {
-			newCluster(t).run("meta vip fencing=" + policy + "\nstart vip a\ndone vip a\nstop vip a\nfailed vip a\n! start vip b: na owns vip\ngone a b=1s c=1s\n" + free)
+			newCluster(t).run("meta db fencing=" + policy + "\nstart db a\ndone db a\nstop db a\nfailed db a\n! start db b: na owns db\ngone a b=1s c=1s\n" + free)
 		})
 	}
 }

@@ -50,7 +50,7 @@ func commandTable() string {
 // listed tells commands of ours that do something from those that only hold others.
 func listed(c *cobra.Command) bool {
 	for p := c; p.HasParent(); p = p.Parent() {
-		if p.Hidden || slices.Contains([]string{"help", "completion", "agent", "lab"}, p.Name()) {
+		if p.Hidden || slices.Contains([]string{"help", "completion", "agent", "warden", "lab"}, p.Name()) {
 			return false
 		}
 	}

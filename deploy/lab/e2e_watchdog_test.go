@@ -21,16 +21,17 @@ const watchdogTimeout = 5 * time.Second
 // another run. The machine is reset within the watchdog's timeout after the lease, and
 // another one takes over after that.
 func TestE2EWatchdog(t *testing.T) {
-	how := map[string]string{"freeze": "pkill -STOP -f 'quorate agent'"}
+	const signal = "for p in $(pidof quorate); do grep -q agent /proc/$p/cmdline && kill -%s $p; done; true"
+	how := map[string]string{"freeze": fmt.Sprintf(signal, "STOP")}
 	if *daemonRuns > 1 {
-		how["kill"] = "touch /run/no-agent; pkill -9 -f 'quorate agent'"
+		how["kill"] = "touch /run/no-agent; " + fmt.Sprintf(signal, "KILL")
 	}
 	for name, command := range how {
 		t.Run(name, func(t *testing.T) { newWatchdogScene(t).bite(command) })
 	}
 }
 
-// A watchdogScene is a cluster of an ordinary node and two emulated machines, the only
+// A watchdogScene is a cluster of two ordinary nodes and two emulated machines, the only
 // ones that may run what needs a watchdog.
 type watchdogScene struct {
 	*scene
@@ -54,7 +55,7 @@ func newWatchdogScene(t *testing.T) *watchdogScene {
 		t.Fatal(err)
 	}
 	machines := []string{"vm1", "vm2"}
-	spec := NewSpec("watchdog", []string{"lvsm"}, AgentCommand)
+	spec := NewSpec("watchdog", []string{"lvsm", "lvss"}, AgentCommand)
 	spec.Program = quorate
 	for _, name := range machines {
 		spec = spec.With(name)
@@ -73,8 +74,8 @@ func newWatchdogScene(t *testing.T) *watchdogScene {
 		s.consoles[name] = s.open(filepath.Join(dir, name))
 	}
 	s.play(`
-		lvsm# quorate cluster auth lvsm vm1 vm2 -u hacluster -p secret
-		lvsm# quorate cluster setup web lvsm vm1 vm2 --profile wan --start --wait
+		lvsm# quorate cluster auth lvsm lvss vm1 vm2 -u hacluster -p secret
+		lvsm# quorate cluster setup web lvsm lvss vm1 vm2 --profile wan --start --wait
 		lvsm# quorate property set watchdog-timeout=` + watchdogTimeout.String() + `
 		lvsm# quorate resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP meta fencing=watchdog --wait
 		lvsm# quorate why VirtualIP

@@ -166,7 +166,7 @@ func warden(b *strings.Builder, o Options, l *pb.LeaseStatus) {
 	switch w.GetWatchdog() {
 	case "armed", "starved":
 		fmt.Fprintf(b, "  watchdog %s: %s, fires after %s; others wait %s after the lease's %s\n", either(w.GetWatchdog() == "armed", "armed", o.Paint(Bad, "not fed any more")),
-			w.GetWatchdogText(), span(w.GetWatchdogTimeout().AsDuration()), span(within*11/10), span(l.GetThreshold().AsDuration()))
+			w.GetWatchdogText(), tenths(w.GetWatchdogTimeout().AsDuration()), tenths(within*11/10), tenths(l.GetThreshold().AsDuration()))
 	case "failed":
 		fmt.Fprintf(b, "  %s: %s\n", o.Paint(Bad, "no watchdog, and it is needed"), w.GetWatchdogText())
 	}
