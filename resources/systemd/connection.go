@@ -18,17 +18,22 @@ func booted() bool {
 
 var errNotBooted = errors.New("systemd does not run this node")
 
-// dial connects to systemd. Only root may use its own socket; others come by way
-// of the message bus.
+// answerTime bounds a question to systemd that nobody else bounds.
+const answerTime = 5 * time.Second
+
+// dial connects to systemd, unless that takes too long. Only root may use its own
+// socket; others come by way of the message bus.
 func dial() (*dbus.Conn, error) {
 	if !booted() {
 		return nil, errNotBooted
 	}
-	// The connection would end with the context: it is closed instead.
-	c, err := dbus.NewSystemdConnectionContext(context.Background())
+	ctx, end := context.WithCancel(context.Background()) // closes the connection
+	slow := time.AfterFunc(answerTime, end)
+	defer slow.Stop()
+	c, err := dbus.NewSystemdConnectionContext(ctx)
 	if err != nil {
 		var busErr error
-		if c, busErr = dbus.NewSystemConnectionContext(context.Background()); busErr != nil {
+		if c, busErr = dbus.NewSystemConnectionContext(ctx); busErr != nil {
 			return nil, fmt.Errorf("connect to systemd: %w", err)
 		}
 	}
@@ -38,9 +43,6 @@ func dial() (*dbus.Conn, error) {
 	}
 	return c, nil
 }
-
-// answerTime bounds a question to systemd that nobody else bounds.
-const answerTime = 5 * time.Second
 
 // with connects, and calls f with what is known of the unit.
 func (a *Agent) with(ctx context.Context, f func(*dbus.Conn, *unit) error) error {

@@ -51,8 +51,9 @@ type Agent struct {
 	name   string // systemd:UNIT, as short as it may be
 	unit   string // with its suffix
 
-	mu     sync.Mutex
-	detail string // of the unit when it was last seen
+	mu      sync.Mutex
+	detail  string // of the unit when it was last seen
+	summary string // of it, once known
 }
 
 // unknownStop is how long a stop may take of which nobody says anything.
@@ -60,12 +61,8 @@ const unknownStop = 20 * time.Second
 
 // Metadata implements [resources.Agent].
 func (a *Agent) Metadata() *pb.AgentMetadata {
-	summary := "a unit of systemd"
-	if u, err := a.look(context.Background()); err == nil {
-		summary = u.description
-	}
 	return &pb.AgentMetadata{
-		Name: a.name, Summary: summary,
+		Name: a.name, Summary: a.summarize(),
 		Description: fmt.Sprintf("Starts and stops %s by systemd, which tells at once when it ends. "+
 			"It should not be enabled: which node starts it is for the cluster to say.", a.unit),
 		Operations: []*pb.OperationSpec{
@@ -75,6 +72,25 @@ func (a *Agent) Metadata() *pb.AgentMetadata {
 		},
 		Traits: &pb.Traits{Lapse: durationpb.New(unknownStop)},
 	}
+}
+
+// summarize returns what the unit says of itself. Metadata are asked for often, so
+// systemd is asked until it has answered.
+func (a *Agent) summarize() string {
+	a.mu.Lock()
+	known := a.summary
+	a.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	u, err := a.look(context.Background())
+	if err != nil || u.load != "loaded" {
+		return "a unit of systemd"
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.summary = u.description
+	return u.description
 }
 
 // Traits implements [resources.Judge]: what runs may outlive the lease for as long
