@@ -62,6 +62,7 @@ type agent struct {
 	local    *grpc.ClientConn // over it
 	member   bool             // guarded by world.mu
 	kinds    *resources.Registry
+	devices  programs
 	still    bool           // without identity and network, for a bubble
 	pair     *pb.PairStatus // as it sees its peer
 	known    *pb.State      // from before its start
@@ -73,12 +74,12 @@ func (w *world) boot(name string) *agent {
 	dir := shortDir(w.t)
 	id, err := identity.Open(filepath.Join(dir, "data"))
 	must(w.t, err)
-	a := &agent{world: w, name: name, identity: id, kinds: new(resources.Registry), socket: filepath.Join(dir, "agent.sock")}
+	a := &agent{world: w, name: name, identity: id, kinds: new(resources.Registry), devices: programs{}, socket: filepath.Join(dir, "agent.sock")}
 	must(w.t, a.kinds.Register(&fileAgent{}))
 	logger := slog.New(slog.DiscardHandler)
 	a.net = transport.New(transport.Config{Identity: id, Addresses: w.addresses, Listen: "127.0.0.1:0", Log: logger})
 	a.server, err = New(Config{
-		Self: a, Identity: id, State: a, Log: w, Own: w, Sight: a, Executor: a, Meeting: a, Agents: a.kinds, Dialer: a.net,
+		Self: a, Identity: id, State: a, Log: w, Own: w, Sight: a, Executor: a, Meeting: a, Agents: a.kinds, Devices: a.devices, Dialer: a.net,
 		Resolver: phoneBook{}, Socket: a.socket,
 		Members: a.net.Listener(transport.ALPNAPI), Strangers: a.net.Listener(transport.ALPNJoin), Logger: logger,
 	})
