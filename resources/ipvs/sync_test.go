@@ -68,6 +68,11 @@ func try(t *testing.T, err error) {
 // toward has the client send what is for the service to a director.
 func (l *lan) toward(t *testing.T, i int) {
 	t.Helper()
+	l.towards(t, shared, i)
+}
+
+func (l *lan) towards(t *testing.T, address string, i int) {
+	t.Helper()
 	var mac net.HardwareAddr
 	l.directors[i].Do(func() {
 		eth, err := netlink.LinkByName("eth0")
@@ -77,7 +82,7 @@ func (l *lan) toward(t *testing.T, i int) {
 	l.client.Do(func() {
 		eth, err := netlink.LinkByName("eth0")
 		try(t, err)
-		try(t, netlink.NeighSet(&netlink.Neigh{LinkIndex: eth.Attrs().Index, IP: net.ParseIP(shared), HardwareAddr: mac, State: netlink.NUD_PERMANENT}))
+		try(t, netlink.NeighSet(&netlink.Neigh{LinkIndex: eth.Attrs().Index, IP: net.ParseIP(address), HardwareAddr: mac, State: netlink.NUD_PERMANENT}))
 	})
 }
 

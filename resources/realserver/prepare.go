@@ -28,6 +28,10 @@ func Prepare(parameters map[string]string) (*Preparation, error) {
 	for _, name := range s.tunnels() {
 		p.Lines = append(p.Lines, "modprobe "+tunnelModules[name], "ip link set "+name+" up")
 		p.Undo = append(p.Undo, "ip link set "+name+" down")
+		if name == tunnel4 {
+			p.Lines = append(p.Lines, fmt.Sprintf("ip address replace %s/32 dev %s scope host", number, name))
+			p.Undo = append(p.Undo, fmt.Sprintf("ip address del %s/32 dev %s || true", number, name))
+		}
 	}
 	if names, settings := s.shellSettings(); len(names) > 0 {
 		p.Lines = append(p.Lines,

@@ -54,6 +54,7 @@ func TestTheLinesForATunnel(t *testing.T) {
 	}
 	want := `modprobe ipip
 ip link set tunl0 up
+ip address replace 169.254.87.87/32 dev tunl0 scope host
 [ -e /run/quorate-realserver.sysctl ] || sysctl net.ipv4.conf.eth0/5.arp_ignore net.ipv4.conf.eth0/5.arp_announce net.ipv4.conf.tunl0.rp_filter > /run/quorate-realserver.sysctl
 sysctl -q -w net.ipv4.conf.eth0/5.arp_ignore=1 net.ipv4.conf.eth0/5.arp_announce=2 net.ipv4.conf.tunl0.rp_filter=2
 ip address replace 192.0.2.10/32 dev lo scope host`

@@ -211,13 +211,11 @@ func (a *Agent) dig(ctx context.Context, r *pb.Resource, s *settings, mine *reco
 		return err
 	}
 	for _, name := range s.tunnels() {
-		raised, err := raise(ctx, name)
+		changed, err := raise(ctx, name)
 		if err != nil {
 			return err
 		}
-		if raised && !slices.Contains(mine.Tunnels, name) {
-			mine.Tunnels = append(mine.Tunnels, name)
-		}
+		mine.Tunnels = append(mine.Tunnels, changed...)
 	}
 	return mine.write(a.place(r))
 }

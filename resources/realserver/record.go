@@ -19,7 +19,7 @@ import (
 // written before what it says is done. The kernel's settings have one of their own.
 type record struct {
 	Addresses []netip.Addr `json:"addresses"`
-	Tunnels   []string     `json:"tunnels"` // that were down
+	Tunnels   []string     `json:"tunnels"` // that were down, or without an address
 }
 
 func (a *Agent) place(r *pb.Resource) string {

@@ -17,7 +17,7 @@ import (
 //
 // Packets out of a tunnel come from any client, whose way back is not the tunnel:
 // rp_filter 2 lets them in if there is any way back, and is greater than the 1
-// that distributions set for all.
+// that distributions set for all. (It does so for an interface that has an address.)
 func (a *Agent) wanted(s *settings) map[string]string {
 	wanted := map[string]string{}
 	if !s.has4() {
