@@ -67,7 +67,7 @@ func (e *Executor) Regained() {
 // resume starts a halted resource under the right it still has.
 func (e *Executor) resume(ctx context.Context, u *unit) {
 	e.mu.Lock()
-	r, rt, halts, again := u.resource, u.right, u.halts, u.promoted
+	r, rt, halts, again := u.resource, u.right, u.halts, u.raised
 	valid := r != nil && e.valid(u, rt) && !u.serving
 	e.mu.Unlock()
 	if !valid {

@@ -168,7 +168,7 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 
 	e.mu.Lock()
 	u.interrupt = nil
-	u.promoted = promoted
+	u.promoted, u.raised = promoted, u.raised || promoted
 	valid := e.valid(u, rt) && u.halts == halts
 	u.serving = valid && err == nil && taken == nil
 	if u.serving {
@@ -262,7 +262,7 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 			}
 			e.warden.Release(what.Id)
 			e.mu.Lock()
-			u.resource, u.promoted = nil, false
+			u.resource, u.promoted, u.raised = nil, false, false
 			e.mu.Unlock()
 			return pb.Outcome_OUTCOME_DONE, nil
 		})

@@ -34,6 +34,11 @@ func (e *Executor) promote(u *unit, r *pb.ExecuteRequest, agent resources.Promot
 		e.perform(ctx, u, r.Operation, agent.(resources.Agent), into, func(ctx context.Context) (pb.Outcome, error) {
 			return e.raise(ctx, u, r.Resource, agent)
 		})
+		if into.Outcome == pb.Outcome_OUTCOME_REFUSED {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			u.raised = r.GetInstancing().GetPromoted() // as before, to the leader
+		}
 	}
 }
 
@@ -75,7 +80,7 @@ func (e *Executor) beginRaise(u *unit, rt right) bool {
 	valid := e.valid(u, rt) && u.serving
 	unwatch := u.unwatch
 	if valid {
-		u.promoted, u.unwatch = true, nil
+		u.promoted, u.raised, u.unwatch = true, true, nil
 	}
 	e.mu.Unlock()
 	if valid && unwatch != nil {
@@ -92,7 +97,7 @@ func (e *Executor) demote(u *unit, r *pb.ExecuteRequest, agent resources.Promote
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			if err == nil {
-				u.promoted = false
+				u.promoted, u.raised = false, false
 			}
 			if u.serving && e.ctx != nil && u.unwatch == nil {
 				e.watch(u, what, agent.(resources.Agent), u.right)
@@ -154,7 +159,7 @@ func adopt(ctx context.Context, r *pb.Resource, agent resources.Agent, promotabl
 // and runs in another role than it should has failed.
 func (e *Executor) inRole(u *unit, s resources.State, err error, into *pb.Result) (pb.Outcome, error) {
 	e.mu.Lock()
-	promotable, promoted := u.promotable, u.promoted
+	promotable, promoted := u.promotable, u.raised
 	e.mu.Unlock()
 	if !promotable || !s.Runs() || (s == resources.Promoted) == promoted {
 		into.Promoted = promotable && s.IsPromoted()
@@ -172,7 +177,7 @@ func (e *Executor) acceptRole(u *unit, rt right, promoted bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if u.right == rt {
-		u.promoted = promoted
+		u.promoted, u.raised = promoted, promoted
 	}
 }
 

@@ -146,6 +146,25 @@ func TestS3TheEndOfTheLeaseDemotesAndStopsAndItsReturnPromotes(t *testing.T) {
 	})
 }
 
+func TestWhatIsHaltedWhileItResumesIsPromotedByTheNextLease(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(instance(start, 1)), done)
+		m.want(m.do(instance(promote, 1)), done)
+		m.delay["promote db"] = time.Second
+		for range 2 {
+			m.hold(false)
+			m.exec.Lapsed()
+			m.hold(true)
+			m.exec.Regained()
+			time.Sleep(500 * time.Millisecond) // it runs, and is about to be promoted
+		}
+		time.Sleep(time.Second)
+		if got := m.value("db"); got != "promoted" {
+			t.Errorf("under its next lease it is %q", got)
+		}
+	})
+}
+
 func TestS1APromotionThatTheLeaseDoesNotOutlastIsUndone(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		m.delay["promote db"] = time.Second

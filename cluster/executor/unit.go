@@ -18,17 +18,19 @@ type unit struct {
 	right right         // zero: none
 	// newest is the highest assignment that was applied or revoked here. A
 	// start must be newer (rule 21).
-	newest               uint64
-	resource             *pb.Resource       // as it was started; kept until its stop is done
-	promotable, promoted bool               // of what runs: it may be promoted; it is, or may be
-	told                 map[string]string  // see resources.Told
-	serving              bool               // started, and not halted since
-	reported             bool               // a failure was told to the leader, who has not answered by an order yet
-	interrupt            context.CancelFunc // of the start under way
-	unwatch              func()             // ends the watch and monitors of what is served, and waits for them
-	watchdog             time.Duration      // see pb.Operation; written in the same step as the right
-	halts                int                // how often it was halted; a start that overlaps one has not succeeded
-	halted               <-chan struct{}    // closed when the newest halt is done; nil before the first
+	newest     uint64
+	resource   *pb.Resource       // as it was started; kept until its stop is done
+	promotable bool               // it may be promoted
+	promoted   bool               // what runs is promoted, or may be
+	raised     bool               // it is to be promoted under the right, as the leader knows: also when it resumes
+	told       map[string]string  // see resources.Told
+	serving    bool               // started, and not halted since
+	reported   bool               // a failure was told to the leader, who has not answered by an order yet
+	interrupt  context.CancelFunc // of the start under way
+	unwatch    func()             // ends the watch and monitors of what is served, and waits for them
+	watchdog   time.Duration      // see pb.Operation; written in the same step as the right
+	halts      int                // how often it was halted; a start that overlaps one has not succeeded
+	halted     <-chan struct{}    // closed when the newest halt is done; nil before the first
 }
 
 // A right is what a start order gives under a held lease of its epoch.
@@ -92,6 +94,7 @@ func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agen
 		return nil, fmt.Sprintf("assignment %d is not newer than %d", op.Assignment, u.newest)
 	}
 	u.instance(r)
+	u.raised = false
 	u.newest = op.Assignment
 	u.right = right{epoch: op.Epoch, assignment: op.Assignment}
 	u.watchdog = op.Watchdog.AsDuration()

@@ -23,7 +23,7 @@ const reportRetry = 100 * time.Millisecond
 // held.
 func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt right) {
 	ctx, cancel := context.WithCancel(resources.WithTold(e.ctx, u.told))
-	promoted := u.promoted
+	promoted := u.raised
 	changed := make(chan string, 1)
 	var w sync.WaitGroup
 	if watcher, ok := agent.(resources.Watcher); ok {
