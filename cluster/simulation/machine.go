@@ -213,7 +213,8 @@ func (m *machine) start() {
 	m.boots++
 	p := &process{machine: m, disk: m.disk, store: state.New(), contacts: newContacts(), nonce: uint64(m.boots), ended: make(chan struct{})}
 	p.store.Observe(p.attend)
-	p.guard, p.warden = newGuard(p), newWarden(p)
+	p.guard = newGuard(p)
+	p.warden = newWarden(p)
 	core, err := node.StartCore(m.coreConfig(p))
 	if err != nil {
 		m.world.violate("%s does not start: %v", m.id, err)

