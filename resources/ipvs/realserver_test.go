@@ -34,7 +34,7 @@ func named(t *testing.T, h *testlan.Host, name string) {
 }
 
 func greet(conn net.Conn, name string) {
-	defer conn.Close() //nolint:errcheck // the other end sees it
+	defer conn.Close()
 	buf := make([]byte, 256)
 	for said := name + "\n"; ; {
 		if _, err := conn.Write([]byte(said)); err != nil {
@@ -133,7 +133,7 @@ func TestARealServerTakesWhatComesThroughATunnel(t *testing.T) {
 	var err error
 	l.client.Do(func() { conn, err = (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", "10.3.0.120:80") })
 	try(t, err)
-	defer conn.Close() //nolint:errcheck // it ends with the test
+	defer conn.Close()
 	try(t, conn.SetDeadline(time.Now().Add(patience)))
 	buf := make([]byte, 16)
 	if n, err := conn.Read(buf); err != nil || string(buf[:n]) != "web\n" {

@@ -100,7 +100,7 @@ func askSelf(ctx context.Context, addrs []netip.Addr, ways []string) (answered [
 		return nil, err
 	}
 	socket := os.NewFile(uintptr(fd), "probe")
-	defer socket.Close() //nolint:errcheck // nothing is written that could be lost
+	defer socket.Close()
 	at := &unix.SockaddrLinklayer{Protocol: bits.ReverseBytes16(unix.ETH_P_ARP), Ifindex: there.Attrs().Index}
 	if err := unix.Bind(fd, at); err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (s *Store) locked(f func(settings) error) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close() //nolint:errcheck // which ends the lock
+	defer lock.Close() // which ends the lock
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
