@@ -50,7 +50,6 @@ func (r *Registry) Find(name string) (Agent, error) {
 		if a := r.ofFamily(script); a != nil {
 			return a, nil
 		}
-		return nil, r.Unknown(name)
 	}
 	if a, ok := r.names[canonical(name)]; ok {
 		return a, nil

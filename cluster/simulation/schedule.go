@@ -157,18 +157,18 @@ func (w *world) promotable(c *pb.Clone) []*pb.Edit {
 		create(cloned, "database", 300*time.Millisecond),
 		{Kind: &pb.Edit_CloneResource{CloneResource: &pb.CloneResource{Clone: c}}},
 	}
-	make := func(c *pb.Constraint) {
+	constrain := func(c *pb.Constraint) {
 		edits = append(edits, &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: c}}})
 	}
 	for i, name := range w.names[:w.voters] {
-		make(&pb.Constraint{Kind: &pb.Constraint_Location{Location: &pb.Location{
+		constrain(&pb.Constraint{Kind: &pb.Constraint_Location{Location: &pb.Location{
 			Resource: cloned + "-clone", Node: name, Score: int64(5 * (i + 1)), Role: pb.InstanceRole_INSTANCE_ROLE_PROMOTED,
 		}}})
 	}
-	make(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{
+	constrain(&pb.Constraint{Kind: &pb.Constraint_Colocation{Colocation: &pb.Colocation{
 		Resource: addresses[0], With: cloned + "-clone", WithRole: pb.InstanceRole_INSTANCE_ROLE_PROMOTED, Score: state.Infinity,
 	}}})
-	make(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{
+	constrain(&pb.Constraint{Kind: &pb.Constraint_Order{Order: &pb.Order{
 		First: cloned + "-clone", FirstAction: pb.OrderAction_ORDER_ACTION_PROMOTE, Then: addresses[0],
 	}}})
 	return edits
