@@ -5,7 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time")
+	"time"
+)
 
 // What a watchdog does is tested with softdog in emulated machines: TestE2EWatchdog of
 // deploy/lab.
