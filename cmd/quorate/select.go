@@ -106,13 +106,6 @@ func resourceState(s *pb.State, list []*pb.Resource) *pb.State {
 	return part
 }
 
-func nodeConfiguration(n *pb.Node) *pb.NodeConfiguration {
-	return &pb.NodeConfiguration{
-		Name: n.GetName(), Standby: n.GetStandby(), Maintenance: n.GetMaintenance(), Attributes: n.GetAttributes(),
-		Utilization: n.GetUtilization(),
-	}
-}
-
 // resourceConfiguration drops what the cluster keeps beside what people wrote.
 func resourceConfiguration(r *pb.Resource) *pb.Resource {
 	return &pb.Resource{
