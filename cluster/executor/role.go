@@ -172,12 +172,13 @@ func (e *Executor) inRole(u *unit, s resources.State, err error, into *pb.Result
 	return pb.Outcome_OUTCOME_OTHER_ROLE, errors.New("it is promoted, and should not be")
 }
 
-// acceptRole takes a role that was reported for the present one, as the leader does.
+// acceptRole takes a role that was reported for the present one, as the leader does. The
+// leader may have nothing to order for that: the next failure is news again.
 func (e *Executor) acceptRole(u *unit, rt right, promoted bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if u.right == rt {
-		u.promoted, u.raised = promoted, promoted
+		u.promoted, u.raised, u.reported = promoted, promoted, false
 	}
 }
 
