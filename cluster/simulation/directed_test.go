@@ -110,3 +110,19 @@ func TestAMachineThatWasPausedIsExcusedUntilItsBeatsAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// S1: no guard of the kernel ends a process. Its agent cannot, but the warden does.
+func TestAProcessEndsWithTheLeaseAlsoWithoutItsAgentS1(t *testing.T) {
+	for name, silence := range map[string]func(*machine){
+		"killed": func(n1 *machine) { n1.kill(false) },
+		"frozen": func(n1 *machine) { n1.freeze(time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(*world, *machine) {}, func(w *world, n1 *machine) {
+				w.bring(service, n1)
+				silence(n1)
+				w.await("S7: another one takes over", func() bool { return w.servedBy(service, "n2") || w.servedBy(service, "n3") })
+			})
+		})
+	}
+}

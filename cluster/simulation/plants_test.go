@@ -198,7 +198,7 @@ var plantedBugs = []planted{
 	{name: "clock rates too far apart", fails: "cluster/simulation.TestS1HoldsWhereClocksAreFarthestApart", seed: 368, want: "S1 S3", edits: []edit{
 		{simWorld, "* maxDrift\n", "* If(BUG, 0.09, maxDrift)\n"},
 	}},
-	{name: "the warden's deadline is relative", seed: 157, want: "S1", edits: []edit{
-		{simWarden, "\tw.change(func(k *ward) { k.deadline = min(until, deadline) })", "\tw.change(func(k *ward) { k.deadline = If(BUG, w.process.machine.clock.Now()+leaseLength, min(until, deadline)) })"},
+	{name: "the warden kills nothing", fails: "cluster/simulation.TestAProcessEndsWithTheLeaseAlsoWithoutItsAgentS1", seed: 216, want: "S1 S7", edits: []edit{
+		{simWarden, "\t\tif now < due {\n", "\t\tif BUG || now < due {\n"},
 	}},
 }
