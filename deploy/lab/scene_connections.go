@@ -29,7 +29,7 @@ func playConnections(ctx context.Context, s *stage) error {
 			"quorate constraint location lvs prefers lvsm=50",
 		)
 		if err == nil {
-			err = s.goesTo(ctx, "Director", "lvsm")
+			err = s.goesHome(ctx, "Director")
 		}
 		if err == nil {
 			err = s.survive(ctx, with.how, with.option != "")
@@ -83,7 +83,7 @@ func (s *stage) survive(ctx context.Context, how string, promised bool) error {
 			if err := s.fault(ctx, Heal, "lvsm"); err != nil {
 				return err
 			}
-			err := s.goesTo(ctx, "VIP", "lvsm")
+			err := s.goesHome(ctx, "VIP")
 			s.measured(how+": from power-on to the return", (now() - began).Seconds(), "s")
 			return err
 		}},

@@ -25,7 +25,7 @@ func playDrain(ctx context.Context, s *stage) error {
 		"quorate constraint location lvs prefers lvsm=50",
 	)
 	if err == nil {
-		err = s.goesTo(ctx, "Director", "lvsm")
+		err = s.goesHome(ctx, "Director")
 	}
 	if err == nil {
 		err = s.drain(ctx, "www1")

@@ -75,7 +75,7 @@ func playLdirectord(ctx context.Context, s *stage) error {
 		"pcs constraint location lvs prefers lvsm=50",
 	)
 	if err == nil {
-		err = s.goesTo(ctx, "Director", "lvsm")
+		err = s.goesHome(ctx, "Director")
 	}
 	if err == nil && !s.Brief {
 		err = s.tryPair(ctx, "from its file", "Director")
@@ -126,7 +126,7 @@ func (s *stage) address(host string) string {
 
 // tryPair loads the pair, and takes a web server away and gives it back.
 func (s *stage) tryPair(ctx context.Context, how, resource string) error {
-	if err := s.goesTo(ctx, resource, "lvsm"); err != nil {
+	if err := s.goesHome(ctx, resource); err != nil {
 		return err
 	}
 	for _, w := range webServers {
@@ -183,15 +183,16 @@ func (s *stage) lose(ctx context.Context, resource string) error {
 	if err := s.fault(ctx, Heal, "lvsm"); err != nil {
 		return err
 	}
-	if err := s.goesTo(ctx, resource, "lvsm"); err != nil {
+	if err := s.goesHome(ctx, resource); err != nil {
 		return err
 	}
 	return pause(ctx, slow(calm))
 }
 
-// goesTo waits until a resource runs on a node and nothing is left to do.
-func (s *stage) goesTo(ctx context.Context, resource, node string) error {
-	if _, err := s.cluster.AwaitOwner(ctx, resource, "", func(owner string) bool { return owner == node }); err != nil {
+// goesHome waits until a resource runs on the node that scenes prefer, and nothing is
+// left to do.
+func (s *stage) goesHome(ctx context.Context, resource string) error {
+	if _, err := s.cluster.AwaitOwner(ctx, resource, "", func(owner string) bool { return owner == "lvsm" }); err != nil {
 		return err
 	}
 	_, err := s.cluster.Settled(ctx)

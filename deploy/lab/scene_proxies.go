@@ -49,7 +49,7 @@ func playProxies(ctx context.Context, s *stage) error {
 		"quorate constraint location lvs prefers lvsm=50",
 	)
 	if err == nil {
-		err = s.goesTo(ctx, "Director", "lvsm")
+		err = s.goesHome(ctx, "Director")
 	}
 	for _, node := range []string{"lvsm", "lvss"} {
 		if err == nil {
