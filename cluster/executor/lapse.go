@@ -67,7 +67,7 @@ func (e *Executor) Regained() {
 // resume starts a halted resource under the right it still has.
 func (e *Executor) resume(ctx context.Context, u *unit) {
 	e.mu.Lock()
-	r, rt, halts, again := u.resource, u.right, u.halts, u.raised
+	r, rt, halts := u.resource, u.right, u.halts
 	valid := r != nil && e.valid(u, rt) && !u.serving
 	e.mu.Unlock()
 	if !valid {
@@ -80,7 +80,7 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_START, Resource: r.Id, Epoch: rt.epoch, Assignment: rt.assignment}
 	res := &pb.Result{Resource: r.Id, Node: e.node, Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Epoch: rt.epoch, Assignment: rt.assignment}
 	e.perform(ctx, u, op, agent, res, func(ctx context.Context) (pb.Outcome, error) {
-		return e.serveAgain(ctx, u, r, agent, again, res)
+		return e.serveAgain(ctx, u, r, agent, res)
 	})
 	if e.lost(u, rt, halts, res) {
 		e.running.Go(func() { e.report(ctx, u, rt, res) }) // the others do not wait for a leader
@@ -89,13 +89,19 @@ func (e *Executor) resume(ctx context.Context, u *unit) {
 
 // serveAgain starts a resource and, if it was promoted when it was halted, promotes
 // it: the right to that has not ended either.
-func (e *Executor) serveAgain(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, promoted bool, into *pb.Result) (pb.Outcome, error) {
+func (e *Executor) serveAgain(ctx context.Context, u *unit, r *pb.Resource, agent resources.Agent, into *pb.Result) (pb.Outcome, error) {
 	o, err := e.serve(ctx, u, r, agent, into)
 	promoter, ok := agent.(resources.Promoter)
-	if o != pb.Outcome_OUTCOME_DONE || !promoted || !ok || into.Promoted {
+	if o != pb.Outcome_OUTCOME_DONE || !e.raised(u) || !ok || into.Promoted {
 		return o, err
 	}
 	return e.raise(ctx, u, r, promoter)
+}
+
+func (e *Executor) raised(u *unit) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return u.raised
 }
 
 // lost reports whether a resource that should have been resumed is not served

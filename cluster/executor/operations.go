@@ -262,7 +262,7 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 			}
 			e.warden.Release(what.Id)
 			e.mu.Lock()
-			u.resource, u.promoted, u.raised = nil, false, false
+			u.resource, u.promoted, u.raised, u.lowered = nil, false, false, false
 			e.mu.Unlock()
 			return pb.Outcome_OUTCOME_DONE, nil
 		})

@@ -22,7 +22,7 @@ func (u *unit) takeRole(e *Executor, r *pb.ExecuteRequest, agent resources.Agent
 	case u.right.assignment != op.Assignment, promotes && (u.right.epoch != op.Epoch || !u.serving):
 		return nil, fmt.Sprintf("the order is for assignment %d, and %d is served", op.Assignment, u.right.assignment)
 	}
-	u.reported = false
+	u.reported, u.lowered = false, false
 	if promotes {
 		return e.promote(u, r, promoter), ""
 	}
@@ -167,18 +167,40 @@ func (e *Executor) inRole(u *unit, s resources.State, err error, into *pb.Result
 	}
 	into.Promoted = !promoted
 	if promoted {
-		return pb.Outcome_OUTCOME_OTHER_ROLE, errors.New("it runs, and is not promoted any more")
+		return pb.Outcome_OUTCOME_OTHER_ROLE, errNotPromoted
 	}
 	return pb.Outcome_OUTCOME_OTHER_ROLE, errors.New("it is promoted, and should not be")
 }
 
+// errNotPromoted is what is reported of what runs in the lesser role by itself.
+var errNotPromoted = errors.New("it runs, and is not promoted any more")
+
 // acceptRole takes a role that was reported for the present one, as the leader does. The
-// leader may have nothing to order for that: the next failure is news again.
-func (e *Executor) acceptRole(u *unit, rt right, promoted bool) {
+// leader may have nothing to order for that: the next failure is news again. Where it is
+// not certain that the leader knows, the unit counts as not promoted (S1), and
+// [Executor.tellLowered] goes on telling.
+func (e *Executor) acceptRole(u *unit, rt right, promoted, told bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if u.right == rt {
-		u.promoted, u.raised, u.reported = promoted, promoted, false
+	if u.right != rt {
+		return
+	}
+	u.lowered = u.raised && !told
+	u.promoted, u.raised = promoted, promoted && told
+	if told {
+		u.reported = false
+	}
+}
+
+// tellLowered tells of a promotion that was lost, and of which the leader may not know,
+// from when the unit is served again.
+func (e *Executor) tellLowered(ctx context.Context, u *unit, r *pb.Resource, rt right) {
+	res := &pb.Result{
+		Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: r.Id, Node: e.node, Epoch: rt.epoch, Assignment: rt.assignment,
+		Revision: r.Revision, Outcome: pb.Outcome_OUTCOME_OTHER_ROLE, Error: errNotPromoted.Error(),
+	}
+	if e.report(ctx, u, rt, res) {
+		e.acceptRole(u, rt, false, true)
 	}
 }
 

@@ -165,6 +165,37 @@ func TestWhatIsHaltedWhileItResumesIsPromotedByTheNextLease(t *testing.T) {
 	})
 }
 
+// Whether the leader has the report when the lease ends, nobody knows here: it may have
+// somebody else promoted.
+func TestWhatWasLostBeforeTheLeaseEndedIsNotPromotedAgainAndToldAgainS1(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(instance(start, 1, every(time.Second, ""))), done)
+		m.want(m.do(instance(promote, 1)), done)
+		m.mu.Lock()
+		m.running["db"], m.mute = "", true
+		m.mu.Unlock()
+		time.Sleep(1500 * time.Millisecond) // a monitor has failed
+		m.hold(false)
+		m.exec.Lapsed()
+		m.hold(true)
+		m.exec.Regained()
+		time.Sleep(500 * time.Millisecond)
+		m.mu.Lock()
+		before := len(m.reports)
+		m.mute = false
+		m.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.running["db"] == "promoted" {
+			t.Error("it is promoted again")
+		}
+		if told := m.reports[before:]; len(told) != 1 || told[0].Outcome != pb.Outcome_OUTCOME_OTHER_ROLE || told[0].Promoted {
+			t.Errorf("told was %v, want once that it is not promoted", told)
+		}
+	})
+}
+
 func TestS1APromotionThatTheLeaseDoesNotOutlastIsUndone(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		m.delay["promote db"] = time.Second

@@ -23,6 +23,7 @@ type unit struct {
 	promotable bool               // it may be promoted
 	promoted   bool               // what runs is promoted, or may be
 	raised     bool               // it is to be promoted under the right, as the leader knows: also when it resumes
+	lowered    bool               // it is not raised any more, of which the leader may not know
 	told       map[string]string  // see resources.Told
 	serving    bool               // started, and not halted since
 	reported   bool               // a failure was told to the leader, who has not answered by an order yet
@@ -94,7 +95,7 @@ func (u *unit) takeStart(e *Executor, r *pb.ExecuteRequest, agent resources.Agen
 		return nil, fmt.Sprintf("assignment %d is not newer than %d", op.Assignment, u.newest)
 	}
 	u.instance(r)
-	u.raised = false
+	u.raised, u.lowered = false, false
 	u.newest = op.Assignment
 	u.right = right{epoch: op.Epoch, assignment: op.Assignment}
 	u.watchdog = op.Watchdog.AsDuration()

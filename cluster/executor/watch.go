@@ -38,6 +38,9 @@ func (e *Executor) watch(u *unit, r *pb.Resource, agent resources.Agent, rt righ
 			words = nil
 		}
 	})
+	if u.lowered {
+		w.Go(func() { e.tellLowered(ctx, u, r, rt) })
+	}
 	e.running.Go(w.Wait)
 	u.unwatch = func() {
 		cancel()
@@ -139,9 +142,9 @@ func (e *Executor) check(ctx context.Context, m *monitored, why string) {
 		e.tellIgnored(ctx, m, res)
 		return
 	}
-	e.report(ctx, m.u, m.rt, res)
+	told := e.report(ctx, m.u, m.rt, res)
 	if res.Outcome == pb.Outcome_OUTCOME_OTHER_ROLE {
-		e.acceptRole(m.u, m.rt, res.Promoted)
+		e.acceptRole(m.u, m.rt, res.Promoted, told)
 	}
 }
 
@@ -160,17 +163,18 @@ func (e *Executor) tellIgnored(ctx context.Context, m *monitored, res *pb.Result
 
 // report commits a failure that nobody asked for, once until the leader
 // answers it with an order. It ends with the right: then the report is stale.
-// One that a halt cuts short was not given: what cannot resume is reported anew.
-func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result) {
+// One that a halt cuts short was not given: what cannot resume is reported anew. It
+// returns whether the report was committed for certain.
+func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result) bool {
 	if !e.first(u, rt) {
-		return
+		return false
 	}
 	e.logger.Warn("resource failed", "resource", res.Resource, "err", res.Error)
 	cmd := &pb.Command{Body: &pb.Command_RecordResult{RecordResult: &pb.RecordResult{Result: res}}}
 	for ctx.Err() == nil {
 		err := e.log.Propose(ctx, cmd)
 		if err == nil || !e.holds(u, rt) {
-			return
+			return err == nil
 		}
 		e.logger.Info("failure not reported yet", "resource", res.Resource, "err", err)
 		select {
@@ -183,6 +187,7 @@ func (e *Executor) report(ctx context.Context, u *unit, rt right, res *pb.Result
 	if u.right == rt {
 		u.reported = false
 	}
+	return false
 }
 
 // first reports whether the failure is news, and notes that it is none from now on.
