@@ -73,7 +73,8 @@ type hold struct {
 	mu      sync.Mutex   // held over a change of the table, and of what follows
 	r       *pb.Resource // as it was at the newest Start or Reload
 	config  *Configuration
-	edition edition // of the file that config was read from
+	table   []Service // its services as the kernel had them at the newest read or write; nil: not known
+	edition edition   // of the file that config was read from
 	targets []check.Target
 	round   int // of the targets: what they were before have another
 	down    Health
@@ -243,12 +244,16 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 // write makes the table what is wanted. h.mu is held.
 func (a *Agent) write(k *kernel, h *hold, r *pb.Resource, found []Service, owned []Key) error {
 	var err error
-	for _, c := range Reconcile(h.config.Services(h.down, h.orders.InForce()), found, owned) {
+	wanted := h.config.Services(h.down, h.orders.InForce())
+	for _, c := range Reconcile(wanted, found, owned) {
 		if failed := k.perform(c); failed != nil {
 			err = errors.Join(err, failed)
 			continue
 		}
 		a.log.Info("table changed", "resource", r.GetId(), "change", c.String())
+	}
+	if h.table = wanted; err != nil {
+		h.table = nil
 	}
 	return err
 }
@@ -259,7 +264,7 @@ func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
 	h := a.hold(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.active = false
+	h.active, h.table = false, nil
 	owned, mine, err := a.owned(r)
 	if err != nil {
 		return err

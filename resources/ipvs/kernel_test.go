@@ -21,6 +21,7 @@ import (
 	"quorate/deploy/lab/vm/vmtest"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
+	"quorate/resources/check"
 	"quorate/resources/internal/testlan"
 )
 
@@ -331,36 +332,57 @@ func TestASchedulerThatTheKernelLacksIsNamed(t *testing.T) {
 
 func second[A any](_ A, err error) error { return err }
 
+// tenThousand is a director of as many real servers.
+func tenThousand(weight int) *pb.Resource {
+	var text strings.Builder
+	for v := range 10 {
+		fmt.Fprintf(&text, "virtual 10.0.0.%d:80 scheduler=rr\ncheck tcp interval=1h\n", v+1)
+		for s := range 1000 {
+			w := 1
+			if v == 4 && s == 500 {
+				w = weight
+			}
+			fmt.Fprintf(&text, "real 10.%d.%d.%d weight=%d\n", v+1, s/200, s%200+1, w)
+		}
+	}
+	return resource(text.String())
+}
+
 func TestOneChangeOfTenThousandServersIsOneWrite(t *testing.T) {
 	onKernel(t)
-	config := func(weight int) *pb.Resource {
-		var text strings.Builder
-		for v := range 10 {
-			fmt.Fprintf(&text, "virtual 10.0.0.%d:80 scheduler=rr\n", v+1)
-			for s := range 1000 {
-				w := 1
-				if v == 4 && s == 500 {
-					w = weight
-				}
-				fmt.Fprintf(&text, "real 10.1.%d.%d weight=%d\n", s/200, s%200+1, w)
-			}
-		}
-		return resource(text.String())
-	}
 	d := newDirector(t.TempDir())
-	if err := d.Start(t.Context(), config(1)); err != nil {
+	if err := d.Start(t.Context(), tenThousand(1)); err != nil {
 		t.Fatal(err)
 	}
 	d.changed()
-	began := time.Now()
-	if err := d.Reload(t.Context(), config(7)); err != nil {
-		t.Fatal(err)
+	x := &watch{agent: d.Agent, r: tenThousand(1), hold: d.hold(tenThousand(1)), checks: check.New(check.Config{})}
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want int
+	}{
+		{"another configuration", func() error { return d.Reload(t.Context(), tenThousand(7)) }, 1},
+		{"a look at all of the table", func() error { return x.follow(true) }, 0},
+		{"a server that goes down", func() error {
+			question := x.hold.targets[2500]
+			x.hold.down[Question{question.Server, question.Check}] = true
+			return x.follow(false)
+		}, 1},
+		{"what alone that costs beside the kernel", func() error {
+			_ = Reconcile(x.hold.config.Services(x.hold.down, x.hold.orders.InForce()), x.hold.table, nil)
+			return nil
+		}, 0},
+	} {
+		began := time.Now()
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("10,000 servers, %s: %v", step.what, time.Since(began))
+		if changes := d.changed(); len(changes) != step.want {
+			t.Errorf("%s: %d changes, want %d: %v", step.what, len(changes), step.want, changes[:min(len(changes), 5)])
+		}
 	}
-	t.Logf("one change of 10,000 servers took %v, emulated", time.Since(began))
-	if changes := d.changed(); len(changes) != 1 {
-		t.Errorf("%d changes, want 1: %v", len(changes), changes[:min(len(changes), 5)])
-	}
-	if err := d.Stop(t.Context(), config(7)); err != nil {
+	if err := d.Stop(t.Context(), tenThousand(7)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -37,10 +37,10 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 	running.Go(func() { _ = x.checks.Run(ctx) }) // it ends with ctx, and with no other error
 	defer running.Wait()
 	defer cancel()
-	tick := time.NewTicker(reread)
+	tick, afresh := time.NewTicker(reread), true
 	defer tick.Stop()
 	for {
-		if err := x.follow(); err != nil {
+		if err := x.follow(afresh); err != nil {
 			a.log.Warn("table is not as it should be", "resource", r.GetId(), "err", err)
 			changed(err.Error())
 		}
@@ -48,14 +48,18 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 		case <-ctx.Done():
 			return nil
 		case <-x.hold.renewed:
+			afresh = true
 		case <-x.hold.changed:
+			afresh = false
 		case <-tick.C:
+			afresh = true
 		}
 	}
 }
 
-// follow makes the table what the checks say, and undoes what another hand did.
-func (x *watch) follow() error {
+// follow makes the table what the checks say and, if it is to be read afresh, undoes
+// what another hand did. To read a large table takes longer than to write one change.
+func (x *watch) follow(afresh bool) error {
 	h := x.hold
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,6 +81,13 @@ func (x *watch) follow() error {
 		return err
 	}
 	defer k.close()
+	if !afresh && h.table != nil {
+		err := x.agent.write(k, h, x.r, h.table, nil)
+		if err == nil {
+			return nil
+		}
+		x.agent.log.Info("table is read again", "resource", x.r.GetId(), "err", err)
+	}
 	keys := h.config.Keys()
 	found, err := k.read(func(key Key) bool { return slices.Contains(keys, key) })
 	if err != nil {
