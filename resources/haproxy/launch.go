@@ -18,7 +18,7 @@ const pollInterval = 5 * time.Millisecond
 // launch starts haproxy and waits until its worker answers. What it starts
 // belongs to the system's first process, not to us.
 func launch(ctx context.Context, s *settings, text string) (worker int, err error) {
-	if err := s.unopposed(); err != nil {
+	if err := s.awaitSockets(ctx); err != nil {
 		return 0, err
 	}
 	if err := s.install(s.wanted(text)); err != nil {
@@ -39,6 +39,25 @@ func launch(ctx context.Context, s *settings, text string) (worker int, err erro
 	}
 	s.unprotect()
 	return worker, nil
+}
+
+// socketTime bounds how long a start waits for its sockets. A process that was
+// killed, of ours too, has them until the kernel has ended it.
+const socketTime = time.Second
+
+// awaitSockets returns when nobody has the resource's sockets, or who has.
+func (s *settings) awaitSockets(ctx context.Context) error {
+	for end := time.Now().Add(socketTime); ; {
+		err := s.unopposed()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pollInterval):
+		}
+	}
 }
 
 // unprotect takes back the protection from the kernel's out-of-memory killer
