@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -136,7 +137,7 @@ func (h *Host) Cable(tb testing.TB, here, there []string) string {
 	n := cables.Add(1)
 	name := fmt.Sprintf("lan%d", n)
 	h.Do(func() {
-		far := fmt.Sprintf("eth%d", countLinks(tb))
+		far := fmt.Sprintf("eth%d", countCables(tb))
 		other := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: far}, PeerName: name, PeerNamespace: netlink.NsPid(os.Getpid())}
 		must(tb, netlink.LinkAdd(other))
 		setUp(tb, far, there)
@@ -150,10 +151,18 @@ func (h *Host) Cable(tb testing.TB, here, there []string) string {
 	return name
 }
 
-func countLinks(tb testing.TB) int {
+// countCables counts the cables that the host has: a kernel may give each namespace
+// links of its own, such as tunl0.
+func countCables(tb testing.TB) int {
 	links, err := netlink.LinkList()
 	must(tb, err)
-	return len(links) - 1 // lo
+	n := 0
+	for _, l := range links {
+		if strings.HasPrefix(l.Attrs().Name, "eth") {
+			n++
+		}
+	}
+	return n
 }
 
 func setUp(tb testing.TB, name string, addresses []string) {
