@@ -4,17 +4,16 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	pb "quorate/proto/quorate/v1"
 )
 
 // Rule 2 and H3: Raft takes a change of its configuration for true as soon as it
 // is in the log of its leader. That one may be alone with it: nobody else counts
 // by it, and so its own lease must not either. The leader soon puts Raft's
-// configuration right, so that one try may see nothing.
+// configuration right, so that one try may see nothing: the entry that it would commit
+// by itself is then lost with its leadership.
 func TestH3LeasesAreNotCountedByRaftsVoters(t *testing.T) {
 	onTwoMachines(t, func(w *world, a, b *machine) {
-		a.set("no-quorum-policy", "stop")
+		a.change(property("no-quorum-policy", "stop"))
 		for try := range 6 {
 			leader, other := a, b
 			if b.core.Leads() {
@@ -24,7 +23,8 @@ func TestH3LeasesAreNotCountedByRaftsVoters(t *testing.T) {
 			if err := leader.core.raft.DemoteVoter(other.id); err != nil {
 				t.Fatal(err)
 			}
-			leader.set("restart-lease", fmt.Sprintf("%ds", 5+try)) // an entry that it commits by itself
+			alone := leader.offer(change(property("restart-lease", fmt.Sprintf("%ds", 5+try))))
+			t.Logf("an entry that %s offered alone: %v", leader.id, alone)
 			time.Sleep(2 * profileByName("lan").Lease)
 			_, _, held := leader.core.Held()
 			w.setCut(false)
@@ -36,11 +36,4 @@ func TestH3LeasesAreNotCountedByRaftsVoters(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	})
-}
-
-// set sets a property of the cluster.
-func (m *machine) set(property, value string) {
-	m.change(&pb.Edit{Kind: &pb.Edit_SetOptions{SetOptions: &pb.SetOptions{
-		Scope: pb.OptionScope_OPTION_SCOPE_CLUSTER, Set: map[string]string{property: value},
-	}}})
 }

@@ -68,6 +68,13 @@ func onTwoMachines(t *testing.T, f func(w *world, a, b *machine)) {
 		if testing.Verbose() {
 			w.log = slog.NewTextHandler(t.Output(), nil)
 		}
+		defer func() { // also when the test fails: nothing may be left in a bubble
+			for _, m := range w.machines {
+				m.end(nil)
+			}
+			cancel()
+			w.tasks.Wait()
+		}()
 		for _, id := range []string{"a", "b"} {
 			w.machines[id] = &machine{world: w, id: id, data: filepath.Join(dirs, id), marks: map[string]uint64{}, runs: map[string]bool{}}
 			w.machines[id].start()
@@ -75,11 +82,6 @@ func onTwoMachines(t *testing.T, f func(w *world, a, b *machine)) {
 		a, b := w.machines["a"], w.machines["b"]
 		w.found(a, b)
 		f(w, a, b)
-		for _, m := range w.machines {
-			m.end(nil)
-		}
-		cancel()
-		w.tasks.Wait()
 	})
 }
 
@@ -231,16 +233,26 @@ func (m *machine) state() *pb.State {
 
 func (m *machine) propose(c *pb.Command) {
 	m.world.t.Helper()
-	ctx, cancel := context.WithTimeout(m.world.ctx, 10*time.Second)
-	defer cancel()
-	if _, err := m.running().Propose(ctx, c); err != nil {
+	if err := m.offer(c); err != nil {
 		m.world.t.Fatalf("%s: propose %v: %v\n%s", m.id, c, err, m.story())
 	}
 }
 
+// offer proposes what may be refused.
+func (m *machine) offer(c *pb.Command) error {
+	ctx, cancel := context.WithTimeout(m.world.ctx, 10*time.Second)
+	defer cancel()
+	_, err := m.running().Propose(ctx, c)
+	return err
+}
+
 func (m *machine) change(edits ...*pb.Edit) {
 	m.world.t.Helper()
-	m.propose(&pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
+	m.propose(change(edits...))
+}
+
+func change(edits ...*pb.Edit) *pb.Command {
+	return &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}}
 }
 
 func (m *machine) create(id string) {
