@@ -16,6 +16,12 @@ import (
 // server that was removed, by its checks or because it was disabled, would hang,
 // and is ended (expire_nodest_conn). A persistent client whose server has weight 0,
 // since it is down or drained, is given another one (expire_quiescent_template).
+//
+// A director that sees only what clients send, as in direct routing, keeps a connection
+// that has ended for two minutes more, and so long whoever connects from its port again
+// is given its server, whatever the scheduler would say (conn_reuse_mode). Connections
+// that were copied from another director do that for as many.
+//
 // Connections are copied once they are established,
 // and again every few seconds while they carry anything, so that a node that was
 // away, or was the owner before, soon knows them all; the default is by packets,
@@ -37,13 +43,15 @@ func (s *settings) sysctls() map[string]string {
 		if v.Timeout > 0 {
 			wanted["net.ipv4.vs.expire_quiescent_template"] = "1"
 		}
-		if !slices.ContainsFunc(slices.Concat(v.Reals, v.Sorry), func(r Real) bool { return r.Method == NAT }) {
-			continue
-		}
-		if v.Keys[0].is6() {
-			wanted["net.ipv6.conf.all.forwarding"] = "1"
-		} else {
-			wanted["net.ipv4.ip_forward"] = "1"
+		for _, real := range slices.Concat(v.Reals, v.Sorry) {
+			switch {
+			case real.Method != NAT:
+				wanted["net.ipv4.vs.conn_reuse_mode"] = "3"
+			case v.Keys[0].is6():
+				wanted["net.ipv6.conf.all.forwarding"] = "1"
+			default:
+				wanted["net.ipv4.ip_forward"] = "1"
+			}
 		}
 	}
 	return wanted
