@@ -332,36 +332,20 @@ func TestASchedulerThatTheKernelLacksIsNamed(t *testing.T) {
 
 func second[A any](_ A, err error) error { return err }
 
-// tenThousand is a director of as many real servers.
-func tenThousand(weight int) *pb.Resource {
-	var text strings.Builder
-	for v := range 10 {
-		fmt.Fprintf(&text, "virtual 10.0.0.%d:80 scheduler=rr\ncheck tcp interval=1h\n", v+1)
-		for s := range 1000 {
-			w := 1
-			if v == 4 && s == 500 {
-				w = weight
-			}
-			fmt.Fprintf(&text, "real 10.%d.%d.%d weight=%d\n", v+1, s/200, s%200+1, w)
-		}
-	}
-	return resource(text.String())
-}
-
 func TestOneChangeOfTenThousandServersIsOneWrite(t *testing.T) {
 	onKernel(t)
 	d := newDirector(t.TempDir())
-	if err := d.Start(t.Context(), tenThousand(1)); err != nil {
+	if err := d.Start(t.Context(), resource(tenThousand(1))); err != nil {
 		t.Fatal(err)
 	}
 	d.changed()
-	x := &watch{agent: d.Agent, r: tenThousand(1), hold: d.hold(tenThousand(1)), checks: check.New(check.Config{})}
+	x := &watch{agent: d.Agent, r: resource(tenThousand(1)), hold: d.hold(resource(tenThousand(1))), checks: check.New(check.Config{})}
 	for _, step := range []struct {
 		what string
 		do   func() error
 		want int
 	}{
-		{"another configuration", func() error { return d.Reload(t.Context(), tenThousand(7)) }, 1},
+		{"another configuration", func() error { return d.Reload(t.Context(), resource(tenThousand(7))) }, 1},
 		{"a look at all of the table", func() error { return x.follow(true) }, 0},
 		{"a server that goes down", func() error {
 			question := x.hold.targets[2500]
@@ -382,7 +366,7 @@ func TestOneChangeOfTenThousandServersIsOneWrite(t *testing.T) {
 			t.Errorf("%s: %d changes, want %d: %v", step.what, len(changes), step.want, changes[:min(len(changes), 5)])
 		}
 	}
-	if err := d.Stop(t.Context(), tenThousand(7)); err != nil {
+	if err := d.Stop(t.Context(), resource(tenThousand(7))); err != nil {
 		t.Fatal(err)
 	}
 }
