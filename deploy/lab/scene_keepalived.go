@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -177,13 +176,8 @@ func (s *stage) bothServe(ctx context.Context) error {
 	if err := s.reached(ctx); err != nil {
 		return err
 	}
-	return s.balanced(ctx, director+" is the director", map[string]float64{"lvsm": 50, "lvss": 50}, s.withinPercent())
+	return s.balanced(ctx, director+" is the director", map[string]float64{"lvsm": 50, "lvss": 50}, 2)
 }
-
-// withinPercent is how much the shares of rr may differ. A director that has taken
-// over goes on with connections that were copied to it, and gives a client that opens
-// one from a port of those what they had: by chance, as far as few requests show.
-func (s *stage) withinPercent() float64 { return max(2, 200/math.Sqrt(float64(s.Requests))) }
 
 // machines tells which is the director, when nothing is left to do.
 func (s *stage) machines(ctx context.Context) (director, other string, err error) {
