@@ -77,10 +77,13 @@ func withoutUsers(text string) (string, []string) {
 	return strings.Join(lines, "\n"), []string{"haproxy keeps the agent's user: this user namespace has no other, so user and group are passed over"}
 }
 
+// standardInput is there also where nobody made /dev/stdin: in a container, an initramfs.
+const standardInput = "/proc/self/fd/0"
+
 // check has haproxy check a configuration, which it reads from its standard
 // input, so that nothing is written. It returns warnings.
 func (s *settings) check(ctx context.Context, text string) (warnings []string, err error) {
-	file := "/dev/stdin"
+	file := standardInput
 	if s.directory() {
 		file = s.conffile
 	}
@@ -126,7 +129,7 @@ func (s *settings) name() string {
 
 // rename gives what haproxy read the name that the user knows it by.
 func (s *settings) rename(said string) string {
-	return strings.NewReplacer("/dev/stdin", s.name(), s.copy, s.name()).Replace(s.original(said))
+	return strings.NewReplacer(standardInput, s.name(), s.copy, s.name()).Replace(s.original(said))
 }
 
 // message is a line that haproxy writes about itself:
