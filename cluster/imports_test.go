@@ -39,6 +39,7 @@ var order = []string{
 	"resources/internal/sysctl",
 	"resources",
 	"cluster/state",
+	"cluster/alert",
 	"fencing",
 	"cluster/consensus",
 	"cluster/membership",
@@ -59,6 +60,7 @@ var pure = map[string][]string{
 	"cluster/calendar":         {},
 	"cluster/constraint":       {"proto/quorate/v1"},
 	"fencing":                  {"proto/quorate/v1"},
+	"cluster/alert":            {"proto/quorate/v1"},
 	"cluster/fork":             {"proto/quorate/v1", "cluster/constraint"},
 	"proto/quorate/v1":         {},
 }

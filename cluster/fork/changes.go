@@ -110,10 +110,29 @@ func settings(c *pb.Configuration) map[string]string {
 	for _, l := range c.GetLevels() {
 		s["fencing-level "+l.GetId()] = strings.Join(l.GetDevices(), ", ")
 	}
+	for _, a := range c.GetAlerts() {
+		addAlert(s, a)
+	}
 	for _, k := range c.GetConstraints() {
 		s["constraint "+k.GetId()] = constraintText(k)
 	}
 	return s
+}
+
+func addAlert(s map[string]string, a *pb.Alert) {
+	name := "alert " + a.GetId()
+	s[name] = a.GetPath()
+	add(s, name+" option ", a.GetOptions())
+	add(s, name+" meta ", a.GetMeta())
+	add(s, name+" ", map[string]string{
+		"description": a.GetDescription(), "select": strings.Join(a.GetSelect(), ", "), "resources": strings.Join(a.GetResources(), ", "),
+	})
+	for _, r := range a.GetRecipients() {
+		name := name + " recipient " + r.GetId()
+		s[name] = r.GetValue()
+		add(s, name+" option ", r.GetOptions())
+		add(s, name+" meta ", r.GetMeta())
+	}
 }
 
 func add(to map[string]string, prefix string, values map[string]string) {

@@ -94,6 +94,18 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 		return d.confirmOff(kind.ConfirmOff.GetNode())
 	case *pb.Edit_CleanupFencing:
 		return d.cleanupFencing(kind.CleanupFencing.GetNode())
+	case *pb.Edit_CreateAlert:
+		return d.createAlert(kind.CreateAlert.GetAlert())
+	case *pb.Edit_UpdateAlert:
+		return d.updateAlert(kind.UpdateAlert)
+	case *pb.Edit_DeleteAlert:
+		return d.deleteAlert(kind.DeleteAlert.GetId())
+	case *pb.Edit_AddRecipient:
+		return d.addRecipient(kind.AddRecipient)
+	case *pb.Edit_UpdateRecipient:
+		return d.updateRecipient(kind.UpdateRecipient)
+	case *pb.Edit_RemoveRecipient:
+		return d.removeRecipient(kind.RemoveRecipient.GetId())
 	default:
 		return "", refuse(Invalid, "change", "ask a node of the newest version", "it has an edit that this version does not know")
 	}

@@ -53,6 +53,7 @@ func narrow(before, after *pb.State) (b, a *pb.State) {
 	b.Constraints, a.Constraints = unshared(before.Constraints, after.Constraints)
 	b.Devices, a.Devices = unshared(before.Devices, after.Devices)
 	b.Levels, a.Levels = unshared(before.Levels, after.Levels)
+	b.Alerts, a.Alerts = unshared(before.Alerts, after.Alerts)
 	return b, a
 }
 

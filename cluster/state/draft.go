@@ -63,6 +63,9 @@ func shallow(s *pb.State) *pb.State {
 		Fencings:           s.Fencings,
 		Conditions:         s.Conditions,
 		LastFencing:        s.LastFencing,
+		Alerts:             s.Alerts,
+		AlertConditions:    s.AlertConditions,
+		AlertsTold:         s.AlertsTold,
 	}
 	if unknown := s.ProtoReflect().GetUnknown(); len(unknown) > 0 {
 		c.ProtoReflect().SetUnknown(unknown)

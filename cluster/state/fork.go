@@ -109,6 +109,7 @@ func Configuration(s *pb.State) *pb.Configuration {
 	c := &pb.Configuration{
 		Properties: s.GetProperties(), ResourceDefaults: s.GetResourceDefaults(), OperationDefaults: s.GetOperationDefaults(),
 		Groups: s.GetGroups(), Clones: s.GetClones(), Constraints: s.GetConstraints(), Levels: s.GetLevels(),
+		Alerts: s.GetAlerts(),
 	}
 	for _, f := range s.GetDevices() {
 		c.Devices = append(c.Devices, &pb.FencingDevice{

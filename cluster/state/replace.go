@@ -17,7 +17,7 @@ func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error)
 	}
 	d.Constraints = nil // before the resources, so that none of them holds on to one
 	for _, replace := range []func(*pb.Configuration) error{
-		d.replaceOptions, d.replaceNodes, d.replaceDevices, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints,
+		d.replaceOptions, d.replaceNodes, d.replaceDevices, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints, d.replaceAlerts,
 	} {
 		if err := replace(c); err != nil {
 			return "", err

@@ -229,7 +229,7 @@ func (d *draft) fail(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 		kind = r.Cause
 	}
 	d.record(&pb.Event{
-		Kind: kind, Severity: severity, Resource: o.Resource, Node: NodeName(d.State, o.Node),
+		Kind: kind, Severity: severity, Resource: o.Resource, Node: NodeName(d.State, o.Node), Operation: o.Kind,
 		Text: fmt.Sprintf("%s of %s on %s failed: %s", kindName(o.Kind), o.Resource, NodeName(d.State, o.Node), i.LastError),
 	})
 }

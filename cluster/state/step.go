@@ -82,6 +82,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.recordFencing(body.RecordFencing)
 	case *pb.Command_RecordDevice:
 		return d.recordDevice(body.RecordDevice.GetCondition())
+	case *pb.Command_RecordAlerts:
+		return d.recordAlerts(body.RecordAlerts)
 	default:
 		panic(fmt.Sprintf("apply entry %d: command %T is not one of this build", d.index, c.Body))
 	}

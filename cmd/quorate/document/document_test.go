@@ -150,7 +150,7 @@ func TestReadNamesTheLine(t *testing.T) {
 	}{
 		{"empty", "", 1, "the document is empty"},
 		{"not fields", "- a\n", 1, "configuration has fields"},
-		{"unknown field", "properties: {}\nresource:\n", 2, `unknown field "resource" of configuration; known are clones, constraints, devices`},
+		{"unknown field", "properties: {}\nresource:\n", 2, `unknown field "resource" of configuration; known are alerts, clones, constraints, devices`},
 		{"unknown field deep inside", "resources:\n- id: a\n  agent: vip\n  operations:\n  - name: monitor\n    interfal: 30s\n", 6,
 			`unknown field "interfal" of operation spec; known are interval, name, options, timeout`},
 		{"twice", "nodes: []\nnodes: []\n", 2, `field "nodes" is given twice`},

@@ -107,6 +107,7 @@ type Command struct {
 	//	*Command_SetTransient
 	//	*Command_RecordFencing
 	//	*Command_RecordDevice
+	//	*Command_RecordAlerts
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -359,6 +360,15 @@ func (x *Command) GetRecordDevice() *RecordDevice {
 	return nil
 }
 
+func (x *Command) GetRecordAlerts() *RecordAlerts {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RecordAlerts); ok {
+			return x.RecordAlerts
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -447,6 +457,10 @@ type Command_RecordDevice struct {
 	RecordDevice *RecordDevice `protobuf:"bytes,51,opt,name=record_device,json=recordDevice,proto3,oneof"`
 }
 
+type Command_RecordAlerts struct {
+	RecordAlerts *RecordAlerts `protobuf:"bytes,70,opt,name=record_alerts,json=recordAlerts,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_Change) isCommand_Body() {}
@@ -488,6 +502,8 @@ func (*Command_SetTransient) isCommand_Body() {}
 func (*Command_RecordFencing) isCommand_Body() {}
 
 func (*Command_RecordDevice) isCommand_Body() {}
+
+func (*Command_RecordAlerts) isCommand_Body() {}
 
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
@@ -1755,6 +1771,60 @@ func (x *RecordDevice) GetCondition() *DeviceCondition {
 	return nil
 }
 
+// RecordAlerts says up to which event alerts were told, and how that ended where it
+// ended otherwise than before.
+type RecordAlerts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Told          uint64                 `protobuf:"varint,1,opt,name=told,proto3" json:"told,omitempty"` // event id; a smaller one than is known changes nothing of it
+	Conditions    []*AlertCondition      `protobuf:"bytes,2,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordAlerts) Reset() {
+	*x = RecordAlerts{}
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordAlerts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordAlerts) ProtoMessage() {}
+
+func (x *RecordAlerts) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordAlerts.ProtoReflect.Descriptor instead.
+func (*RecordAlerts) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RecordAlerts) GetTold() uint64 {
+	if x != nil {
+		return x.Told
+	}
+	return 0
+}
+
+func (x *RecordAlerts) GetConditions() []*AlertCondition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -1764,7 +1834,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1846,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1859,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1809,7 +1879,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +1891,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +1904,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1872,6 +1942,12 @@ type Edit struct {
 	//	*Edit_FenceNode
 	//	*Edit_ConfirmOff
 	//	*Edit_CleanupFencing
+	//	*Edit_CreateAlert
+	//	*Edit_UpdateAlert
+	//	*Edit_DeleteAlert
+	//	*Edit_AddRecipient
+	//	*Edit_UpdateRecipient
+	//	*Edit_RemoveRecipient
 	Kind          isEdit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1879,7 +1955,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1891,7 +1967,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1904,7 +1980,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -2130,6 +2206,60 @@ func (x *Edit) GetCleanupFencing() *CleanupFencing {
 	return nil
 }
 
+func (x *Edit) GetCreateAlert() *CreateAlert {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_CreateAlert); ok {
+			return x.CreateAlert
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetUpdateAlert() *UpdateAlert {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_UpdateAlert); ok {
+			return x.UpdateAlert
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetDeleteAlert() *DeleteAlert {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_DeleteAlert); ok {
+			return x.DeleteAlert
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetAddRecipient() *AddRecipient {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_AddRecipient); ok {
+			return x.AddRecipient
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetUpdateRecipient() *UpdateRecipient {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_UpdateRecipient); ok {
+			return x.UpdateRecipient
+		}
+	}
+	return nil
+}
+
+func (x *Edit) GetRemoveRecipient() *RemoveRecipient {
+	if x != nil {
+		if x, ok := x.Kind.(*Edit_RemoveRecipient); ok {
+			return x.RemoveRecipient
+		}
+	}
+	return nil
+}
+
 type isEdit_Kind interface {
 	isEdit_Kind()
 }
@@ -2230,6 +2360,30 @@ type Edit_CleanupFencing struct {
 	CleanupFencing *CleanupFencing `protobuf:"bytes,37,opt,name=cleanup_fencing,json=cleanupFencing,proto3,oneof"`
 }
 
+type Edit_CreateAlert struct {
+	CreateAlert *CreateAlert `protobuf:"bytes,70,opt,name=create_alert,json=createAlert,proto3,oneof"`
+}
+
+type Edit_UpdateAlert struct {
+	UpdateAlert *UpdateAlert `protobuf:"bytes,71,opt,name=update_alert,json=updateAlert,proto3,oneof"`
+}
+
+type Edit_DeleteAlert struct {
+	DeleteAlert *DeleteAlert `protobuf:"bytes,72,opt,name=delete_alert,json=deleteAlert,proto3,oneof"`
+}
+
+type Edit_AddRecipient struct {
+	AddRecipient *AddRecipient `protobuf:"bytes,73,opt,name=add_recipient,json=addRecipient,proto3,oneof"`
+}
+
+type Edit_UpdateRecipient struct {
+	UpdateRecipient *UpdateRecipient `protobuf:"bytes,74,opt,name=update_recipient,json=updateRecipient,proto3,oneof"`
+}
+
+type Edit_RemoveRecipient struct {
+	RemoveRecipient *RemoveRecipient `protobuf:"bytes,75,opt,name=remove_recipient,json=removeRecipient,proto3,oneof"`
+}
+
 func (*Edit_SetOptions) isEdit_Kind() {}
 
 func (*Edit_CreateResource) isEdit_Kind() {}
@@ -2278,6 +2432,431 @@ func (*Edit_ConfirmOff) isEdit_Kind() {}
 
 func (*Edit_CleanupFencing) isEdit_Kind() {}
 
+func (*Edit_CreateAlert) isEdit_Kind() {}
+
+func (*Edit_UpdateAlert) isEdit_Kind() {}
+
+func (*Edit_DeleteAlert) isEdit_Kind() {}
+
+func (*Edit_AddRecipient) isEdit_Kind() {}
+
+func (*Edit_UpdateRecipient) isEdit_Kind() {}
+
+func (*Edit_RemoveRecipient) isEdit_Kind() {}
+
+type CreateAlert struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alert         *Alert                 `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"` // an empty id gets "alert", or that with a number
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateAlert) Reset() {
+	*x = CreateAlert{}
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateAlert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateAlert) ProtoMessage() {}
+
+func (x *CreateAlert) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateAlert.ProtoReflect.Descriptor instead.
+func (*CreateAlert) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *CreateAlert) GetAlert() *Alert {
+	if x != nil {
+		return x.Alert
+	}
+	return nil
+}
+
+type UpdateAlert struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"` // empty: kept
+	Description   *string                `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	SetOptions    map[string]string      `protobuf:"bytes,4,rep,name=set_options,json=setOptions,proto3" json:"set_options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // an empty value removes, here and below
+	SetMeta       map[string]string      `protobuf:"bytes,5,rep,name=set_meta,json=setMeta,proto3" json:"set_meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Scope         *AlertScope            `protobuf:"bytes,6,opt,name=scope,proto3" json:"scope,omitempty"` // unset: kept
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAlert) Reset() {
+	*x = UpdateAlert{}
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAlert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAlert) ProtoMessage() {}
+
+func (x *UpdateAlert) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAlert.ProtoReflect.Descriptor instead.
+func (*UpdateAlert) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *UpdateAlert) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateAlert) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *UpdateAlert) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+func (x *UpdateAlert) GetSetOptions() map[string]string {
+	if x != nil {
+		return x.SetOptions
+	}
+	return nil
+}
+
+func (x *UpdateAlert) GetSetMeta() map[string]string {
+	if x != nil {
+		return x.SetMeta
+	}
+	return nil
+}
+
+func (x *UpdateAlert) GetScope() *AlertScope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// AlertScope is what an alert is told of, see Alert.
+type AlertScope struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Select        []string               `protobuf:"bytes,1,rep,name=select,proto3" json:"select,omitempty"`
+	Resources     []string               `protobuf:"bytes,2,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertScope) Reset() {
+	*x = AlertScope{}
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertScope) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertScope) ProtoMessage() {}
+
+func (x *AlertScope) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertScope.ProtoReflect.Descriptor instead.
+func (*AlertScope) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AlertScope) GetSelect() []string {
+	if x != nil {
+		return x.Select
+	}
+	return nil
+}
+
+func (x *AlertScope) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+type DeleteAlert struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAlert) Reset() {
+	*x = DeleteAlert{}
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAlert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAlert) ProtoMessage() {}
+
+func (x *DeleteAlert) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAlert.ProtoReflect.Descriptor instead.
+func (*DeleteAlert) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DeleteAlert) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type AddRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alert         string                 `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`         // id
+	Recipient     *AlertRecipient        `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"` // an empty id gets the alert's with "-recipient" behind it
+	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`        // although another recipient of the alert has that value
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddRecipient) Reset() {
+	*x = AddRecipient{}
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddRecipient) ProtoMessage() {}
+
+func (x *AddRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddRecipient.ProtoReflect.Descriptor instead.
+func (*AddRecipient) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *AddRecipient) GetAlert() string {
+	if x != nil {
+		return x.Alert
+	}
+	return ""
+}
+
+func (x *AddRecipient) GetRecipient() *AlertRecipient {
+	if x != nil {
+		return x.Recipient
+	}
+	return nil
+}
+
+func (x *AddRecipient) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type UpdateRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // empty: kept
+	Description   *string                `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	SetOptions    map[string]string      `protobuf:"bytes,4,rep,name=set_options,json=setOptions,proto3" json:"set_options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	SetMeta       map[string]string      `protobuf:"bytes,5,rep,name=set_meta,json=setMeta,proto3" json:"set_meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Force         bool                   `protobuf:"varint,6,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateRecipient) Reset() {
+	*x = UpdateRecipient{}
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateRecipient) ProtoMessage() {}
+
+func (x *UpdateRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateRecipient.ProtoReflect.Descriptor instead.
+func (*UpdateRecipient) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UpdateRecipient) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateRecipient) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *UpdateRecipient) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+func (x *UpdateRecipient) GetSetOptions() map[string]string {
+	if x != nil {
+		return x.SetOptions
+	}
+	return nil
+}
+
+func (x *UpdateRecipient) GetSetMeta() map[string]string {
+	if x != nil {
+		return x.SetMeta
+	}
+	return nil
+}
+
+func (x *UpdateRecipient) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type RemoveRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveRecipient) Reset() {
+	*x = RemoveRecipient{}
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveRecipient) ProtoMessage() {}
+
+func (x *RemoveRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveRecipient.ProtoReflect.Descriptor instead.
+func (*RemoveRecipient) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RemoveRecipient) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 type CreateDevice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        *FencingDevice         `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // secrets in plain words
@@ -2287,7 +2866,7 @@ type CreateDevice struct {
 
 func (x *CreateDevice) Reset() {
 	*x = CreateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2878,7 @@ func (x *CreateDevice) String() string {
 func (*CreateDevice) ProtoMessage() {}
 
 func (x *CreateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2891,7 @@ func (x *CreateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDevice.ProtoReflect.Descriptor instead.
 func (*CreateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CreateDevice) GetDevice() *FencingDevice {
@@ -2337,7 +2916,7 @@ type UpdateDevice struct {
 
 func (x *UpdateDevice) Reset() {
 	*x = UpdateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2928,7 @@ func (x *UpdateDevice) String() string {
 func (*UpdateDevice) ProtoMessage() {}
 
 func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2941,7 @@ func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateDevice.ProtoReflect.Descriptor instead.
 func (*UpdateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UpdateDevice) GetId() string {
@@ -2426,7 +3005,7 @@ type DeleteDevice struct {
 
 func (x *DeleteDevice) Reset() {
 	*x = DeleteDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +3017,7 @@ func (x *DeleteDevice) String() string {
 func (*DeleteDevice) ProtoMessage() {}
 
 func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +3030,7 @@ func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDevice.ProtoReflect.Descriptor instead.
 func (*DeleteDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeleteDevice) GetId() string {
@@ -2477,7 +3056,7 @@ type AddLevel struct {
 
 func (x *AddLevel) Reset() {
 	*x = AddLevel{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2489,7 +3068,7 @@ func (x *AddLevel) String() string {
 func (*AddLevel) ProtoMessage() {}
 
 func (x *AddLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2502,7 +3081,7 @@ func (x *AddLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLevel.ProtoReflect.Descriptor instead.
 func (*AddLevel) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AddLevel) GetLevel() *FencingLevel {
@@ -2524,7 +3103,7 @@ type RemoveLevels struct {
 
 func (x *RemoveLevels) Reset() {
 	*x = RemoveLevels{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +3115,7 @@ func (x *RemoveLevels) String() string {
 func (*RemoveLevels) ProtoMessage() {}
 
 func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +3128,7 @@ func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveLevels.ProtoReflect.Descriptor instead.
 func (*RemoveLevels) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RemoveLevels) GetTarget() string {
@@ -2584,7 +3163,7 @@ type FenceNode struct {
 
 func (x *FenceNode) Reset() {
 	*x = FenceNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +3175,7 @@ func (x *FenceNode) String() string {
 func (*FenceNode) ProtoMessage() {}
 
 func (x *FenceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +3188,7 @@ func (x *FenceNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceNode.ProtoReflect.Descriptor instead.
 func (*FenceNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FenceNode) GetNode() string {
@@ -2636,7 +3215,7 @@ type ConfirmOff struct {
 
 func (x *ConfirmOff) Reset() {
 	*x = ConfirmOff{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +3227,7 @@ func (x *ConfirmOff) String() string {
 func (*ConfirmOff) ProtoMessage() {}
 
 func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +3240,7 @@ func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmOff.ProtoReflect.Descriptor instead.
 func (*ConfirmOff) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConfirmOff) GetNode() string {
@@ -2682,7 +3261,7 @@ type CleanupFencing struct {
 
 func (x *CleanupFencing) Reset() {
 	*x = CleanupFencing{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2694,7 +3273,7 @@ func (x *CleanupFencing) String() string {
 func (*CleanupFencing) ProtoMessage() {}
 
 func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2707,7 +3286,7 @@ func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanupFencing.ProtoReflect.Descriptor instead.
 func (*CleanupFencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CleanupFencing) GetNode() string {
@@ -2728,7 +3307,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2740,7 +3319,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2753,7 +3332,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -2787,7 +3366,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +3378,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +3391,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -2846,7 +3425,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +3437,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +3450,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -2946,7 +3525,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2958,7 +3537,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2971,7 +3550,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -2993,7 +3572,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +3584,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +3597,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -3059,7 +3638,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3071,7 +3650,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3084,7 +3663,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -3112,7 +3691,7 @@ type CloneResource struct {
 
 func (x *CloneResource) Reset() {
 	*x = CloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3703,7 @@ func (x *CloneResource) String() string {
 func (*CloneResource) ProtoMessage() {}
 
 func (x *CloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3716,7 @@ func (x *CloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
 func (*CloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CloneResource) GetClone() *Clone {
@@ -3158,7 +3737,7 @@ type UncloneResource struct {
 
 func (x *UncloneResource) Reset() {
 	*x = UncloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3170,7 +3749,7 @@ func (x *UncloneResource) String() string {
 func (*UncloneResource) ProtoMessage() {}
 
 func (x *UncloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3183,7 +3762,7 @@ func (x *UncloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
 func (*UncloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UncloneResource) GetId() string {
@@ -3202,7 +3781,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3214,7 +3793,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3227,7 +3806,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -3246,7 +3825,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3258,7 +3837,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3271,7 +3850,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -3297,7 +3876,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3309,7 +3888,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3322,7 +3901,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -3394,7 +3973,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3406,7 +3985,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3419,7 +3998,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *MoveResource) GetId() string {
@@ -3454,7 +4033,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3466,7 +4045,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3479,7 +4058,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -3508,7 +4087,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3520,7 +4099,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3533,7 +4112,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RestartResource) GetId() string {
@@ -3560,7 +4139,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3572,7 +4151,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3585,7 +4164,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -3607,7 +4186,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xa5\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xe6\n" +
 	"\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
@@ -3638,7 +4217,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"reportDisk\x12?\n" +
 	"\rset_transient\x18< \x01(\v2\x18.quorate.v1.SetTransientH\x00R\fsetTransient\x12B\n" +
 	"\x0erecord_fencing\x182 \x01(\v2\x19.quorate.v1.RecordFencingH\x00R\rrecordFencing\x12?\n" +
-	"\rrecord_device\x183 \x01(\v2\x18.quorate.v1.RecordDeviceH\x00R\frecordDeviceB\x06\n" +
+	"\rrecord_device\x183 \x01(\v2\x18.quorate.v1.RecordDeviceH\x00R\frecordDevice\x12?\n" +
+	"\rrecord_alerts\x18F \x01(\v2\x18.quorate.v1.RecordAlertsH\x00R\frecordAlertsB\x06\n" +
 	"\x04body\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
@@ -3746,11 +4326,16 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x02by\x18\x05 \x01(\tR\x02by\x12\x1b\n" +
 	"\tstays_off\x18\x06 \x01(\bR\bstaysOff\"I\n" +
 	"\fRecordDevice\x129\n" +
-	"\tcondition\x18\x01 \x01(\v2\x1b.quorate.v1.DeviceConditionR\tcondition\"3\n" +
+	"\tcondition\x18\x01 \x01(\v2\x1b.quorate.v1.DeviceConditionR\tcondition\"^\n" +
+	"\fRecordAlerts\x12\x12\n" +
+	"\x04told\x18\x01 \x01(\x04R\x04told\x12:\n" +
+	"\n" +
+	"conditions\x18\x02 \x03(\v2\x1a.quorate.v1.AlertConditionR\n" +
+	"conditions\"3\n" +
 	"\x06Record\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.quorate.v1.EventR\x06events\"0\n" +
 	"\x06Change\x12&\n" +
-	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\xce\f\n" +
+	"\x05edits\x18\x01 \x03(\v2\x10.quorate.v1.EditR\x05edits\"\xdd\x0f\n" +
 	"\x04Edit\x129\n" +
 	"\vset_options\x18\x01 \x01(\v2\x16.quorate.v1.SetOptionsH\x00R\n" +
 	"setOptions\x12E\n" +
@@ -3781,8 +4366,58 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"fence_node\x18# \x01(\v2\x15.quorate.v1.FenceNodeH\x00R\tfenceNode\x129\n" +
 	"\vconfirm_off\x18$ \x01(\v2\x16.quorate.v1.ConfirmOffH\x00R\n" +
 	"confirmOff\x12E\n" +
-	"\x0fcleanup_fencing\x18% \x01(\v2\x1a.quorate.v1.CleanupFencingH\x00R\x0ecleanupFencingB\x06\n" +
-	"\x04kind\"A\n" +
+	"\x0fcleanup_fencing\x18% \x01(\v2\x1a.quorate.v1.CleanupFencingH\x00R\x0ecleanupFencing\x12<\n" +
+	"\fcreate_alert\x18F \x01(\v2\x17.quorate.v1.CreateAlertH\x00R\vcreateAlert\x12<\n" +
+	"\fupdate_alert\x18G \x01(\v2\x17.quorate.v1.UpdateAlertH\x00R\vupdateAlert\x12<\n" +
+	"\fdelete_alert\x18H \x01(\v2\x17.quorate.v1.DeleteAlertH\x00R\vdeleteAlert\x12?\n" +
+	"\radd_recipient\x18I \x01(\v2\x18.quorate.v1.AddRecipientH\x00R\faddRecipient\x12H\n" +
+	"\x10update_recipient\x18J \x01(\v2\x1b.quorate.v1.UpdateRecipientH\x00R\x0fupdateRecipient\x12H\n" +
+	"\x10remove_recipient\x18K \x01(\v2\x1b.quorate.v1.RemoveRecipientH\x00R\x0fremoveRecipientB\x06\n" +
+	"\x04kind\"6\n" +
+	"\vCreateAlert\x12'\n" +
+	"\x05alert\x18\x01 \x01(\v2\x11.quorate.v1.AlertR\x05alert\"\x9c\x03\n" +
+	"\vUpdateAlert\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12%\n" +
+	"\vdescription\x18\x03 \x01(\tH\x00R\vdescription\x88\x01\x01\x12H\n" +
+	"\vset_options\x18\x04 \x03(\v2'.quorate.v1.UpdateAlert.SetOptionsEntryR\n" +
+	"setOptions\x12?\n" +
+	"\bset_meta\x18\x05 \x03(\v2$.quorate.v1.UpdateAlert.SetMetaEntryR\asetMeta\x12,\n" +
+	"\x05scope\x18\x06 \x01(\v2\x16.quorate.v1.AlertScopeR\x05scope\x1a=\n" +
+	"\x0fSetOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fSetMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
+	"\f_description\"B\n" +
+	"\n" +
+	"AlertScope\x12\x16\n" +
+	"\x06select\x18\x01 \x03(\tR\x06select\x12\x1c\n" +
+	"\tresources\x18\x02 \x03(\tR\tresources\"\x1d\n" +
+	"\vDeleteAlert\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"t\n" +
+	"\fAddRecipient\x12\x14\n" +
+	"\x05alert\x18\x01 \x01(\tR\x05alert\x128\n" +
+	"\trecipient\x18\x02 \x01(\v2\x1a.quorate.v1.AlertRecipientR\trecipient\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\"\x92\x03\n" +
+	"\x0fUpdateRecipient\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12%\n" +
+	"\vdescription\x18\x03 \x01(\tH\x00R\vdescription\x88\x01\x01\x12L\n" +
+	"\vset_options\x18\x04 \x03(\v2+.quorate.v1.UpdateRecipient.SetOptionsEntryR\n" +
+	"setOptions\x12C\n" +
+	"\bset_meta\x18\x05 \x03(\v2(.quorate.v1.UpdateRecipient.SetMetaEntryR\asetMeta\x12\x14\n" +
+	"\x05force\x18\x06 \x01(\bR\x05force\x1a=\n" +
+	"\x0fSetOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fSetMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
+	"\f_description\"!\n" +
+	"\x0fRemoveRecipient\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\fCreateDevice\x121\n" +
 	"\x06device\x18\x01 \x01(\v2\x19.quorate.v1.FencingDeviceR\x06device\"\xc7\x03\n" +
 	"\fUpdateDevice\x12\x0e\n" +
@@ -3922,7 +4557,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -3946,159 +4581,189 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*SetTransient)(nil),          // 19: quorate.v1.SetTransient
 	(*RecordFencing)(nil),         // 20: quorate.v1.RecordFencing
 	(*RecordDevice)(nil),          // 21: quorate.v1.RecordDevice
-	(*Record)(nil),                // 22: quorate.v1.Record
-	(*Change)(nil),                // 23: quorate.v1.Change
-	(*Edit)(nil),                  // 24: quorate.v1.Edit
-	(*CreateDevice)(nil),          // 25: quorate.v1.CreateDevice
-	(*UpdateDevice)(nil),          // 26: quorate.v1.UpdateDevice
-	(*DeleteDevice)(nil),          // 27: quorate.v1.DeleteDevice
-	(*AddLevel)(nil),              // 28: quorate.v1.AddLevel
-	(*RemoveLevels)(nil),          // 29: quorate.v1.RemoveLevels
-	(*FenceNode)(nil),             // 30: quorate.v1.FenceNode
-	(*ConfirmOff)(nil),            // 31: quorate.v1.ConfirmOff
-	(*CleanupFencing)(nil),        // 32: quorate.v1.CleanupFencing
-	(*SetOptions)(nil),            // 33: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 34: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 35: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 36: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 37: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 38: quorate.v1.RemoveFromGroup
-	(*CloneResource)(nil),         // 39: quorate.v1.CloneResource
-	(*UncloneResource)(nil),       // 40: quorate.v1.UncloneResource
-	(*CreateConstraint)(nil),      // 41: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 42: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 43: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 44: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 45: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 46: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 47: quorate.v1.ReplaceConfiguration
-	nil,                           // 48: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 49: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 50: quorate.v1.SetTransient.SetEntry
-	nil,                           // 51: quorate.v1.UpdateDevice.SetParametersEntry
-	nil,                           // 52: quorate.v1.SetOptions.SetEntry
-	nil,                           // 53: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 54: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 55: quorate.v1.UpdateResource.SetUtilizationEntry
-	nil,                           // 56: quorate.v1.UpdateNode.SetAttributesEntry
-	nil,                           // 57: quorate.v1.UpdateNode.SetUtilizationEntry
-	(*timestamppb.Timestamp)(nil), // 58: google.protobuf.Timestamp
-	(*Node)(nil),                  // 59: quorate.v1.Node
-	(*Token)(nil),                 // 60: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
-	(*Operation)(nil),             // 62: quorate.v1.Operation
-	(*Result)(nil),                // 63: quorate.v1.Result
-	(*Obstacle)(nil),              // 64: quorate.v1.Obstacle
-	(*Standing)(nil),              // 65: quorate.v1.Standing
-	(FencingPhase)(0),             // 66: quorate.v1.FencingPhase
-	(*FencingAttempt)(nil),        // 67: quorate.v1.FencingAttempt
-	(*DeviceCondition)(nil),       // 68: quorate.v1.DeviceCondition
-	(*Event)(nil),                 // 69: quorate.v1.Event
-	(*KeepServers)(nil),           // 70: quorate.v1.KeepServers
-	(*FencingDevice)(nil),         // 71: quorate.v1.FencingDevice
-	(*OperationSpec)(nil),         // 72: quorate.v1.OperationSpec
-	(*DeviceTraits)(nil),          // 73: quorate.v1.DeviceTraits
-	(*FencingLevel)(nil),          // 74: quorate.v1.FencingLevel
-	(*Resource)(nil),              // 75: quorate.v1.Resource
-	(*Traits)(nil),                // 76: quorate.v1.Traits
-	(*Clone)(nil),                 // 77: quorate.v1.Clone
-	(*Constraint)(nil),            // 78: quorate.v1.Constraint
-	(*Configuration)(nil),         // 79: quorate.v1.Configuration
+	(*RecordAlerts)(nil),          // 22: quorate.v1.RecordAlerts
+	(*Record)(nil),                // 23: quorate.v1.Record
+	(*Change)(nil),                // 24: quorate.v1.Change
+	(*Edit)(nil),                  // 25: quorate.v1.Edit
+	(*CreateAlert)(nil),           // 26: quorate.v1.CreateAlert
+	(*UpdateAlert)(nil),           // 27: quorate.v1.UpdateAlert
+	(*AlertScope)(nil),            // 28: quorate.v1.AlertScope
+	(*DeleteAlert)(nil),           // 29: quorate.v1.DeleteAlert
+	(*AddRecipient)(nil),          // 30: quorate.v1.AddRecipient
+	(*UpdateRecipient)(nil),       // 31: quorate.v1.UpdateRecipient
+	(*RemoveRecipient)(nil),       // 32: quorate.v1.RemoveRecipient
+	(*CreateDevice)(nil),          // 33: quorate.v1.CreateDevice
+	(*UpdateDevice)(nil),          // 34: quorate.v1.UpdateDevice
+	(*DeleteDevice)(nil),          // 35: quorate.v1.DeleteDevice
+	(*AddLevel)(nil),              // 36: quorate.v1.AddLevel
+	(*RemoveLevels)(nil),          // 37: quorate.v1.RemoveLevels
+	(*FenceNode)(nil),             // 38: quorate.v1.FenceNode
+	(*ConfirmOff)(nil),            // 39: quorate.v1.ConfirmOff
+	(*CleanupFencing)(nil),        // 40: quorate.v1.CleanupFencing
+	(*SetOptions)(nil),            // 41: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 42: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 43: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 44: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 45: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 46: quorate.v1.RemoveFromGroup
+	(*CloneResource)(nil),         // 47: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 48: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 49: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 50: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 51: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 52: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 53: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 54: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 55: quorate.v1.ReplaceConfiguration
+	nil,                           // 56: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 57: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 58: quorate.v1.SetTransient.SetEntry
+	nil,                           // 59: quorate.v1.UpdateAlert.SetOptionsEntry
+	nil,                           // 60: quorate.v1.UpdateAlert.SetMetaEntry
+	nil,                           // 61: quorate.v1.UpdateRecipient.SetOptionsEntry
+	nil,                           // 62: quorate.v1.UpdateRecipient.SetMetaEntry
+	nil,                           // 63: quorate.v1.UpdateDevice.SetParametersEntry
+	nil,                           // 64: quorate.v1.SetOptions.SetEntry
+	nil,                           // 65: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 66: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 67: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 68: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 69: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 70: google.protobuf.Timestamp
+	(*Node)(nil),                  // 71: quorate.v1.Node
+	(*Token)(nil),                 // 72: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 73: google.protobuf.Duration
+	(*Operation)(nil),             // 74: quorate.v1.Operation
+	(*Result)(nil),                // 75: quorate.v1.Result
+	(*Obstacle)(nil),              // 76: quorate.v1.Obstacle
+	(*Standing)(nil),              // 77: quorate.v1.Standing
+	(FencingPhase)(0),             // 78: quorate.v1.FencingPhase
+	(*FencingAttempt)(nil),        // 79: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 80: quorate.v1.DeviceCondition
+	(*AlertCondition)(nil),        // 81: quorate.v1.AlertCondition
+	(*Event)(nil),                 // 82: quorate.v1.Event
+	(*KeepServers)(nil),           // 83: quorate.v1.KeepServers
+	(*Alert)(nil),                 // 84: quorate.v1.Alert
+	(*AlertRecipient)(nil),        // 85: quorate.v1.AlertRecipient
+	(*FencingDevice)(nil),         // 86: quorate.v1.FencingDevice
+	(*OperationSpec)(nil),         // 87: quorate.v1.OperationSpec
+	(*DeviceTraits)(nil),          // 88: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 89: quorate.v1.FencingLevel
+	(*Resource)(nil),              // 90: quorate.v1.Resource
+	(*Traits)(nil),                // 91: quorate.v1.Traits
+	(*Clone)(nil),                 // 92: quorate.v1.Clone
+	(*Constraint)(nil),            // 93: quorate.v1.Constraint
+	(*Configuration)(nil),         // 94: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	58, // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
-	2,  // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	23, // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
-	3,  // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
-	4,  // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
-	5,  // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
-	6,  // 6: quorate.v1.Command.redeem_token:type_name -> quorate.v1.RedeemToken
-	7,  // 7: quorate.v1.Command.admit:type_name -> quorate.v1.Admit
-	8,  // 8: quorate.v1.Command.node_gone:type_name -> quorate.v1.NodeGone
-	10, // 9: quorate.v1.Command.set_electorate:type_name -> quorate.v1.SetElectorate
-	11, // 10: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
-	13, // 11: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
-	12, // 12: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
-	18, // 13: quorate.v1.Command.local_trouble:type_name -> quorate.v1.LocalTrouble
-	14, // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
-	15, // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
-	16, // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	22, // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
-	17, // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	19, // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
-	20, // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
-	21, // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
-	59, // 22: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	48, // 23: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	49, // 24: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	59, // 25: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	60, // 26: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	59, // 27: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	61, // 28: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,  // 29: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	61, // 30: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	61, // 31: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	61, // 32: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	62, // 33: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	63, // 34: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	58, // 35: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	64, // 36: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	65, // 37: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
-	50, // 38: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
-	66, // 39: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
-	67, // 40: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
-	68, // 41: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
-	69, // 42: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	24, // 43: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	33, // 44: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	34, // 45: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	35, // 46: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	36, // 47: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	37, // 48: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	38, // 49: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	41, // 50: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	42, // 51: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	43, // 52: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	44, // 53: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	45, // 54: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	46, // 55: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	47, // 56: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	39, // 57: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	40, // 58: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	70, // 59: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
-	25, // 60: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
-	26, // 61: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
-	27, // 62: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
-	28, // 63: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
-	29, // 64: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
-	30, // 65: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
-	31, // 66: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
-	32, // 67: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
-	71, // 68: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
-	51, // 69: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
-	72, // 70: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
-	72, // 71: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
-	73, // 72: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
-	74, // 73: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
-	0,  // 74: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	52, // 75: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	75, // 76: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	53, // 77: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	54, // 78: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	72, // 79: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	72, // 80: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	76, // 81: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	55, // 82: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	77, // 83: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	78, // 84: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	56, // 85: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	57, // 86: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	79, // 87: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	88, // [88:88] is the sub-list for method output_type
-	88, // [88:88] is the sub-list for method input_type
-	88, // [88:88] is the sub-list for extension type_name
-	88, // [88:88] is the sub-list for extension extendee
-	0,  // [0:88] is the sub-list for field type_name
+	70,  // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	2,   // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
+	24,  // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	3,   // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
+	4,   // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
+	5,   // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
+	6,   // 6: quorate.v1.Command.redeem_token:type_name -> quorate.v1.RedeemToken
+	7,   // 7: quorate.v1.Command.admit:type_name -> quorate.v1.Admit
+	8,   // 8: quorate.v1.Command.node_gone:type_name -> quorate.v1.NodeGone
+	10,  // 9: quorate.v1.Command.set_electorate:type_name -> quorate.v1.SetElectorate
+	11,  // 10: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
+	13,  // 11: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
+	12,  // 12: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
+	18,  // 13: quorate.v1.Command.local_trouble:type_name -> quorate.v1.LocalTrouble
+	14,  // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
+	15,  // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
+	16,  // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
+	23,  // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	17,  // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
+	19,  // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
+	20,  // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
+	21,  // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
+	22,  // 22: quorate.v1.Command.record_alerts:type_name -> quorate.v1.RecordAlerts
+	71,  // 23: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	56,  // 24: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	57,  // 25: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	71,  // 26: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	72,  // 27: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	71,  // 28: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	73,  // 29: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,   // 30: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	73,  // 31: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	73,  // 32: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	73,  // 33: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	74,  // 34: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	75,  // 35: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	70,  // 36: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	76,  // 37: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	77,  // 38: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
+	58,  // 39: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	78,  // 40: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
+	79,  // 41: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
+	80,  // 42: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
+	81,  // 43: quorate.v1.RecordAlerts.conditions:type_name -> quorate.v1.AlertCondition
+	82,  // 44: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	25,  // 45: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	41,  // 46: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	42,  // 47: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	43,  // 48: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	44,  // 49: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	45,  // 50: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	46,  // 51: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	49,  // 52: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	50,  // 53: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	51,  // 54: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	52,  // 55: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	53,  // 56: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	54,  // 57: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	55,  // 58: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	47,  // 59: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	48,  // 60: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	83,  // 61: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	33,  // 62: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
+	34,  // 63: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
+	35,  // 64: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
+	36,  // 65: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
+	37,  // 66: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
+	38,  // 67: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
+	39,  // 68: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
+	40,  // 69: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
+	26,  // 70: quorate.v1.Edit.create_alert:type_name -> quorate.v1.CreateAlert
+	27,  // 71: quorate.v1.Edit.update_alert:type_name -> quorate.v1.UpdateAlert
+	29,  // 72: quorate.v1.Edit.delete_alert:type_name -> quorate.v1.DeleteAlert
+	30,  // 73: quorate.v1.Edit.add_recipient:type_name -> quorate.v1.AddRecipient
+	31,  // 74: quorate.v1.Edit.update_recipient:type_name -> quorate.v1.UpdateRecipient
+	32,  // 75: quorate.v1.Edit.remove_recipient:type_name -> quorate.v1.RemoveRecipient
+	84,  // 76: quorate.v1.CreateAlert.alert:type_name -> quorate.v1.Alert
+	59,  // 77: quorate.v1.UpdateAlert.set_options:type_name -> quorate.v1.UpdateAlert.SetOptionsEntry
+	60,  // 78: quorate.v1.UpdateAlert.set_meta:type_name -> quorate.v1.UpdateAlert.SetMetaEntry
+	28,  // 79: quorate.v1.UpdateAlert.scope:type_name -> quorate.v1.AlertScope
+	85,  // 80: quorate.v1.AddRecipient.recipient:type_name -> quorate.v1.AlertRecipient
+	61,  // 81: quorate.v1.UpdateRecipient.set_options:type_name -> quorate.v1.UpdateRecipient.SetOptionsEntry
+	62,  // 82: quorate.v1.UpdateRecipient.set_meta:type_name -> quorate.v1.UpdateRecipient.SetMetaEntry
+	86,  // 83: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
+	63,  // 84: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
+	87,  // 85: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
+	87,  // 86: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
+	88,  // 87: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
+	89,  // 88: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
+	0,   // 89: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	64,  // 90: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	90,  // 91: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	65,  // 92: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	66,  // 93: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	87,  // 94: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	87,  // 95: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	91,  // 96: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	67,  // 97: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	92,  // 98: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	93,  // 99: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	68,  // 100: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	69,  // 101: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	94,  // 102: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	103, // [103:103] is the sub-list for method output_type
+	103, // [103:103] is the sub-list for method input_type
+	103, // [103:103] is the sub-list for extension type_name
+	103, // [103:103] is the sub-list for extension extendee
+	0,   // [0:103] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -4130,8 +4795,9 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_SetTransient)(nil),
 		(*Command_RecordFencing)(nil),
 		(*Command_RecordDevice)(nil),
+		(*Command_RecordAlerts)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[23].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[24].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -4156,16 +4822,24 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_FenceNode)(nil),
 		(*Edit_ConfirmOff)(nil),
 		(*Edit_CleanupFencing)(nil),
+		(*Edit_CreateAlert)(nil),
+		(*Edit_UpdateAlert)(nil),
+		(*Edit_DeleteAlert)(nil),
+		(*Edit_AddRecipient)(nil),
+		(*Edit_UpdateRecipient)(nil),
+		(*Edit_RemoveRecipient)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[25].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[42].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[26].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[30].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[33].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   57,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

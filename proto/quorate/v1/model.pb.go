@@ -882,6 +882,9 @@ type State struct {
 	Fencings           []*Fencing             `protobuf:"bytes,63,rep,name=fencings,proto3" json:"fencings,omitempty"`                                                // by id: those to be done, and the newest 100 that have ended
 	Conditions         []*DeviceCondition     `protobuf:"bytes,64,rep,name=conditions,proto3" json:"conditions,omitempty"`                                            // by device: what their tests found
 	LastFencing        uint64                 `protobuf:"varint,65,opt,name=last_fencing,json=lastFencing,proto3" json:"last_fencing,omitempty"`
+	Alerts             []*Alert               `protobuf:"bytes,70,rep,name=alerts,proto3" json:"alerts,omitempty"`                                          // by id
+	AlertConditions    []*AlertCondition      `protobuf:"bytes,71,rep,name=alert_conditions,json=alertConditions,proto3" json:"alert_conditions,omitempty"` // by alert, then recipient: what became of the newest of each
+	AlertsTold         uint64                 `protobuf:"varint,72,opt,name=alerts_told,json=alertsTold,proto3" json:"alerts_told,omitempty"`               // id of the event up to which alerts were told
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1122,6 +1125,27 @@ func (x *State) GetConditions() []*DeviceCondition {
 func (x *State) GetLastFencing() uint64 {
 	if x != nil {
 		return x.LastFencing
+	}
+	return 0
+}
+
+func (x *State) GetAlerts() []*Alert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *State) GetAlertConditions() []*AlertCondition {
+	if x != nil {
+		return x.AlertConditions
+	}
+	return nil
+}
+
+func (x *State) GetAlertsTold() uint64 {
+	if x != nil {
+		return x.AlertsTold
 	}
 	return 0
 }
@@ -3937,6 +3961,265 @@ func (x *DeviceCondition) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+// Alert is a program that is told of events (Pacemaker Explained 3.0, "Alerts").
+type Alert struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Path        string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"` // of the program, absolute; or quorate:mail, which is built in
+	Description string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Options     map[string]string      `protobuf:"bytes,4,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // that the program is told, as its environment
+	Meta        map[string]string      `protobuf:"bytes,5,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`       // enabled, timeout, timestamp-format
+	// Kinds of alerts (node, fencing, resource, server, cluster) and of events
+	// (Event.kind). None: those that Pacemaker selects, and servers.
+	Select        []string          `protobuf:"bytes,6,rep,name=select,proto3" json:"select,omitempty"`
+	Resources     []string          `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`   // ids, of groups and clones too: of others nothing is told; none: all
+	Recipients    []*AlertRecipient `protobuf:"bytes,8,rep,name=recipients,proto3" json:"recipients,omitempty"` // by id; the program is run for each; none: once, for nobody
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alert) Reset() {
+	*x = Alert{}
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alert) ProtoMessage() {}
+
+func (x *Alert) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alert.ProtoReflect.Descriptor instead.
+func (*Alert) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Alert) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Alert) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Alert) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Alert) GetOptions() map[string]string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *Alert) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+func (x *Alert) GetSelect() []string {
+	if x != nil {
+		return x.Select
+	}
+	return nil
+}
+
+func (x *Alert) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *Alert) GetRecipients() []*AlertRecipient {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+// AlertRecipient is somebody for whom an alert is run on its own. What it says of
+// options and meta goes before what the alert says.
+type AlertRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`       // unique among alerts and recipients
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // an address, a file: whatever the program understands
+	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Options       map[string]string      `protobuf:"bytes,4,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Meta          map[string]string      `protobuf:"bytes,5,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertRecipient) Reset() {
+	*x = AlertRecipient{}
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertRecipient) ProtoMessage() {}
+
+func (x *AlertRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertRecipient.ProtoReflect.Descriptor instead.
+func (*AlertRecipient) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *AlertRecipient) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AlertRecipient) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *AlertRecipient) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *AlertRecipient) GetOptions() map[string]string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *AlertRecipient) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+// AlertCondition is how the newest run of an alert ended. It is committed when it
+// is another than before.
+type AlertCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alert         string                 `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`         // id
+	Recipient     string                 `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"` // id; empty: there are none
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`           // id of who ran it
+	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`         // one line; empty: it works
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertCondition) Reset() {
+	*x = AlertCondition{}
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertCondition) ProtoMessage() {}
+
+func (x *AlertCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertCondition.ProtoReflect.Descriptor instead.
+func (*AlertCondition) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *AlertCondition) GetAlert() string {
+	if x != nil {
+		return x.Alert
+	}
+	return ""
+}
+
+func (x *AlertCondition) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *AlertCondition) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *AlertCondition) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *AlertCondition) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Operation is an intent: committed before it is sent (so that a new leader
 // can finish it), gone once its result is committed.
 type Operation struct {
@@ -3959,7 +4242,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3971,7 +4254,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3984,7 +4267,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -4084,7 +4367,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4096,7 +4379,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4109,7 +4392,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -4233,18 +4516,19 @@ type Event struct {
 	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"` // stable code: node-gone, failover, operation-failed, …
 	Node          string                 `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"` // name
 	Resource      string                 `protobuf:"bytes,6,opt,name=resource,proto3" json:"resource,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`               // a sentence
-	Phases        []*Phase               `protobuf:"bytes,8,rep,name=phases,proto3" json:"phases,omitempty"`           // of a failover, in order
-	Actor         string                 `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`             // who changed the configuration
-	Index         uint64                 `protobuf:"varint,10,opt,name=index,proto3" json:"index,omitempty"`           // log index
-	Assignment    uint64                 `protobuf:"varint,11,opt,name=assignment,proto3" json:"assignment,omitempty"` // of the resource: the one that this tells of, if it tells how a node came to have it
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`                                           // a sentence
+	Phases        []*Phase               `protobuf:"bytes,8,rep,name=phases,proto3" json:"phases,omitempty"`                                       // of a failover, in order
+	Actor         string                 `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`                                         // who changed the configuration
+	Index         uint64                 `protobuf:"varint,10,opt,name=index,proto3" json:"index,omitempty"`                                       // log index
+	Assignment    uint64                 `protobuf:"varint,11,opt,name=assignment,proto3" json:"assignment,omitempty"`                             // of the resource: the one that this tells of, if it tells how a node came to have it
+	Operation     OperationKind          `protobuf:"varint,20,opt,name=operation,proto3,enum=quorate.v1.OperationKind" json:"operation,omitempty"` // that failed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4256,7 +4540,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4269,7 +4553,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Event) GetId() uint64 {
@@ -4349,6 +4633,13 @@ func (x *Event) GetAssignment() uint64 {
 	return 0
 }
 
+func (x *Event) GetOperation() OperationKind {
+	if x != nil {
+		return x.Operation
+	}
+	return OperationKind_OPERATION_KIND_UNSPECIFIED
+}
+
 // Phase is one step of a failover, counted from its first sign.
 type Phase struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4360,7 +4651,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[35]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4663,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[35]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4676,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Phase) GetName() string {
@@ -4416,13 +4707,14 @@ type Configuration struct {
 	Clones            []*Clone               `protobuf:"bytes,8,rep,name=clones,proto3" json:"clones,omitempty"`
 	Devices           []*FencingDevice       `protobuf:"bytes,20,rep,name=devices,proto3" json:"devices,omitempty"`
 	Levels            []*FencingLevel        `protobuf:"bytes,21,rep,name=levels,proto3" json:"levels,omitempty"`
+	Alerts            []*Alert               `protobuf:"bytes,30,rep,name=alerts,proto3" json:"alerts,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[36]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4434,7 +4726,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[36]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4447,7 +4739,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -4520,6 +4812,13 @@ func (x *Configuration) GetLevels() []*FencingLevel {
 	return nil
 }
 
+func (x *Configuration) GetAlerts() []*Alert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
 type NodeConfiguration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4533,7 +4832,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[37]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4545,7 +4844,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[37]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4558,7 +4857,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -4615,7 +4914,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[38]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4627,7 +4926,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[38]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4640,7 +4939,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -4698,7 +4997,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[39]
+	mi := &file_quorate_v1_model_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4710,7 +5009,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[39]
+	mi := &file_quorate_v1_model_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4723,7 +5022,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -4757,7 +5056,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[40]
+	mi := &file_quorate_v1_model_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4769,7 +5068,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[40]
+	mi := &file_quorate_v1_model_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4782,7 +5081,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -4859,7 +5158,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[41]
+	mi := &file_quorate_v1_model_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4871,7 +5170,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[41]
+	mi := &file_quorate_v1_model_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4884,7 +5183,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Parameter) GetName() string {
@@ -4962,7 +5261,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\xfc\f\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\x8f\x0e\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -5004,7 +5303,11 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"conditions\x18@ \x03(\v2\x1b.quorate.v1.DeviceConditionR\n" +
 	"conditions\x12!\n" +
-	"\flast_fencing\x18A \x01(\x04R\vlastFencing\x1a=\n" +
+	"\flast_fencing\x18A \x01(\x04R\vlastFencing\x12)\n" +
+	"\x06alerts\x18F \x03(\v2\x11.quorate.v1.AlertR\x06alerts\x12E\n" +
+	"\x10alert_conditions\x18G \x03(\v2\x1a.quorate.v1.AlertConditionR\x0falertConditions\x12\x1f\n" +
+	"\valerts_told\x18H \x01(\x04R\n" +
+	"alertsTold\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -5312,7 +5615,42 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe6\x02\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x9f\x03\n" +
+	"\x05Alert\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x128\n" +
+	"\aoptions\x18\x04 \x03(\v2\x1e.quorate.v1.Alert.OptionsEntryR\aoptions\x12/\n" +
+	"\x04meta\x18\x05 \x03(\v2\x1b.quorate.v1.Alert.MetaEntryR\x04meta\x12\x16\n" +
+	"\x06select\x18\x06 \x03(\tR\x06select\x12\x1c\n" +
+	"\tresources\x18\a \x03(\tR\tresources\x12:\n" +
+	"\n" +
+	"recipients\x18\b \x03(\v2\x1a.quorate.v1.AlertRecipientR\n" +
+	"recipients\x1a:\n" +
+	"\fOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xca\x02\n" +
+	"\x0eAlertRecipient\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12A\n" +
+	"\aoptions\x18\x04 \x03(\v2'.quorate.v1.AlertRecipient.OptionsEntryR\aoptions\x128\n" +
+	"\x04meta\x18\x05 \x03(\v2$.quorate.v1.AlertRecipient.MetaEntryR\x04meta\x1a:\n" +
+	"\fOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa0\x01\n" +
+	"\x0eAlertCondition\x12\x14\n" +
+	"\x05alert\x18\x01 \x01(\tR\x05alert\x12\x1c\n" +
+	"\trecipient\x18\x02 \x01(\tR\trecipient\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe6\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -5345,7 +5683,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
 	"\bobstacle\x18\x15 \x01(\bR\bobstacle\x12!\n" +
 	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12\x1a\n" +
-	"\bpromoted\x18\x1e \x01(\bR\bpromoted\"\xc4\x02\n" +
+	"\bpromoted\x18\x1e \x01(\bR\bpromoted\"\xfd\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
@@ -5360,10 +5698,11 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	" \x01(\x04R\x05index\x12\x1e\n" +
 	"\n" +
 	"assignment\x18\v \x01(\x04R\n" +
-	"assignment\"F\n" +
+	"assignment\x127\n" +
+	"\toperation\x18\x14 \x01(\x0e2\x19.quorate.v1.OperationKindR\toperation\"F\n" +
 	"\x05Phase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
-	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xc3\x06\n" +
+	"\x02at\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02at\"\xee\x06\n" +
 	"\rConfiguration\x12I\n" +
 	"\n" +
 	"properties\x18\x01 \x03(\v2).quorate.v1.Configuration.PropertiesEntryR\n" +
@@ -5376,7 +5715,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\vconstraints\x18\a \x03(\v2\x16.quorate.v1.ConstraintR\vconstraints\x12)\n" +
 	"\x06clones\x18\b \x03(\v2\x11.quorate.v1.CloneR\x06clones\x123\n" +
 	"\adevices\x18\x14 \x03(\v2\x19.quorate.v1.FencingDeviceR\adevices\x120\n" +
-	"\x06levels\x18\x15 \x03(\v2\x18.quorate.v1.FencingLevelR\x06levels\x1a=\n" +
+	"\x06levels\x18\x15 \x03(\v2\x18.quorate.v1.FencingLevelR\x06levels\x12)\n" +
+	"\x06alerts\x18\x1e \x03(\v2\x11.quorate.v1.AlertR\x06alerts\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -5540,7 +5880,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -5589,44 +5929,51 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(*Fencing)(nil),               // 44: quorate.v1.Fencing
 	(*FencingAttempt)(nil),        // 45: quorate.v1.FencingAttempt
 	(*DeviceCondition)(nil),       // 46: quorate.v1.DeviceCondition
-	(*Operation)(nil),             // 47: quorate.v1.Operation
-	(*Result)(nil),                // 48: quorate.v1.Result
-	(*Event)(nil),                 // 49: quorate.v1.Event
-	(*Phase)(nil),                 // 50: quorate.v1.Phase
-	(*Configuration)(nil),         // 51: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 52: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 53: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 54: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 55: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 56: quorate.v1.Parameter
-	nil,                           // 57: quorate.v1.State.PropertiesEntry
-	nil,                           // 58: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 59: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 60: quorate.v1.Node.AttributesEntry
-	nil,                           // 61: quorate.v1.Node.TransientEntry
-	nil,                           // 62: quorate.v1.Node.UtilizationEntry
-	nil,                           // 63: quorate.v1.Resource.ParametersEntry
-	nil,                           // 64: quorate.v1.Resource.MetaEntry
-	nil,                           // 65: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 66: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 67: quorate.v1.Group.MetaEntry
-	nil,                           // 68: quorate.v1.Clone.MetaEntry
-	nil,                           // 69: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 70: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 71: quorate.v1.FencingDevice.ParametersEntry
-	nil,                           // 72: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 73: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 74: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 75: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 76: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 77: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 78: google.protobuf.Timestamp
-	(*ServerOrder)(nil),           // 79: quorate.v1.ServerOrder
+	(*Alert)(nil),                 // 47: quorate.v1.Alert
+	(*AlertRecipient)(nil),        // 48: quorate.v1.AlertRecipient
+	(*AlertCondition)(nil),        // 49: quorate.v1.AlertCondition
+	(*Operation)(nil),             // 50: quorate.v1.Operation
+	(*Result)(nil),                // 51: quorate.v1.Result
+	(*Event)(nil),                 // 52: quorate.v1.Event
+	(*Phase)(nil),                 // 53: quorate.v1.Phase
+	(*Configuration)(nil),         // 54: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 55: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 56: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 57: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 58: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 59: quorate.v1.Parameter
+	nil,                           // 60: quorate.v1.State.PropertiesEntry
+	nil,                           // 61: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 62: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 63: quorate.v1.Node.AttributesEntry
+	nil,                           // 64: quorate.v1.Node.TransientEntry
+	nil,                           // 65: quorate.v1.Node.UtilizationEntry
+	nil,                           // 66: quorate.v1.Resource.ParametersEntry
+	nil,                           // 67: quorate.v1.Resource.MetaEntry
+	nil,                           // 68: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 69: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 70: quorate.v1.Group.MetaEntry
+	nil,                           // 71: quorate.v1.Clone.MetaEntry
+	nil,                           // 72: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 73: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 74: quorate.v1.FencingDevice.ParametersEntry
+	nil,                           // 75: quorate.v1.Alert.OptionsEntry
+	nil,                           // 76: quorate.v1.Alert.MetaEntry
+	nil,                           // 77: quorate.v1.AlertRecipient.OptionsEntry
+	nil,                           // 78: quorate.v1.AlertRecipient.MetaEntry
+	nil,                           // 79: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 80: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 81: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 82: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 83: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 84: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 85: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 86: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	57,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	58,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	59,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	60,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	61,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	62,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
 	16,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
 	20,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
 	22,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
@@ -5636,125 +5983,135 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	27,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
 	38,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
 	39,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	47,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	49,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	50,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	52,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
 	21,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	53,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	56,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
 	40,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
 	42,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
 	43,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
 	44,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
 	46,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
-	0,   // 21: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	60,  // 22: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	61,  // 23: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
-	62,  // 24: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
-	1,   // 25: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	77,  // 26: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	78,  // 27: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	78,  // 28: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	78,  // 29: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	17,  // 30: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	18,  // 31: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	19,  // 32: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
-	78,  // 33: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
-	78,  // 34: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
-	78,  // 35: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
-	78,  // 36: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	51,  // 37: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	63,  // 38: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	64,  // 39: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	25,  // 40: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	24,  // 41: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	23,  // 42: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	65,  // 43: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	79,  // 44: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
-	77,  // 45: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	77,  // 46: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
-	78,  // 47: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	77,  // 48: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	77,  // 49: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	66,  // 50: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	67,  // 51: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	68,  // 52: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	29,  // 53: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	34,  // 54: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	35,  // 55: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	30,  // 56: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	3,   // 57: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	2,   // 58: quorate.v1.Location.role:type_name -> quorate.v1.InstanceRole
-	31,  // 59: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	30,  // 60: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	32,  // 61: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	33,  // 62: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	4,   // 63: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	5,   // 64: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	6,   // 65: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	69,  // 66: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	70,  // 67: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	36,  // 68: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	2,   // 69: quorate.v1.Colocation.role:type_name -> quorate.v1.InstanceRole
-	2,   // 70: quorate.v1.Colocation.with_role:type_name -> quorate.v1.InstanceRole
-	7,   // 71: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	8,   // 72: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	8,   // 73: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	36,  // 74: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	8,   // 75: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	2,   // 76: quorate.v1.ResourceSet.role:type_name -> quorate.v1.InstanceRole
-	78,  // 77: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 78: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	77,  // 79: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	9,   // 80: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	78,  // 81: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	78,  // 82: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	10,  // 83: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	71,  // 84: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
-	25,  // 85: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
-	41,  // 86: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
-	11,  // 87: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
-	78,  // 88: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
-	78,  // 89: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
-	78,  // 90: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
-	45,  // 91: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
-	78,  // 92: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
-	77,  // 93: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
-	78,  // 94: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
-	12,  // 95: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	77,  // 96: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	78,  // 97: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	77,  // 98: quorate.v1.Operation.watchdog:type_name -> google.protobuf.Duration
-	12,  // 99: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	13,  // 100: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	77,  // 101: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	10,  // 102: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	78,  // 103: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	14,  // 104: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	50,  // 105: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	77,  // 106: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	72,  // 107: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	73,  // 108: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	74,  // 109: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	52,  // 110: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	22,  // 111: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	26,  // 112: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	28,  // 113: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	27,  // 114: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	40,  // 115: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
-	42,  // 116: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
-	75,  // 117: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	76,  // 118: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	78,  // 119: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	54,  // 120: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	51,  // 121: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	51,  // 122: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	56,  // 123: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	25,  // 124: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	23,  // 125: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	126, // [126:126] is the sub-list for method output_type
-	126, // [126:126] is the sub-list for method input_type
-	126, // [126:126] is the sub-list for extension type_name
-	126, // [126:126] is the sub-list for extension extendee
-	0,   // [0:126] is the sub-list for field type_name
+	47,  // 21: quorate.v1.State.alerts:type_name -> quorate.v1.Alert
+	49,  // 22: quorate.v1.State.alert_conditions:type_name -> quorate.v1.AlertCondition
+	0,   // 23: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	63,  // 24: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	64,  // 25: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	65,  // 26: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,   // 27: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	84,  // 28: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	85,  // 29: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	85,  // 30: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	85,  // 31: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	17,  // 32: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	18,  // 33: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	19,  // 34: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
+	85,  // 35: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
+	85,  // 36: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
+	85,  // 37: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
+	85,  // 38: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	54,  // 39: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	66,  // 40: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	67,  // 41: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	25,  // 42: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	24,  // 43: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	23,  // 44: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	68,  // 45: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	86,  // 46: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	84,  // 47: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	84,  // 48: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
+	85,  // 49: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	84,  // 50: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	84,  // 51: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	69,  // 52: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	70,  // 53: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	71,  // 54: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	29,  // 55: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	34,  // 56: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	35,  // 57: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	30,  // 58: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	3,   // 59: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	2,   // 60: quorate.v1.Location.role:type_name -> quorate.v1.InstanceRole
+	31,  // 61: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	30,  // 62: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	32,  // 63: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	33,  // 64: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	4,   // 65: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	5,   // 66: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	6,   // 67: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	72,  // 68: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	73,  // 69: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	36,  // 70: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	2,   // 71: quorate.v1.Colocation.role:type_name -> quorate.v1.InstanceRole
+	2,   // 72: quorate.v1.Colocation.with_role:type_name -> quorate.v1.InstanceRole
+	7,   // 73: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	8,   // 74: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	8,   // 75: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	36,  // 76: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	8,   // 77: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	2,   // 78: quorate.v1.ResourceSet.role:type_name -> quorate.v1.InstanceRole
+	85,  // 79: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 80: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	84,  // 81: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	9,   // 82: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	85,  // 83: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	85,  // 84: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	10,  // 85: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	74,  // 86: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
+	25,  // 87: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
+	41,  // 88: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
+	11,  // 89: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
+	85,  // 90: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
+	85,  // 91: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
+	85,  // 92: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
+	45,  // 93: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
+	85,  // 94: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
+	84,  // 95: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
+	85,  // 96: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
+	75,  // 97: quorate.v1.Alert.options:type_name -> quorate.v1.Alert.OptionsEntry
+	76,  // 98: quorate.v1.Alert.meta:type_name -> quorate.v1.Alert.MetaEntry
+	48,  // 99: quorate.v1.Alert.recipients:type_name -> quorate.v1.AlertRecipient
+	77,  // 100: quorate.v1.AlertRecipient.options:type_name -> quorate.v1.AlertRecipient.OptionsEntry
+	78,  // 101: quorate.v1.AlertRecipient.meta:type_name -> quorate.v1.AlertRecipient.MetaEntry
+	85,  // 102: quorate.v1.AlertCondition.since:type_name -> google.protobuf.Timestamp
+	12,  // 103: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	84,  // 104: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	85,  // 105: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	84,  // 106: quorate.v1.Operation.watchdog:type_name -> google.protobuf.Duration
+	12,  // 107: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	13,  // 108: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	84,  // 109: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	10,  // 110: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	85,  // 111: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	14,  // 112: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	53,  // 113: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	12,  // 114: quorate.v1.Event.operation:type_name -> quorate.v1.OperationKind
+	84,  // 115: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	79,  // 116: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	80,  // 117: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	81,  // 118: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	55,  // 119: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	22,  // 120: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	26,  // 121: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	28,  // 122: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	27,  // 123: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	40,  // 124: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	42,  // 125: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	47,  // 126: quorate.v1.Configuration.alerts:type_name -> quorate.v1.Alert
+	82,  // 127: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	83,  // 128: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	85,  // 129: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	57,  // 130: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	54,  // 131: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	54,  // 132: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	59,  // 133: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	25,  // 134: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	23,  // 135: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	136, // [136:136] is the sub-list for method output_type
+	136, // [136:136] is the sub-list for method input_type
+	136, // [136:136] is the sub-list for extension type_name
+	136, // [136:136] is the sub-list for extension extendee
+	0,   // [0:136] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -5780,7 +6137,7 @@ func file_quorate_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   62,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
