@@ -44,10 +44,12 @@ type Peers interface {
 
 // Config is what a Controller is made of.
 type Config struct {
+	Self    string // id of this node
 	State   State
 	Log     Log
 	Peers   Peers
 	Servers Servers
+	Alerts  Alerter // nil: no alerts are told
 	Logger  *slog.Logger
 }
 
@@ -57,6 +59,8 @@ type Controller struct {
 	log      Log
 	peers    Peers
 	servers  Servers
+	self     string
+	alerts   Alerter
 	logger   *slog.Logger
 	timeline *timeline
 }
@@ -64,7 +68,7 @@ type Controller struct {
 // New makes a controller.
 func New(c Config) *Controller {
 	return &Controller{
-		state: c.State, log: c.Log, peers: c.Peers, servers: c.Servers, logger: c.Logger,
+		state: c.State, log: c.Log, peers: c.Peers, servers: c.Servers, self: c.Self, alerts: c.Alerts, logger: c.Logger,
 		timeline: newTimeline(),
 	}
 }
@@ -83,6 +87,7 @@ func (c *Controller) Lead(ctx context.Context) error {
 	g.Go(func() error { return t.plan(ctx) })
 	g.Go(func() error { return c.keepVoters(ctx) })
 	g.Go(func() error { return t.testDevices(ctx) })
+	g.Go(func() error { return t.tellAlerts(ctx) })
 	return g.Wait()
 }
 

@@ -47,8 +47,9 @@ type CoreConfig struct {
 
 	Peers    Peers
 	Agents   executor.Agents
-	Warden   executor.Warden // nil: none
-	Watchdog func() error    // why this node has no watchdog; nil: nothing needs one
+	Warden   executor.Warden    // nil: none
+	Watchdog func() error       // why this node has no watchdog; nil: nothing needs one
+	Alerts   controller.Alerter // runs alerts while this node leads; nil: none are told
 	Log      *slog.Logger
 }
 
@@ -110,7 +111,7 @@ func StartCore(c CoreConfig) (*Core, error) {
 		Node: c.ID, Nonce: c.Nonce, Lease: k.lease, Log: resultLog{k.log}, Agents: c.Agents, Clear: k.pair.Clear, Warden: c.Warden, Logger: c.Log,
 	})
 	k.controller = controller.New(controller.Config{
-		State: k.store, Log: voterLog{localLog{k.raft}, k.lease}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
+		Self: c.ID, Alerts: c.Alerts, State: k.store, Log: voterLog{localLog{k.raft}, k.lease}, Peers: orders{k, c.Peers}, Servers: k.raft, Logger: c.Log,
 	})
 	k.reporter = newReporter(k, c)
 	k.attributes = newAttributes(k, c)

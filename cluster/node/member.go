@@ -47,7 +47,7 @@ func (a *Agent) startCore(stores consensus.Stores) (*Core, error) {
 		Transport: a.raftTransport, Stores: stores, Timing: profile.Raft,
 		Network: datagrams{a.transport}, Clock: lease.RawClock{}, Guard: doubleGuard{guard, a.warden}, Lease: leaseFor(guard, profile.Lease), Beat: profile.Beat,
 		Marks: lease.NewFileMarks(filepath.Join(data, "testimonies.json")),
-		Reach: pings, Pinger: pings, Devices: a.devices, Peers: peers{a.transport}, Agents: a.agents, Warden: wards{a.warden}, Watchdog: a.warden.Watchdog, Log: a.logger,
+		Reach: pings, Pinger: pings, Devices: a.devices, Peers: peers{a.transport}, Agents: a.agents, Warden: wards{a.warden}, Watchdog: a.warden.Watchdog, Alerts: a.runAlert, Log: a.logger,
 	})
 	if err != nil {
 		return nil, err
