@@ -166,6 +166,7 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 		list = append(list, fmt.Sprintf("timing profile %s is set, but %s: restart the agent there", r.Timing.Configured, strings.Join(others, ", ")))
 	}
 	list = append(list, fencingProblems(st)...)
+	list = append(list, alertProblems(st)...)
 	for _, n := range st.Nodes {
 		if text := nodeProblem(st, n); text != "" {
 			list = append(list, text)

@@ -61,7 +61,7 @@ func addFormat(c *cobra.Command, format *string, more ...string) {
 // configurationFields are in every exported document, also when empty.
 var configurationFields = []string{
 	"properties", "resource_defaults", "operation_defaults", "nodes", "resources", "groups", "clones", "constraints",
-	"devices", "levels",
+	"devices", "levels", "alerts",
 }
 
 // export prints a configuration; -o says the format where --format does not.

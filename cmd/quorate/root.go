@@ -43,6 +43,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newRealServerCommand(a),
 		newConstraintCommand(a),
 		newStonithCommand(a),
+		newAlertCommand(a),
 		newPropertyCommand(a),
 		newStatusCommand(a),
 		newQuorumCommand(a),

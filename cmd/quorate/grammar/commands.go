@@ -59,6 +59,9 @@ func Commands(c *pb.Configuration) [][]string {
 	for _, r := range c.GetResources() {
 		all = append(all, serverWords(r)...)
 	}
+	for _, a := range c.GetAlerts() {
+		all = append(all, alertWords(a)...)
+	}
 	return all
 }
 

@@ -32,6 +32,8 @@ constraints{id:"ld" location{resource:"g" node:"lvsm" score:7 discovery:DISCOVER
 constraints{id:"cs" colocation{score:1000000 influence:false sets{resources:["VirtualIP","Web"] parallel:true} sets{resources:"g"}}}
 constraints{id:"cn" colocation{resource:"Web" with:"VirtualIP" score:5 node_attribute:"rack"}}
 constraints{id:"os" order{sets{resources:["VirtualIP","Web"] action:ORDER_ACTION_STOP any:true}}}
+alerts{id:"pager" path:"/bin/page" description:"to phone" options{key:"a" value:"1"} meta{key:"timeout" value:"10s"} select:["node","server-down"] resources:"g"
+	recipients{id:"pager-recipient" value:"+49 1" meta{key:"enabled" value:"false"}}}
 constraints{id:"ox" order{first:"VirtualIP" then:"Web" first_action:ORDER_ACTION_STOP any_instance:true}}
 `
 
@@ -66,7 +68,9 @@ constraint order set VirtualIP Web action=stop require-all=false setoptions id=o
 constraint order stop VirtualIP then start Web require-all=false id=ox
 server drain a --resource Web --service app --kept
 server disable b --resource Web --service app --kept
-server weight b 0 --resource Web --service app --kept`
+server weight b 0 --resource Web --service app --kept
+alert create path=/bin/page id=pager 'description=to phone' options a=1 meta timeout=10s select node server-down resources g
+alert recipient add pager 'value=+49 1' id=pager-recipient meta enabled=false`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -80,8 +84,11 @@ func TestCommandsReadBack(t *testing.T) {
 	}
 	var resources []*pb.Resource
 	var constraints []*pb.Constraint
+	var alerts []*pb.Alert
 	for _, words := range Commands(c) {
 		switch words[0] {
+		case "alert":
+			alerts = readAlert(t, words[1:], alerts)
 		case "constraint":
 			constraints = append(constraints, readConstraint(t, words[1:]))
 		case "resource":
@@ -97,11 +104,30 @@ func TestCommandsReadBack(t *testing.T) {
 	}
 	resources[1].Parameters["odd"] = strings.TrimPrefix(resources[1].GetParameters()["odd"], "@") // done where files are read
 	resources[1].ServerOrders = c.GetResources()[1].GetServerOrders()                             // kept by commands of their own
-	got := &pb.Configuration{Resources: resources, Constraints: constraints}
-	want := &pb.Configuration{Resources: c.GetResources(), Constraints: c.GetConstraints()}
+	got := &pb.Configuration{Resources: resources, Constraints: constraints, Alerts: alerts}
+	want := &pb.Configuration{Resources: c.GetResources(), Constraints: c.GetConstraints(), Alerts: c.GetAlerts()}
 	if !proto.Equal(got, want) {
 		t.Errorf("\n got %v\nwant %v", got, want)
 	}
+}
+
+// readAlert reads the words after "alert": an alert, or a recipient of the last one.
+func readAlert(t *testing.T, words []string, all []*pb.Alert) []*pb.Alert {
+	t.Helper()
+	if words[0] == "create" {
+		a, err := CreateAlert(words[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(all, a)
+	}
+	r, err := AddRecipient(words[2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := all[len(all)-1]
+	last.Recipients = append(last.Recipients, r.GetRecipient())
+	return all
 }
 
 // readConstraint reads the words after "constraint" as the command does that
