@@ -25,7 +25,7 @@ func Export(s *pb.State, standard func(agent string) string) ([]byte, *Report) {
 		"have-quorum", "1", "dc-uuid", x.controller())
 	configuration := node("configuration")
 	configuration.add(x.properties(), x.nodes(), x.resources(), x.constraints(), x.topology())
-	configuration.add(x.defaults("rsc_defaults", "resource default", s.ResourceDefaults, metaOptions), x.defaults("op_defaults", "operation default", s.OperationDefaults, operationOptions))
+	configuration.add(x.defaults("rsc_defaults", "resource default", s.ResourceDefaults, metaOptions), x.defaults("op_defaults", "operation default", s.OperationDefaults, operationOptions), x.alerts())
 	return root.add(configuration, x.status()).bytes(), &Report{Entries: x.entries}
 }
 

@@ -46,6 +46,7 @@ func (t *translator) translate() {
 	t.typedDefaults()
 	t.levels()
 	t.constraints()
+	t.alerts()
 	t.rest()
 }
 
@@ -230,14 +231,13 @@ var leftOut = map[string]string{
 	"acl_target": noACLs,
 	"acl_group":  noACLs,
 	"acl_user":   noACLs,
-	"alert":      "agents for alerts are not available in this version; `quorate events` prints what happens",
 	"rsc_ticket": "tickets are not available in Quorate",
 }
 
 const noACLs = "access is given by certificates and a group of the system"
 
 func (t *translator) rest() {
-	for _, section := range []string{"tags", "fencing-topology", "acls", "alerts"} {
+	for _, section := range []string{"tags", "fencing-topology", "acls"} {
 		for e := range t.d.section(section).descendants() {
 			switch why := leftOut[e.name]; {
 			case e.name == "tag":
