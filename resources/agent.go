@@ -4,7 +4,7 @@
 // Each kind lives in a package of its own below this one and implements
 // [Agent]; optional abilities are small interfaces of their own ([Watcher],
 // [Reloader], [Halter], [Asker], [Surveyor], [Stander], [Rehearser], [Contender],
-// [Comparer], [Balancer], [Judge], [Installable], [Tracer]). A [Registry] finds the agent
+// [Forerunner], [Comparer], [Balancer], [Judge], [Installable], [Tracer]). A [Registry] finds the agent
 // for a name, also among those that are installed on the node, a [Family] each. Deciding
 // where a resource runs, and whether it may, is not done here.
 package resources
@@ -143,6 +143,12 @@ type Contender interface {
 	// Contends returns a *[ParameterError] of r when a node that ran both resources
 	// would have them take the same, which names it and the other one.
 	Contends(r, other *pb.Resource) error
+}
+
+// A Forerunner knows what is of no use, or does harm, until its resource runs.
+type Forerunner interface {
+	// Foreruns says in a sentence why other should start after r; empty: it need not.
+	Foreruns(r, other *pb.Resource) (why string)
 }
 
 // A Comparer reads things of a node that should be the same on every one: a file.

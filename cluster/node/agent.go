@@ -63,7 +63,7 @@ type Agent struct {
 	vip        *vip.Agent
 	director   *ipvs.Agent
 	realServer *realserver.Agent
-	conflicts  chan *pb.Event // to be recorded
+	notes      chan *pb.Event // to be recorded
 	api        *api.Server
 
 	enrolled  chan struct{} // has a token when the machine has just become a member
@@ -118,7 +118,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 	a := &Agent{
 		config: c, version: version, logger: logger, identity: id, store: state.New(),
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
-		conflicts: make(chan *pb.Event, 16), devices: fenceagent.New(),
+		notes: make(chan *pb.Event, 64), devices: fenceagent.New(),
 	}
 	a.threads = newRealTime(logger)
 	if err := a.attach(); err != nil {
@@ -144,7 +144,7 @@ func (a *Agent) register() (*resources.Registry, error) {
 	a.vip = vip.New(vip.Config{
 		Deadline: a.deadline, Now: lease.RawClock{}.Now, Conflict: a.contested, Log: a.logger,
 	})
-	a.director = ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Ldirectord: lvs.ServeLdirectord})
+	a.director = ipvs.New(ipvs.Config{RunDir: a.config.RunDir, Log: a.logger, Tell: a.note, Ldirectord: lvs.ServeLdirectord})
 	a.realServer = realserver.New(realserver.Config{
 		RunDir: a.config.RunDir, Ask: a.vip.Owned, Balanced: a.director.Balances, Log: a.logger,
 	})

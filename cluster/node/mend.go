@@ -73,9 +73,13 @@ func (a *Agent) quiet(core *Core) map[string]bool {
 
 // contested notes that another host claims an address, for tell to record.
 func (a *Agent) contested(resource, text string) {
-	e := &pb.Event{Kind: "address-conflict", Severity: pb.Severity_SEVERITY_ERROR, Resource: resource, Text: text}
+	a.note(&pb.Event{Kind: "address-conflict", Severity: pb.Severity_SEVERITY_ERROR, Resource: resource, Text: text})
+}
+
+// note has an event of this node recorded, as soon as that is possible.
+func (a *Agent) note(e *pb.Event) {
 	select {
-	case a.conflicts <- e:
+	case a.notes <- e:
 	default: // too many to be news
 	}
 }
@@ -86,7 +90,7 @@ func (a *Agent) tell(ctx context.Context, core *Core) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-a.conflicts:
+		case e := <-a.notes:
 			e.Node = state.NodeName(a.store.Get().State, core.id)
 			if err := record(ctx, core, e); err != nil {
 				a.logger.Warn("event not recorded", "kind", e.Kind, "err", err)

@@ -109,11 +109,7 @@ func (t wardenTales) Absent(err error) {
 
 // tale has an event recorded.
 func (t wardenTales) tale(kind string, at time.Time, format string, args ...any) {
-	e := &pb.Event{Kind: kind, At: timestamppb.New(at), Severity: pb.Severity_SEVERITY_WARNING, Text: fmt.Sprintf(format, args...)}
-	select {
-	case t.conflicts <- e:
-	default: // too many to be news
-	}
+	t.note(&pb.Event{Kind: kind, At: timestamppb.New(at), Severity: pb.Severity_SEVERITY_WARNING, Text: fmt.Sprintf(format, args...)})
 }
 
 // wardenStatus is the warden's, for people.

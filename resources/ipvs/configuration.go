@@ -36,6 +36,9 @@ type Virtual struct {
 	Timeout   time.Duration // of persistence, whole seconds; 0: none
 	Mask      int           // prefix length of what persistence takes for one client; 0: an address
 	Quiescent bool          // a server that is down gets no new connection, but is not removed
+	Quorum    Quorum
+	Alpha     bool          // a server is down until a check has found it up
+	Omega     bool          // a stop runs the programs of what was up, as if it were down now
 	Checks    []check.Check // of its servers, but for those that have their own
 	Reals     []Real
 	Sorry     []Real // serve when no real server can
@@ -50,6 +53,7 @@ type Real struct {
 	Weight       uint32
 	Upper, Lower uint32
 	Checks       []check.Check // its own; none: the virtual service's
+	Up, Down     string        // programs to run when it comes and goes; empty: none
 }
 
 // Name is how a real server is written.
@@ -181,6 +185,12 @@ func parseVirtual(s statement) (Virtual, Method, error) {
 		"flags":      func(w string) (err error) { v.Flags, err = flags(w); return err },
 		"forward":    func(w string) (err error) { method, err = choose(methods, w); return err },
 		"quiescent":  func(w string) (err error) { v.Quiescent, err = yes(w); return err },
+		"alpha":      func(w string) (err error) { v.Alpha, err = yes(w); return err },
+		"omega":      func(w string) (err error) { v.Omega, err = yes(w); return err },
+		"quorum":     func(w string) (err error) { v.Quorum.Weight, err = number(w, 1<<31-1); return err },
+		"hysteresis": func(w string) (err error) { v.Quorum.Hysteresis, err = number(w, 1<<31-1); return err },
+		"up":         func(w string) error { v.Quorum.Up = w; return command(w) },
+		"down":       func(w string) error { v.Quorum.Down = w; return command(w) },
 	}
 	if err := s.apply(options, known); err != nil {
 		return v, 0, err
@@ -224,6 +234,8 @@ func parseReal(s statement, method Method) (Real, error) {
 		"weight":  func(w string) (err error) { r.Weight, err = number(w, 65535); return err },
 		"upper":   func(w string) (err error) { r.Upper, err = number(w, 1<<31-1); return err },
 		"lower":   func(w string) (err error) { r.Lower, err = number(w, 1<<31-1); return err },
+		"up":      func(w string) error { r.Up = w; return command(w) },
+		"down":    func(w string) error { r.Down = w; return command(w) },
 	}
 	if err := s.apply(options, known); err != nil {
 		return r, err
@@ -314,6 +326,12 @@ func number(w string, most uint64) (uint32, error) {
 		return 0, fmt.Errorf("%q is not between 0 and %d", w, most)
 	}
 	return uint32(n), nil
+}
+
+// command reports what is wrong with a program that is to be run.
+func command(w string) error {
+	c := check.Check{Kind: "program", Command: w}
+	return c.Validate()
 }
 
 func choose[T any](from map[string]T, w string) (T, error) {

@@ -85,7 +85,7 @@ func TestAConfigurationSaysWhatIsBalanced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := table(c.Services(nil, nil)); got != tt.want {
+			if got := table(c.Services(nil, nil, Standing{})); got != tt.want {
 				t.Errorf("Parse(%s)\n got %s\nwant %s", tt.text, got, tt.want)
 			}
 		})
@@ -106,7 +106,7 @@ func TestAWrongConfigurationIsRefusedWithItsLineS8(t *testing.T) {
 		{"virtual fwmark:0; real 10.0.0.21", 1, `"0" is no firewall mark`},
 		{"virtual 10.0.0.1:80 protocol=icmp", 1, `protocol: "icmp" is unknown; it may be sctp, tcp, udp`},
 		{"virtual 10.0.0.1:80 scheduler=best!", 1, "it may be rr, wrr, lc"},
-		{"virtual 10.0.0.1:80 schedule=rr", 1, `option "schedule" is unknown; it knows family`},
+		{"virtual 10.0.0.1:80 schedule=rr", 1, `option "schedule" is unknown; it knows alpha`},
 		{"virtual 10.0.0.1:80 scheduler=rr scheduler=lc", 1, "given twice"},
 		{"virtual 10.0.0.1:80 persistent=200ms", 1, "whole seconds"},
 		{"virtual 10.0.0.1:80 netmask=24; real 10.0.0.21", 1, "is not persistent"},
@@ -150,7 +150,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse(text)
 		if err == nil {
-			c.Services(nil, nil)
+			c.Services(nil, nil, Standing{})
 			c.Questions(nil, nil)
 		}
 	})
@@ -195,7 +195,7 @@ func TestAServerServesWhileNoneOfItsChecksFails(t *testing.T) {
 				down[Question{netip.MustParseAddrPort("10.0.0." + at), q}] = true
 			}
 			var got []string
-			for _, s := range c.Services(down, nil)[0].Servers {
+			for _, s := range c.Services(down, nil, Standing{})[0].Servers {
 				got = append(got, fmt.Sprintf("%d:%d", s.Address.Addr().As4()[3], s.Weight))
 			}
 			if strings.Join(got, " ") != want {
@@ -207,7 +207,7 @@ func TestAServerServesWhileNoneOfItsChecksFails(t *testing.T) {
 
 func TestAnAdoptedTableSaysWhoIsDown(t *testing.T) {
 	c := configured(t, strings.Replace(checked, "QUIESCENT", "", 1))
-	full := c.Services(nil, nil)[:1] // the second service is not there yet
+	full := c.Services(nil, nil, Standing{})[:1] // the second service is not there yet
 	short := slices.Clone(full)
 	short[0].Servers = short[0].Servers[:1]
 	for _, tt := range []struct {

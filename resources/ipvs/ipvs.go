@@ -27,21 +27,23 @@ import (
 )
 
 var (
-	_ resources.Agent     = (*Agent)(nil)
-	_ resources.Watcher   = (*Agent)(nil)
-	_ resources.Reloader  = (*Agent)(nil)
-	_ resources.Detailer  = (*Agent)(nil)
-	_ resources.Balancer  = (*Agent)(nil)
-	_ resources.Contender = (*Agent)(nil)
-	_ resources.Comparer  = (*Agent)(nil)
-	_ resources.Judge     = (*Agent)(nil)
-	_ resources.Rehearser = (*Agent)(nil)
+	_ resources.Agent      = (*Agent)(nil)
+	_ resources.Watcher    = (*Agent)(nil)
+	_ resources.Reloader   = (*Agent)(nil)
+	_ resources.Detailer   = (*Agent)(nil)
+	_ resources.Balancer   = (*Agent)(nil)
+	_ resources.Contender  = (*Agent)(nil)
+	_ resources.Forerunner = (*Agent)(nil)
+	_ resources.Comparer   = (*Agent)(nil)
+	_ resources.Judge      = (*Agent)(nil)
+	_ resources.Rehearser  = (*Agent)(nil)
 )
 
 // Config is what the agent is given.
 type Config struct {
-	RunDir string       // for records; empty: /run/quorate
-	Log    *slog.Logger // nil: none
+	RunDir string          // for records; empty: /run/quorate
+	Log    *slog.Logger    // nil: none
+	Tell   func(*pb.Event) // takes what the cluster is to know, and does not block; nil: nobody
 	// Ldirectord reads an ldirectord.cf, for the parameter configfile. Nil: nobody can.
 	Ldirectord func(name string, data []byte) (*Translation, error)
 }
@@ -52,6 +54,7 @@ type Agent struct {
 	log        *slog.Logger
 	runDir     string
 	sysctls    *sysctl.Store
+	tell       func(*pb.Event)
 	ldirectord func(name string, data []byte) (*Translation, error)
 	realServer RealServer // nil: this node is none
 
@@ -70,27 +73,32 @@ type hold struct {
 	renewed chan struct{} // has a token when Start or Reload is done
 	changed chan struct{} // has a token when a check's result has changed
 
-	mu      sync.Mutex   // held over a change of the table, and of what follows
-	r       *pb.Resource // as it was at the newest Start or Reload
-	config  *Configuration
-	table   []Service // its services as the kernel had them at the newest read or write; nil: not known
-	edition edition   // of the file that config was read from
-	targets []check.Target
-	round   int // of the targets: what they were before have another
-	down    Health
-	active  bool // between the end of Start and the beginning of Stop
-	checks  *check.Runner
-	orders  *resources.OrderBook // nil: not read yet
+	mu       sync.Mutex   // held over a change of the table, and of what follows
+	r        *pb.Resource // as it was at the newest Start or Reload
+	config   *Configuration
+	table    []Service // its services as the kernel had them at the newest read or write; nil: not known
+	edition  edition   // of the file that config was read from
+	targets  []check.Target
+	round    int // of the targets: what they were before have another
+	down     Health
+	active   bool // between the end of Start and the beginning of Stop
+	standing Standing
+	news     []Notice // to be told
+	checks   *check.Runner
+	orders   *resources.OrderBook // nil: not read yet
 }
 
 // New returns an agent that has done nothing yet.
 func New(c Config) *Agent {
 	a := &Agent{
-		log: c.Log, runDir: c.RunDir, ldirectord: c.Ldirectord,
+		log: c.Log, runDir: c.RunDir, tell: c.Tell, ldirectord: c.Ldirectord,
 		holds: make(map[string]*hold), names: make(map[Key]string), roles: make(map[string]Daemon),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.tell == nil {
+		a.tell = func(*pb.Event) {}
 	}
 	if a.runDir == "" {
 		a.runDir = "/run/quorate"
@@ -217,10 +225,11 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 	h.round++
 	if adopt {
 		h.targets = s.config.Questions(found, h.orders.InForce())
-		h.down = assumed(h.targets)
+		h.down, h.standing = assumed(h.targets), s.config.found(found)
 	} else {
+		before := h.targets
 		h.targets = s.config.Questions(nil, nil)
-		h.keep()
+		h.keep(before)
 	}
 	if err := a.write(k, h, r, found, gone); err != nil {
 		return err
@@ -244,7 +253,8 @@ func (a *Agent) take(k *kernel, h *hold, r *pb.Resource, s *settings, adopt bool
 // write makes the table what is wanted. h.mu is held.
 func (a *Agent) write(k *kernel, h *hold, r *pb.Resource, found []Service, owned []Key) error {
 	var err error
-	wanted := h.config.Services(h.down, h.orders.InForce())
+	h.notice()
+	wanted := h.config.Services(h.down, h.orders.InForce(), h.standing)
 	for _, c := range Reconcile(wanted, found, owned) {
 		if failed := k.perform(c); failed != nil {
 			err = errors.Join(err, failed)
@@ -260,11 +270,14 @@ func (a *Agent) write(k *kernel, h *hold, r *pb.Resource, found []Service, owned
 
 // Stop implements [resources.Agent]. It removes the resource's services, and with
 // them their servers; connections that are open end.
-func (a *Agent) Stop(_ context.Context, r *pb.Resource) error {
+func (a *Agent) Stop(ctx context.Context, r *pb.Resource) error {
 	h := a.hold(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.active, h.table = false, nil
+	if h.active {
+		defer a.end(ctx, r, h.config.Endings(h.standing))
+	}
+	h.active, h.table, h.news = false, nil, nil
 	owned, mine, err := a.owned(r)
 	if err != nil {
 		return err
@@ -412,11 +425,16 @@ func (a *Agent) release(r *pb.Resource, keep []Key) {
 	}
 }
 
-// keep forgets what is known of questions that are asked no more. h.mu is held.
-func (h *hold) keep() {
+// keep forgets what is known of questions that are asked no more. What was not asked
+// before is as it is assumed to be. h.mu is held.
+func (h *hold) keep(before []check.Target) {
+	asked := make(map[string]bool, len(before))
+	for _, t := range before {
+		asked[t.ID] = true
+	}
 	down := Health{}
 	for _, t := range h.targets {
-		if q := (Question{t.Server, t.Check}); h.down[q] {
+		if q := (Question{t.Server, t.Check}); h.down[q] || t.Assume == check.Down && !asked[t.ID] {
 			down[q] = true
 		}
 	}

@@ -139,7 +139,7 @@ func TestEveryKindOfServiceIsReadAsItWasWritten(t *testing.T) {
 		virtual [fd00::1]:80 persistent=300 netmask=64; real fd00::21 forward=tunnel; real fd00::22 weight=0
 		virtual fwmark:5 scheduler=mh; real 10.0.0.21 forward=direct
 		virtual fwmark:5 family=ipv6 scheduler=mh; real fd00::21 forward=direct`)
-	wanted := configured(t, text.String()).Services(nil, nil)
+	wanted := configured(t, text.String()).Services(nil, nil, Standing{})
 	for _, c := range Reconcile(wanted, nil, nil) {
 		if err := k.perform(c); err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestEveryKindOfServiceIsReadAsItWasWritten(t *testing.T) {
 
 func TestADirectorIsAdoptedWithoutAChangeAndLeavesOthersAlone(t *testing.T) {
 	k := onKernel(t)
-	foreign := configured(t, "virtual 10.0.0.9:80 scheduler=rr; real 10.0.0.99").Services(nil, nil)
+	foreign := configured(t, "virtual 10.0.0.9:80 scheduler=rr; real 10.0.0.99").Services(nil, nil, Standing{})
 	for _, c := range Reconcile(foreign, nil, nil) {
 		if err := k.perform(c); err != nil {
 			t.Fatal(err)
@@ -353,7 +353,7 @@ func TestOneChangeOfTenThousandServersIsOneWrite(t *testing.T) {
 			return x.follow(false)
 		}, 1},
 		{"what alone that costs beside the kernel", func() error {
-			_ = Reconcile(x.hold.config.Services(x.hold.down, x.hold.orders.InForce()), x.hold.table, nil)
+			_ = Reconcile(x.hold.config.Services(x.hold.down, x.hold.orders.InForce(), x.hold.standing), x.hold.table, nil)
 			return nil
 		}, 0},
 	} {

@@ -56,7 +56,7 @@ func TestTheWorseOfCheckAndOrderCounts(t *testing.T) {
 				health[Question{netip.MustParseAddrPort("10.0.0.21:80"), c.Virtuals[0].Checks[0]}] = true
 			}
 			orders.Put([]*pb.ServerOrder{wish("tcp 10.0.0.1:80", "10.0.0.21:80", tt.mode, tt.weight)})
-			if got := weights(c.Services(health, orders)[0]); got != want {
+			if got := weights(c.Services(health, orders, Standing{})[0]); got != want {
 				t.Errorf("%s, %s: got %s, want %s", tt.name, option, got, want)
 			}
 		}
@@ -67,7 +67,7 @@ func TestTheSorryServerServesWhenAllAreDrained(t *testing.T) {
 	c := configured(t, "virtual 10.0.0.1:80; real 10.0.0.21; sorry 10.0.0.30")
 	orders := resources.Orders{}
 	orders.Put([]*pb.ServerOrder{wish("tcp 10.0.0.1:80", "10.0.0.21:80", drain, -1)})
-	if got, want := weights(c.Services(nil, orders)[0]), "21:0 30:1"; got != want {
+	if got, want := weights(c.Services(nil, orders, Standing{})[0]), "21:0 30:1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -87,7 +87,7 @@ func TestAnOrderIsForOneServiceOfAServer(t *testing.T) {
 		wish("tcp 10.0.0.1:443", "10.0.0.21:443", drain, -1), wish("mark 5", "10.0.0.21", 0, 7),
 	})
 	for i, want := range []string{"21:1", "21:0", "21:7"} {
-		if got := weights(c.Services(nil, orders)[i]); got != want {
+		if got := weights(c.Services(nil, orders, Standing{})[i]); got != want {
 			t.Errorf("%s: got %s, want %s", c.Keys()[i], got, want)
 		}
 	}
@@ -107,7 +107,7 @@ func TestADrainedServerIsNotAssumedToBeDown(t *testing.T) {
 	c := configured(t, "virtual 10.0.0.1:80; check tcp; real 10.0.0.21; real 10.0.0.22")
 	orders := resources.Orders{}
 	orders.Put([]*pb.ServerOrder{wish("tcp 10.0.0.1:80", "10.0.0.21:80", drain, -1)})
-	targets := c.Questions(c.Services(nil, orders), orders)
+	targets := c.Questions(c.Services(nil, orders, Standing{}), orders)
 	if got := targets[0].Assume; got != check.Unknown {
 		t.Errorf("the drained server is assumed to be %v", got)
 	}

@@ -36,6 +36,8 @@ func (v Virtual) check() error {
 	switch {
 	case v.Mask > 0 && v.Timeout == 0:
 		return wrong("add persistent=300", "netmask= says whom persistence takes for one client, and this service is not persistent")
+	case v.Quorum.Hysteresis > v.Quorum.least():
+		return wrong("give a smaller one", "hysteresis=%d is more than the quorum, %d, so that it could never be lost", v.Quorum.Hysteresis, v.Quorum.least())
 	case len(v.Reals) == 0:
 		return wrong("add a line: real ADDRESS", "%s has no real server", v.Keys[0])
 	}

@@ -29,14 +29,15 @@ func tenThousand(weight int) string {
 // That is counted in an emulated machine: TestOneChangeOfTenThousandServersIsOneWrite.
 func TestOneChangeOfTenThousandServersIsSoonFound(t *testing.T) {
 	h := running(t, tenThousand(1))
-	h.table = h.config.Services(h.down, nil)
+	h.table = h.config.Services(h.down, nil, Standing{})
 	var took []time.Duration
 	for i := range 9 {
 		began := time.Now()
 		h.learn(h.checks.Status())
 		down := h.targets[1000*i+500]
 		h.down[Question{down.Server, down.Check}] = true
-		wanted := h.config.Services(h.down, nil)
+		h.notice()
+		wanted := h.config.Services(h.down, nil, h.standing)
 		changes := Reconcile(wanted, h.table, nil)
 		took = append(took, time.Since(began))
 		if h.table = wanted; len(changes) != 1 {

@@ -26,7 +26,7 @@ func (q Question) id() string { return fmt.Sprintf("%s %s", q.Server, q.Check) }
 
 // Services are what the kernel is to balance. Of what the checks and an operator's
 // orders say of a server the worse counts.
-func (c *Configuration) Services(down Health, orders resources.Orders) []Service {
+func (c *Configuration) Services(down Health, orders resources.Orders, as Standing) []Service {
 	var all []Service
 	for _, v := range c.Virtuals {
 		for _, k := range v.Keys {
@@ -34,7 +34,7 @@ func (c *Configuration) Services(down Health, orders resources.Orders) []Service
 			if s.Mask == 0 {
 				s.Mask = k.bits()
 			}
-			s.Servers = v.servers(k, down, orders)
+			s.Servers = v.servers(k, down, orders, as.lacks(v))
 			all = append(all, s)
 		}
 	}
@@ -51,12 +51,14 @@ func (c *Configuration) Keys() []Key {
 }
 
 // servers are those of one of v's services, in the order of their addresses. A
-// sorry server is there when no real one gets any connection.
-func (v Virtual) servers(k Key, down Health, orders resources.Orders) []Server {
+// sorry server is there when no real one gets any connection; where the quorum is
+// lacking, in place of all of them.
+func (v Virtual) servers(k Key, down Health, orders resources.Orders, lacking bool) []Server {
 	var all []Server
+	lacking = lacking && len(v.Sorry) > 0
 	for _, r := range v.Reals {
 		s, there := ordered(r.of(k), k, orders)
-		if v.down(k, r, down) {
+		if lacking || v.down(k, r, down) {
 			there = there && v.Quiescent
 			s.Weight = 0
 		}
@@ -112,7 +114,7 @@ func (r Real) of(k Key) Server {
 // Questions are what is to be asked, each once. A server that the table has and
 // gives nothing to, or that is missing in a service of the table, is assumed to
 // be down already, and any other of the table to be up; but nothing is assumed of
-// one that an order keeps from connections.
+// one that an order keeps from connections, unless it is down until it was checked.
 func (c *Configuration) Questions(table []Service, orders resources.Orders) []check.Target {
 	var all []check.Target
 	seen := map[Question]bool{}
@@ -123,7 +125,7 @@ func (c *Configuration) Questions(table []Service, orders resources.Orders) []ch
 				for _, q := range v.questions(k, r) {
 					if !seen[q] {
 						seen[q] = true
-						all = append(all, check.Target{ID: q.id(), Server: q.Server, Check: q.Check, Assume: assume(s, k, r.of(k), orders)})
+						all = append(all, check.Target{ID: q.id(), Server: q.Server, Check: q.Check, Assume: v.assume(s, k, r.of(k), orders)})
 					}
 				}
 			}
@@ -132,9 +134,13 @@ func (c *Configuration) Questions(table []Service, orders resources.Orders) []ch
 	return all
 }
 
-// assume is what a service of the table says of a server that it should have.
-func assume(s *Service, k Key, r Server, orders resources.Orders) check.State {
+// assume is what a service of the table says of a server that it should have. Where
+// it says nothing, with alpha the server is down.
+func (v Virtual) assume(s *Service, k Key, r Server, orders resources.Orders) check.State {
 	if r, there := ordered(r, k, orders); s == nil || !there || r.Weight == 0 {
+		if v.Alpha {
+			return check.Down
+		}
 		return check.Unknown
 	}
 	for _, f := range s.Servers {

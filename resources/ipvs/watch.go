@@ -35,6 +35,8 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { _ = x.checks.Run(ctx) }) // it ends with ctx, and with no other error
+	told := newTeller(a, r)
+	running.Go(func() { told.Run(ctx) })
 	defer running.Wait()
 	defer cancel()
 	tick, afresh := time.NewTicker(reread), true
@@ -44,6 +46,7 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 			a.log.Warn("table is not as it should be", "resource", r.GetId(), "err", err)
 			changed(err.Error())
 		}
+		told.take(x.hold.takeNews(), time.Now())
 		select {
 		case <-ctx.Done():
 			return nil

@@ -1,0 +1,169 @@
+package ipvs
+
+import (
+	"fmt"
+
+	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
+)
+
+// A Quorum is how much weight a virtual service needs of the servers that serve it
+// (keepalived.conf(5), "quorum" and "hysteresis"). With less its sorry server serves
+// in place of all of them; without one those that are left go on.
+type Quorum struct {
+	Weight     uint32 // 0: 1
+	Hysteresis uint32 // of more it takes to have it again, of less to lose it
+	Up, Down   string // programs to run then; empty: none
+}
+
+func (q Quorum) least() uint32 { return max(q.Weight, 1) }
+
+// has reports whether a weight is enough for a service that had the quorum before,
+// or had not. Without any server there is none.
+func (q Quorum) has(weight uint64, before bool) bool {
+	if before {
+		return weight > 0 && weight+uint64(q.Hysteresis) >= uint64(q.least())
+	}
+	return weight >= uint64(q.least())+uint64(q.Hysteresis)
+}
+
+// A Standing is how virtual services stand as a whole. The zero Standing is that of
+// services of which nothing is known: they have their quorum.
+type Standing struct {
+	services map[Key]serving // by the first key of the virtual service
+}
+
+type serving struct {
+	quorate bool
+	weight  uint64
+	up      map[string]bool // servers, by name
+}
+
+// lacks reports whether a virtual service is known to have no quorum.
+func (s Standing) lacks(v Virtual) bool {
+	of, known := s.services[v.Keys[0]]
+	return known && !of.quorate
+}
+
+// Stand returns how the services stand now, after they stood as before. A service
+// of which nothing was known had its quorum, but for one that begins with nothing.
+func (c *Configuration) Stand(before Standing, down Health, orders resources.Orders) Standing {
+	now := Standing{services: make(map[Key]serving, len(c.Virtuals))}
+	for _, v := range c.Virtuals {
+		was, known := before.services[v.Keys[0]]
+		if !known {
+			was.quorate = !v.Alpha
+		}
+		is := serving{up: make(map[string]bool, len(v.Reals))}
+		for _, r := range v.Reals {
+			up := !v.downAnywhere(r, down)
+			is.up[r.Name()] = up
+			if s, there := ordered(r.of(v.Keys[0]), v.Keys[0], orders); up && there {
+				is.weight += uint64(s.Weight)
+			}
+		}
+		is.quorate = v.Quorum.has(is.weight, was.quorate)
+		now.services[v.Keys[0]] = is
+	}
+	return now
+}
+
+// downAnywhere reports whether a server is down for any of v's services.
+func (v Virtual) downAnywhere(r Real, down Health) bool {
+	if len(down) == 0 {
+		return false
+	}
+	for _, k := range v.Keys {
+		if v.down(k, r, down) {
+			return true
+		}
+	}
+	return false
+}
+
+// found is how services stand that have a table already: one whose sorry server
+// serves lacks its quorum.
+func (c *Configuration) found(table []Service) Standing {
+	s := Standing{services: make(map[Key]serving)}
+	for _, v := range c.Virtuals {
+		there := find(table, v.Keys[0])
+		if there == nil {
+			continue
+		}
+		is := serving{quorate: true}
+		for _, r := range v.Sorry {
+			for _, f := range there.Servers {
+				is.quorate = is.quorate && f.Address != r.at(v.Keys[0])
+			}
+		}
+		s.services[v.Keys[0]] = is
+	}
+	return s
+}
+
+// A Notice is a change of how services stand: an event, and the program to run.
+type Notice struct {
+	Kind     string // of the event; Severity and Text are the event's, too
+	Severity pb.Severity
+	Text     string
+	Command  string // empty: none
+}
+
+// Notices tell what has changed for the services and servers that both know. Why
+// answers what the checks say of a server.
+func (c *Configuration) Notices(before, now Standing, why func(Virtual, Real) string) (list []Notice) {
+	for _, v := range c.Virtuals {
+		was, is := before.services[v.Keys[0]], now.services[v.Keys[0]]
+		for _, r := range v.Reals {
+			up, known := was.up[r.Name()]
+			if known && up != is.up[r.Name()] {
+				list = append(list, serverNotice(v, r, !up, why(v, r)))
+			}
+		}
+		if was.up != nil && was.quorate != is.quorate {
+			list = append(list, quorumNotice(v, is))
+		}
+	}
+	return list
+}
+
+func serverNotice(v Virtual, r Real, up bool, why string) Notice {
+	if why != "" {
+		why = ": " + why
+	}
+	if up {
+		return Notice{"server-up", pb.Severity_SEVERITY_INFO, fmt.Sprintf("server %s of %s is up%s", r.Name(), v.Keys[0], why), r.Up}
+	}
+	return Notice{"server-down", pb.Severity_SEVERITY_WARNING, fmt.Sprintf("server %s of %s is down%s", r.Name(), v.Keys[0], why), r.Down}
+}
+
+func quorumNotice(v Virtual, is serving) Notice {
+	text := fmt.Sprintf("weight %d of %d", is.weight, v.Quorum.least())
+	if is.quorate {
+		return Notice{"server-quorum-gained", pb.Severity_SEVERITY_INFO, fmt.Sprintf("%s has its quorum of servers: %s", v.Keys[0], text), v.Quorum.Up}
+	}
+	if len(v.Sorry) > 0 {
+		text += "; the sorry server serves"
+	}
+	return Notice{"server-quorum-lost", pb.Severity_SEVERITY_ERROR, fmt.Sprintf("%s has lost its quorum of servers: %s", v.Keys[0], text), v.Quorum.Down}
+}
+
+// Endings are the programs that the stop of services runs (omega): those of what was
+// up, as if it were down now.
+func (c *Configuration) Endings(was Standing) (commands []string) {
+	for _, v := range c.Virtuals {
+		of := was.services[v.Keys[0]]
+		if !v.Omega {
+			continue
+		}
+		for _, r := range v.Reals {
+			if of.up[r.Name()] && r.Down != "" {
+				commands = append(commands, r.Down)
+			}
+		}
+		if of.quorate && v.Quorum.Down != "" {
+			commands = append(commands, v.Quorum.Down)
+		}
+	}
+	return commands
+}
