@@ -470,7 +470,7 @@ func (d *draft) warnings() []string {
 	if made := len(d.state.Resources) > len(d.base.Resources); made && !slices.ContainsFunc(d.state.Nodes, mayHost) {
 		list = append(list, "no node can host resources at the moment: use `quorate cluster start --all`")
 	}
-	return append(list, d.alertWarnings()...)
+	return slices.Concat(list, d.orderWarnings(), d.alertWarnings())
 }
 
 // mayHost is for words only; the scheduler decides.

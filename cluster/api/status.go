@@ -175,7 +175,7 @@ func (s *Server) nodeProblems(st *pb.State, r *pb.GetResponse) []string {
 			list = append(list, fmt.Sprintf("disk of %s hangs since %s", n.Name, n.DiskHangsSince.AsTime().Local().Format(time.DateTime)))
 		}
 	}
-	return list
+	return append(list, s.orderProblems(st)...)
 }
 
 // pairProblem says why this node does not go on without its peer.
