@@ -25,6 +25,9 @@ var goldens = []struct{ golden, format, files string }{
 	{"many-keepalived", "keepalived", "lvsm=many.conf"},
 	{"track", "keepalived", "lvsm=track.conf"},
 	{"generated", "keepalived", "lvsm=generated.conf"},
+	{"mail", "keepalived", "lvsm=mail.conf"},
+	{"nomail", "keepalived", "lvsm=nomail.conf"},
+	{"mail-ldirectord", "ldirectord", "mail.cf"},
 }
 
 // members are the cluster's: two of a pair that are real servers too, a third that is
@@ -129,6 +132,12 @@ func made(c *pb.Configuration) string {
 			fmt.Fprintf(&b, "%s: %s with %s %d\n", k.Id, w.Resource, w.With, w.Score)
 		case o != nil:
 			fmt.Fprintf(&b, "%s: %s then %s, %v\n", k.Id, o.First, o.Then, o.Kind)
+		}
+	}
+	for _, a := range c.Alerts {
+		fmt.Fprintf(&b, "alert %s %s %v of %v about %v %v\n", a.Id, a.Path, a.Options, a.Select, a.Resources, a.Meta)
+		for _, r := range a.Recipients {
+			fmt.Fprintf(&b, "    to %s\n", r.Value)
 		}
 	}
 	return b.String()

@@ -53,8 +53,19 @@ func (t *keepalived) translate() {
 	t.synchronise(first)
 	t.directors()
 	t.notify(first)
+	t.mail(first)
 	t.realServers()
+	t.globalDefs(first)
 	t.compare()
+}
+
+// globalDefs takes a block of which something was taken.
+func (t *keepalived) globalDefs(file *Directive) {
+	for _, d := range file.find("global_defs") {
+		if slices.ContainsFunc(d.Block, func(sub *Directive) bool { return sub.holds() && t.entries[sub].Verdict != adoption.NotTaken }) {
+			t.take(d)
+		}
+	}
 }
 
 // leftBlocks are blocks of which nothing is taken.
@@ -112,8 +123,10 @@ func (t *keepalived) top(d *Directive) {
 // global says why a directive of global_defs is not taken.
 func global(name string) string {
 	switch {
-	case strings.HasPrefix(name, "notification_email"), strings.HasPrefix(name, "smtp_"), strings.Contains(name, "email"):
-		return noMail
+	case strings.HasPrefix(name, "notification_email"), strings.HasPrefix(name, "smtp_"):
+		return noRecipient
+	case strings.Contains(name, "email"):
+		return "there is no state FAULT of which mail could be sent"
 	case name == "lvs_sync_daemon":
 		return "it names no vrrp_instance that has virtual servers"
 	case strings.HasPrefix(name, "lvs_flush"):
@@ -171,7 +184,6 @@ var leftOfInstance = map[string]string{
 	"notify_deleted":             noNotify,
 	"notify_master_rx_lower_pri": noNotify,
 	"notify_priority_changes":    noNotify,
-	"smtp_alert":                 noMail,
 	"lvs_sync_daemon_interface":  "no virtual server has an address of the instance",
 	"garp_master_delay":          announced,
 	"garp_master_refresh":        announced,
@@ -442,15 +454,11 @@ func (t *keepalived) directors() {
 		if len(in.virtuals) == 0 {
 			continue
 		}
-		id := in.group + "-director"
-		if in.directive == nil {
-			id = directorName
-		}
 		var of []*Directive
 		for _, d := range in.made {
 			of = append(of, all(d)...)
 		}
-		t.offer(of, member{group: in.group, first: true, resource: director(id, in.virtuals, in.copies)}.add)
+		t.offer(of, member{group: in.group, first: true, resource: director(in.director(), in.virtuals, in.copies)}.add)
 	}
 }
 

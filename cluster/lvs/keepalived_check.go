@@ -40,8 +40,6 @@ var leftOfCheck = map[string]string{
 	"bind_port":        "a check goes out from any port",
 	"bind_if":          "a check goes out as the system's routes say",
 	"fwmark":           "the packets of checks are not marked",
-	"warmup":           leftOfVirtual["warmup"],
-	"alpha":            leftOfVirtual["alpha"],
 	"log_all_failures": "\"quorate status\" shows the last answer of each check",
 	"http_protocol":    "HTTP/1.1 is spoken, with \"Connection: close\"",
 	"fast_recovery":    "each url is checked on a timer of its own",
@@ -63,7 +61,7 @@ type checker struct {
 
 // checks makes the checks of a real server, all of which have to pass. Port is the
 // one to ask that the director cannot have; 0: there is none.
-func (t *keepalived) checks(virtual, d *Directive, r *Real, port uint16) (problem string) {
+func (t *keepalived) checks(virtual, d *Directive, v *Virtual, r *Real, port uint16) (problem string) {
 	for _, sub := range d.Block {
 		why, left := leftCheckers[sub.Name()]
 		_, known := checkers[sub.Name()]
@@ -77,6 +75,7 @@ func (t *keepalived) checks(virtual, d *Directive, r *Real, port uint16) (proble
 				t.leaveAll(sub, problem)
 				continue
 			}
+			t.ofAll(sub, v)
 			r.Checks = append(r.Checks, made...)
 		}
 	}

@@ -14,17 +14,8 @@ import (
 var leftOfVirtual = map[string]string{
 	"persistence_engine":   "the director has no persistence engines",
 	"ha_suspend":           "only the node with the address checks",
-	"smtp_alert":           noMail,
 	"snmp_name":            "there is no SNMP",
-	"alpha":                "a real server gets connections only when it has passed a check",
-	"omega":                noNotify,
-	"hysteresis":           "one real server is enough to serve",
-	"quorum_up":            noNotify,
-	"quorum_down":          noNotify,
 	"sorry_server_inhibit": "a sorry server is in the table only while it serves",
-	"warmup":               "first checks are spread over a second",
-	"notify_up":            noNotify,
-	"notify_down":          noNotify,
 }
 
 // virtualServers reads them and gives them to the instances that have their addresses.
@@ -79,6 +70,7 @@ func (t *keepalived) virtualServer(d *Directive) (v *Virtual, problem string) {
 	}
 	t.take(d)
 	t.balancing(d, v)
+	t.quorum(d, v)
 	forward, problem := t.method(d, "nat", "lb_kind", "lvs_method")
 	if problem != "" {
 		return nil, problem
@@ -260,12 +252,6 @@ func (t *keepalived) balancing(d *Directive, v *Virtual) {
 		v.Quiescent = !negative(i.word(1))
 		t.take(i)
 	}
-	if q := d.last("quorum"); q != nil {
-		t.leave(q, "one real server is enough to serve")
-		if q.word(1) == "1" {
-			t.take(q)
-		}
-	}
 	if w := d.last("weight"); w != nil {
 		t.take(w)
 	}
@@ -308,13 +294,14 @@ func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward strin
 	}
 	dropped := v.keepPort(&r)
 	if problem == "" {
-		problem = t.checks(virtual, d, &r, dropped)
+		problem = t.checks(virtual, d, v, &r, dropped)
 	}
 	if problem != "" {
 		t.leaveAll(d, problem)
 		return
 	}
 	t.take(d)
+	t.notified(d, v, &r)
 	if dropped != 0 {
 		t.approximate(d, portKept)
 	}
@@ -335,7 +322,7 @@ func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward strin
 	}
 	if i := d.last("inhibit_on_failure"); i != nil {
 		if negative(i.word(1)) == v.Quiescent {
-			t.leave(i, "it is the virtual server's to say, for all its real servers")
+			t.leave(i, ofAllServers)
 		} else {
 			t.take(i)
 		}

@@ -27,38 +27,25 @@ const (
 
 // leftGlobals are global directives without an equal.
 var leftGlobals = map[string]string{
-	"autoreload":       "the configuration is kept in the cluster, and a change holds at once",
-	"callback":         "the configuration is kept in the cluster: no file is copied",
-	"logfile":          "the agent logs to its own log, and \"quorate events\" shows what happened",
-	"execute":          "one director has all services; import the other file, too",
-	"fork":             "each real server is checked on its own timer anyway",
-	"supervised":       "the agent is a systemd unit of its own",
-	"cleanstop":        "a director removes what it made when it stops",
-	"fallbackcommand":  "no program is run; \"quorate events\" tells when no real server is left",
-	"emailalert":       noMail,
-	"emailalertfreq":   noMail,
-	"emailalertstatus": noMail,
-	"emailalertfrom":   noMail,
-	"smtp":             noMail,
-	"maintenancedir":   "no folder is watched",
-	"readdquiescent":   "the director keeps the kernel's table as it should be, always",
+	"autoreload":     "the configuration is kept in the cluster, and a change holds at once",
+	"callback":       "the configuration is kept in the cluster: no file is copied",
+	"logfile":        "the agent logs to its own log, and \"quorate events\" shows what happened",
+	"execute":        "one director has all services; import the other file, too",
+	"fork":           "each real server is checked on its own timer anyway",
+	"supervised":     "the agent is a systemd unit of its own",
+	"cleanstop":      "a director removes what it made when it stops",
+	"maintenancedir": "no folder is watched",
+	"readdquiescent": "the director keeps the kernel's table as it should be, always",
 }
-
-const noMail = "no mail is sent; \"quorate events --follow\" tells what happens"
 
 // leftOptions are directives of a virtual service without an equal.
 var leftOptions = map[string]string{
-	"servicename":      "it is a name for mails",
-	"comment":          "it is a comment",
-	"load":             "it does nothing in ldirectord either",
-	"fallbackcommand":  leftGlobals["fallbackcommand"],
-	"emailalert":       noMail,
-	"emailalertfreq":   noMail,
-	"emailalertstatus": noMail,
-	"smtp":             noMail,
-	"monitorfile":      "\"quorate events\" tells what happened",
-	"cleanstop":        leftGlobals["cleanstop"],
-	"secret":           "there is no check of RADIUS",
+	"servicename": "it is a name for mails",
+	"comment":     "it is a comment",
+	"load":        "it does nothing in ldirectord either",
+	"monitorfile": "\"quorate events\" tells what happened",
+	"cleanstop":   leftGlobals["cleanstop"],
+	"secret":      "there is no check of RADIUS",
 }
 
 // services reads the virtual services that can be taken, each made of a directive.
@@ -68,6 +55,9 @@ func (t *ldirectord) services(f *File) (taken []*Virtual, made []*Directive) {
 		if why, ok := leftGlobals[d.Name()]; ok {
 			t.leave(d, why)
 		}
+	}
+	for _, name := range append([]string{"fallbackcommand"}, mailDirectives...) {
+		t.leaveNamed(t.globals, name, "no virtual service uses it")
 	}
 	t.leaveNamed(t.globals, "connecttimeout", "ldirectord refuses it: it is negotiatetimeout now")
 	booked := make(claims)
@@ -105,6 +95,7 @@ func (t *ldirectord) translate(f *File) {
 		}
 		return ""
 	})
+	t.mail(made)
 }
 
 // globalsTaken marks the globals that went into the services.
@@ -211,6 +202,7 @@ func (t *ldirectord) virtual(d *Directive) (v *Virtual, problem string) {
 		return nil, problem
 	}
 	t.fallback(o, v)
+	t.fallbackCommand(o, v)
 	return v, t.settle(v)
 }
 

@@ -24,6 +24,11 @@ func ServeLdirectord(name string, data []byte) (*ipvs.Translation, error) {
 		t.overridden(t.globals, "autoreload")
 		served.Reload = d.word(1) == "yes"
 	}
+	for _, block := range append([]*Directive{t.globals}, made...) {
+		for _, name := range mailDirectives {
+			t.leaveNamed(block, name, mailElsewhere)
+		}
+	}
 	for i, v := range list {
 		for _, l := range v.lines() {
 			of := l.of

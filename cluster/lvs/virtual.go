@@ -20,6 +20,11 @@ type Virtual struct {
 	Persistent time.Duration
 	Netmask    string
 	Quiescent  bool
+	Quorum     int // weight of its servers that it needs; 0: 1
+	Hysteresis int
+	Alpha      bool
+	Omega      bool
+	Up, Down   string // programs, run with the quorum
 	Reals      []Real
 	Sorry      *Real
 }
@@ -32,6 +37,7 @@ type Real struct {
 	Weight       int
 	Upper, Lower int
 	Checks       []string // as resources/check reads them
+	Up, Down     string   // programs
 	made         *Directive
 }
 
@@ -145,9 +151,22 @@ func (v *Virtual) head() string {
 		option(b, "persistent", strconv.Itoa(int(v.Persistent/time.Second)))
 	}
 	option(b, "netmask", v.Netmask)
-	if v.Quiescent {
-		option(b, "quiescent", "yes")
+	for _, is := range []struct {
+		name string
+		so   bool
+	}{{"quiescent", v.Quiescent}, {"alpha", v.Alpha}, {"omega", v.Omega}} {
+		if is.so {
+			option(b, is.name, "yes")
+		}
 	}
+	if v.Quorum > 1 {
+		option(b, "quorum", strconv.Itoa(v.Quorum))
+	}
+	if v.Hysteresis > 0 {
+		option(b, "hysteresis", strconv.Itoa(v.Hysteresis))
+	}
+	option(b, "up", enquoted(v.Up))
+	option(b, "down", enquoted(v.Down))
 	return b.String()
 }
 
@@ -178,7 +197,20 @@ func (r *Real) line(what string) string {
 			option(b, n.name, strconv.Itoa(n.value))
 		}
 	}
+	option(b, "up", enquoted(r.Up))
+	option(b, "down", enquoted(r.Down))
 	return b.String()
+}
+
+// enquoted is a value in quotes, if it has to be.
+func enquoted(value string) string {
+	switch {
+	case !strings.ContainsAny(value, " \t\"';#"):
+		return value
+	case !strings.Contains(value, `"`):
+		return `"` + value + `"`
+	}
+	return `"` + strings.ReplaceAll(value, `"`, `"'"'"`) + `"`
 }
 
 // option writes NAME=VALUE, or a value without a name; an empty value is none.
