@@ -77,7 +77,7 @@ func (a *app) authHosts(ctx context.Context, words []string) ([]*pb.HostSpec, er
 // carries the whole answer.
 func (a *app) auth(ctx context.Context, r *pb.AuthRequest) error {
 	var resp *pb.AuthResponse
-	err := a.ask(ctx, changeTimeout, func(ctx context.Context, c *client) (err error) {
+	err := a.ask(ctx, proofTimeout, func(ctx context.Context, c *client) (err error) {
 		resp, err = c.ClusterClient.Auth(ctx, r)
 		return err
 	})

@@ -23,6 +23,7 @@ import (
 const (
 	readTimeout   = 5 * time.Second  // from the agent's own copy of the state
 	changeTimeout = 30 * time.Second // until a majority has it on disk
+	proofTimeout  = 2 * time.Minute  // until hosts have proved a password, which is slow work on a small machine
 	lineTimeout   = 3 * time.Minute  // between two lines of a long work
 )
 
