@@ -39,6 +39,7 @@ type machine struct {
 	history []string
 	delay   map[string]time.Duration // of start, by resource id
 	lasts   time.Duration            // how long a stop takes
+	stays   error                    // why nothing can be stopped; nil: it can
 	stuck   map[string]bool          // start ignores its context
 	fail    map[string]error         // of start
 	poke    map[string]func(string)
@@ -159,6 +160,9 @@ func (a agent) Stop(_ context.Context, r *pb.Resource) error {
 	time.Sleep(a.lasts)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.stays != nil {
+		return a.stays
+	}
 	delete(a.running, r.Id)
 	a.note("stop " + r.Id + r.Parameters["value"])
 	return nil

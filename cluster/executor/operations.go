@@ -59,7 +59,7 @@ func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, agent
 		into.Outcome, into.Error = failure(err), err.Error()
 		return
 	}
-	defer release()
+	defer func() { e.giveBack(u, release) }()
 	began := time.Now()
 	outcome, err := f(ctx)
 	into.Duration = duration(time.Since(began))
@@ -253,8 +253,7 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 		e.perform(ctx, u, r.Operation, agent, into, func(ctx context.Context) (pb.Outcome, error) {
 			what := e.unserve(u, r.Resource)
 			ctx = resources.WithTold(ctx, r.GetInstancing().GetTold())
-			e.lower(ctx, u, what, agent)
-			if err := agent.Stop(ctx, what); err != nil {
+			if err := e.end(ctx, u, what, agent); err != nil {
 				if !blocks(what) {
 					e.warden.Stuck(what.Id)
 				}

@@ -11,11 +11,12 @@ import (
 
 // A unit is one resource on this node.
 //
-// All fields but turn are guarded by Executor.mu.
+// All fields but turn are guarded by Executor.mu, and hangs by having the turn.
 type unit struct {
 	id    string
-	turn  chan struct{} // holds a token while nothing operates on the resource
-	right right         // zero: none
+	turn  chan struct{}   // holds a token while nothing operates on the resource
+	hangs <-chan struct{} // closed when a stop ends that was not waited for; nil: there is none
+	right right           // zero: none
 	// newest is the highest assignment that was applied or revoked here. A
 	// start must be newer (rule 21).
 	newest     uint64

@@ -107,7 +107,7 @@ var plantedBugs = []planted{
 		{deliveries, "\t\tt.logger.Debug(\"order not answered\"", "\t\tif op := r.Operation; BUG && op.Kind == pb.OperationKind_OPERATION_KIND_STOP {\n\t\t\treturn t.record(ctx, &pb.Result{Operation: op.Id, Kind: op.Kind, Resource: op.Resource, Node: op.Node, Epoch: op.Epoch, Assignment: op.Assignment, Outcome: pb.Outcome_OUTCOME_DONE})\n\t\t}\n\t\tt.logger.Debug(\"order not answered\""},
 	}},
 	{name: "stop acked before the guard is off", fails: "cluster/executor.TestRule22AStopIsDoneOnceNothingIsServedAnyMore", seed: 89, want: "S1 S3", edits: []edit{
-		{executions, "\t\t\tif err := agent.Stop(ctx, what); err != nil {", "\t\t\tif BUG {\n\t\t\t\te.running.Go(func() { _ = agent.Stop(context.Background(), what) })\n\t\t\t\treturn pb.Outcome_OUTCOME_DONE, nil\n\t\t\t}\n\t\t\tif err := agent.Stop(ctx, what); err != nil {"},
+		{executions, "\t\t\tif err := e.end(ctx, u, what, agent); err != nil {", "\t\t\tif BUG {\n\t\t\t\te.running.Go(func() { _ = agent.Stop(context.Background(), what) })\n\t\t\t\treturn pb.Outcome_OUTCOME_DONE, nil\n\t\t\t}\n\t\t\tif err := e.end(ctx, u, what, agent); err != nil {"},
 	}},
 	{name: "demotion acked before it is done", fails: "cluster/executor.TestRule22ADemotionIsDoneOnceNothingIsPromotedAnyMore", missed: 420, want: "S1 S7", edits: []edit{
 		{roles, "\t\t\terr := agent.Demote(", "\t\t\tif BUG {\n\t\t\t\te.running.Go(func() { _ = agent.Demote(context.WithoutCancel(ctx), what) })\n\t\t\t\treturn pb.Outcome_OUTCOME_DONE, nil\n\t\t\t}\n\t\t\terr := agent.Demote("},
