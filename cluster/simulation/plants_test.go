@@ -7,12 +7,15 @@ const (
 	engine     = "cluster/lease/engine.go"
 	executions = "cluster/executor/operations.go"
 	executors  = "cluster/executor/executor.go"
+	fences     = "cluster/controller/fence.go"
+	fencings   = "cluster/state/fencing.go"
 	forks      = "cluster/fork/fork.go"
 	vipGuard   = "resources/vip/guard/guard.go"
 	holder     = "cluster/lease/holder.go"
 	leader     = "cluster/lease/leader.go"
 	lapses     = "cluster/executor/lapse.go"
 	members    = "cluster/state/nodes.go"
+	operate    = "fencing/operate.go"
 	nodeState  = "cluster/state/lease.go"
 	results    = "cluster/state/results.go"
 	roles      = "cluster/executor/role.go"
@@ -28,7 +31,7 @@ const (
 )
 
 // The bugs that broke the model of the lease protocol, in the order of its
-// section 5, and four more.
+// section 5, and what came after it.
 var plantedBugs = []planted{
 	{name: "lease counted from the arrival of the ack", fails: "cluster/lease.TestRule9LateAcksDoNotStretchTheLease", seed: 3, want: "S1 S3", edits: []edit{
 		{holder, "if end := e.counted(*b) + b.length; e.applied", "if end := If(BUG, e.Clock.Now(), e.counted(*b)) + b.length; e.applied"},
@@ -200,5 +203,14 @@ var plantedBugs = []planted{
 	}},
 	{name: "the warden kills nothing", fails: "cluster/simulation.TestAProcessEndsWithTheLeaseAlsoWithoutItsAgentS1", seed: 216, want: "S1 S7", edits: []edit{
 		{simWarden, "\t\tif now < due {\n", "\t\tif BUG || now < due {\n"},
+	}},
+	{name: "start before the fencing is confirmed", fails: "cluster/state.TestWhatNeedsPowerWaitsForTheFencingOfItsNodeS4 cluster/state.TestAFailedStopIsEscalatedByPolicyS5", seed: 77, want: "S1", edits: []edit{
+		{fencings, "\td.record(&pb.Event{\n\t\tKind: \"fencing-asked\"", "\tif BUG {\n\t\tdefer func() { d.isOff(FencingUnderWay(d.State, n.Id), \"nobody\") }()\n\t}\n\td.record(&pb.Event{\n\t\tKind: \"fencing-asked\""},
+	}},
+	{name: "device believed without a look", fails: "fencing.TestANodeIsOffWhenItsStatusSaysSo", seed: 11, want: "S1", edits: []edit{
+		{operate, "|| !d.GetTraits().GetStatus() {", "|| BUG || !d.GetTraits().GetStatus() {"},
+	}},
+	{name: "failed fencing taken for done", fails: "cluster/controller.TestWhatNeedsPowerStartsElsewhereOnceItsNodeIsOffS4", seed: 252, want: "S1", edits: []edit{
+		{fences, "\t\tif a.Error == \"\" {\n\t\t\treturn node, true\n", "\t\tif a.Error == \"\" || BUG {\n\t\t\treturn node, true\n"},
 	}},
 }
