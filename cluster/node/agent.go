@@ -118,7 +118,7 @@ func newAgent(c Config, version string, id *identity.Identity, logger *slog.Logg
 	a := &Agent{
 		config: c, version: version, logger: logger, identity: id, store: state.New(),
 		enrolled: make(chan struct{}, 1), forgotten: make(chan struct{}), began: make(chan struct{}),
-		notes: make(chan *pb.Event, 64), devices: fenceagent.New(),
+		notes: make(chan *pb.Event, 64), devices: fenceagent.New(filepath.Join(c.RunDir, "fencing")),
 	}
 	a.threads = newRealTime(logger)
 	if err := a.attach(); err != nil {

@@ -9,12 +9,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
 	"quorate/deploy/lab"
+	"quorate/fencing/fenceagent"
 )
 
 // version is set by the linker.
@@ -24,6 +26,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if filepath.Base(os.Args[0]) == lab.SwitchCommand {
 		os.Exit(lab.Switch(ctx, os.Args[0], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if filepath.Base(os.Args[0]) == fenceagent.IPMITool {
+		fmt.Fprintln(os.Stderr, fenceagent.BecomeIPMITool(os.Args[1:]))
+		os.Exit(1)
 	}
 	a := newApp(filepath.Base(os.Args[0]), os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	status := a.run(ctx, os.Args[1:])

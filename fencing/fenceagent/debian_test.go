@@ -20,7 +20,7 @@ func needDebian(t *testing.T) *Catalog {
 	if _, err := os.Stat("/usr/sbin/fence_ipmilan"); err != nil {
 		t.Skip("SKIPPED: needs fence-agents: no program of Debian's was asked to describe itself")
 	}
-	return New()
+	return New("")
 }
 
 // odd are programs that do not speak the protocol: one wants a terminal, and two need

@@ -37,12 +37,15 @@ var places = []string{"/usr/sbin", "/usr/local/sbin", "/sbin"}
 
 // A Catalog has the programs of one node.
 type Catalog struct {
+	links string // directory for links to our own program; empty: none
+
 	mu       sync.Mutex
 	programs map[string]*Program // by name, once asked for
 }
 
-// New returns a catalog that has run nothing yet.
-func New() *Catalog { return &Catalog{programs: make(map[string]*Program)} }
+// New returns a catalog that has run nothing yet. It makes a directory, if it is given
+// one, for links to our own program.
+func New(links string) *Catalog { return &Catalog{links: links, programs: make(map[string]*Program)} }
 
 var programName = regexp.MustCompile(`^fence_[A-Za-z0-9_]{1,60}$`)
 
@@ -57,7 +60,7 @@ func (c *Catalog) Find(name string) (fencing.Type, error) {
 	defer c.mu.Unlock()
 	p := c.programs[name]
 	if p == nil {
-		p = &Program{name: name}
+		p = &Program{name: name, links: c.links}
 		c.programs[name] = p
 	}
 	return p, nil
@@ -88,7 +91,8 @@ func executable(path string) bool {
 
 // A Program is one of the installed programs. Its methods may be called at once.
 type Program struct {
-	name string
+	name  string
+	links string // see Catalog
 	description
 }
 
@@ -112,20 +116,22 @@ func (p *Program) Missing() error {
 
 // Run implements [fencing.Type].
 func (p *Program) Run(ctx context.Context, d *pb.FencingDevice, action string, to fencing.Target) (fencing.Answer, error) {
-	input, err := p.input(d, action, to)
+	told := p.told(d, action, to)
+	more := p.apart(ctx, told)
+	input, err := lines(told)
 	if err != nil {
 		return fencing.Answer{}, err
 	}
-	e, err := p.execute(ctx, input, secretsOf(d))
+	e, err := p.execute(ctx, input, more, secretsOf(d))
 	if err != nil {
 		return fencing.Answer{}, err
 	}
 	return e.answer(action)
 }
 
-// input is what the program is told. The parameter that names the plug is given
+// told is what the program is told. The parameter that names the plug is given
 // unless the device says otherwise.
-func (p *Program) input(d *pb.FencingDevice, action string, to fencing.Target) (string, error) {
+func (p *Program) told(d *pb.FencingDevice, action string, to fencing.Target) map[string]string {
 	told := map[string]string{"action": fencing.Command(d, action)}
 	if argument := argument(d); argument != "" && to.Plug != "" {
 		told[argument] = to.Plug
@@ -139,6 +145,11 @@ func (p *Program) input(d *pb.FencingDevice, action string, to fencing.Target) (
 		}
 		told[name] = value
 	}
+	return told
+}
+
+// lines writes what a program is told, a line each.
+func lines(told map[string]string) (string, error) {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(told)) {
 		if strings.ContainsAny(told[name], "\r\n") {

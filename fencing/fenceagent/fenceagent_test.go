@@ -21,7 +21,7 @@ func testType(t *testing.T) fencing.Type {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	typ, err := New().Find("stonith:fence_test")
+	typ, err := New("").Find("stonith:fence_test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,11 +156,11 @@ func TestMetadataIsReadAndKept(t *testing.T) {
 
 func TestNamesOfPrograms(t *testing.T) {
 	for _, name := range []string{"fence_../x", "ipmilan", "fence_", "fence_a b", "fence_x;y", ""} {
-		if _, err := New().Find(name); err == nil {
+		if _, err := New("").Find(name); err == nil {
 			t.Errorf("%q is taken for a program", name)
 		}
 	}
-	typ, err := New().Find("fence_absent")
+	typ, err := New("").Find("fence_absent")
 	if err != nil || typ.Missing() == nil {
 		t.Errorf("a program that is not installed: %v, missing: %v", err, typ.Missing())
 	}

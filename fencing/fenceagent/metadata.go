@@ -57,7 +57,7 @@ func (p *Program) Describe(ctx context.Context) (*pb.AgentMetadata, *pb.DeviceTr
 func (p *Program) ask(ctx context.Context) (*pb.AgentMetadata, *pb.DeviceTraits, error) {
 	ctx, cancel := context.WithTimeout(ctx, describeTime)
 	defer cancel()
-	e, err := p.execute(ctx, "action=metadata\n", nil)
+	e, err := p.execute(ctx, "action=metadata\n", nil, nil)
 	switch {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%s does not describe itself: %w", p.name, err)

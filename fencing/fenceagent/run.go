@@ -30,16 +30,16 @@ type end struct {
 	words  string // why it failed, in one line, without secrets
 }
 
-// execute runs the program to its end.
-func (p *Program) execute(ctx context.Context, input string, secrets []string, args ...string) (*end, error) {
+// execute runs the program to its end, with more in its environment.
+func (p *Program) execute(ctx context.Context, input string, more, secrets []string) (*end, error) {
 	path := p.path()
 	if path == "" {
 		return nil, p.Missing()
 	}
 	out, said := &head{}, &tail{}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, path)
 	cmd.Dir = "/"
-	cmd.Env = environment()
+	cmd.Env = append(environment(), more...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), out, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = straggle
