@@ -161,6 +161,8 @@ func TestProblems(t *testing.T) {
 		{"none for what is disabled", "n1 standby; db target-role=Stopped", ""},
 		{"S5: a failed stop, and the command that unblocks", "n1 online; db blocked n1",
 			"db is blocked: its stop on n1 failed: device is busy, so it may still be active there; stop it by hand, then run `quorate resource cleanup db`"},
+		{"S5: a failed stop that a watchdog mends", "n1 online; db guarded n1",
+			"db is blocked: its stop on n1 failed: device is busy; the watchdog of n1 resets it (fencing=watchdog), and db starts elsewhere then"},
 		{"nowhere", "n1 standby; db", "db runs nowhere: no node may run it (n1 is in standby)"},
 		{"given up", "n1 online, n2 online; db on n2 migration-threshold=1 failure-timeout=1h fails=n1:1:20m",
 			"db may not run on n1: it failed there once (migration-threshold is 1): no answer; `quorate resource cleanup db` gives it another chance, or time at 2026-01-01 12:40:00"},

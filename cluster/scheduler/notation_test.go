@@ -38,7 +38,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
 // promoted (owned, as all that run), promoting, demoting, failed-promoted, found-promoted,
-// blocked (owned), lost (owned, but stopped), unknown, owned (and unknown),
+// blocked (owned), guarded (blocked, and started under a watchdog), lost (owned, but stopped), unknown, owned (and unknown),
 // orphaned, hindered (there is an obstacle), banned, fatal (banned everywhere for
 // what happened there), ran (last), changed and restart (running with an older
 // configuration or before a restart was asked for), starting, stopping,
@@ -361,8 +361,9 @@ func place(s *pb.State, r *pb.Resource, i *pb.Instance, word string) error {
 		i.State, i.LastError = failed, "no answer"
 	case "broken":
 		i.State, i.Revision = failed, 0
-	case "blocked":
+	case "blocked", "guarded":
 		own()
+		s.Assignments[len(s.Assignments)-1].Watchdog = word == "guarded"
 		i.State, i.LastError = pb.InstanceState_INSTANCE_STATE_BLOCKED, "device is busy"
 	case "lost":
 		own()

@@ -179,7 +179,7 @@ func (g *graph) complainOwned(r *resource) {
 		g.complainUnfenced(r, at)
 		return
 	}
-	if r.owner >= 0 && r.views[r.owner].GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED {
+	if r.owner >= 0 && r.views[r.owner].GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED && !r.assignment.Watchdog {
 		g.problems.add(stuck, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed and %s is gone since; make sure that the machine is off, then run `quorate resource cleanup %s`", r.Id, at, at, r.Id))
 		return
 	}

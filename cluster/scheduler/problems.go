@@ -61,16 +61,8 @@ func (g *graph) complain(r *resource) {
 	}
 	switch {
 	case r.blocked >= 0:
-		at := g.nodes[r.blocked].Name
-		cause := ""
-		if e := r.views[r.blocked].LastError; e != "" {
-			cause = ": " + e
-		}
-		if f := g.fencingOf(g.nodes[r.blocked].Id); f != nil {
-			g.problems.add(waiting, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed%s; %s", r.Id, at, cause, fencingText(f, at)))
-			return
-		}
-		g.problems.add(stuck, r.Id, fmt.Sprintf("%s is blocked: its stop on %s failed%s, so it may still be active there; stop it by hand, then run `quorate resource cleanup %s`", r.Id, at, cause, r.Id))
+		g.complainBlocked(r)
+		return
 	case r.unmanaged != "" && r.Deleting:
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))
 	case r.unmanaged != "":
@@ -83,6 +75,33 @@ func (g *graph) complain(r *resource) {
 		g.complainObstacles(r)
 		g.complainAwaited(r)
 	}
+}
+
+// complainBlocked tells that the stop of a resource failed, and what that leads to: its
+// node is fenced, or is reset by its watchdog, or a person must help (S5).
+func (g *graph) complainBlocked(r *resource) {
+	at := g.nodes[r.blocked].Name
+	failed := fmt.Sprintf("%s is blocked: its stop on %s failed", r.Id, at)
+	if e := r.views[r.blocked].LastError; e != "" {
+		failed += ": " + e
+	}
+	f := g.fencingOf(g.nodes[r.blocked].Id)
+	switch {
+	case f != nil:
+		g.problems.add(waiting, r.Id, failed+"; "+fencingText(f, at))
+	case r.bites():
+		g.problems.add(waiting, r.Id, fmt.Sprintf("%s; the watchdog of %s resets it (fencing=watchdog), and %s starts elsewhere then", failed, at, r.Id))
+	default:
+		g.problems.add(stuck, r.Id, fmt.Sprintf("%s, so it may still be active there; stop it by hand, then run `quorate resource cleanup %s`", failed, r.Id))
+	}
+}
+
+// bites reports whether a failed stop has the watchdog of the owner reset it.
+func (r *resource) bites() bool {
+	blocks := slices.ContainsFunc(r.Operations, func(o *pb.OperationSpec) bool {
+		return o.Name == "stop" && o.Options["on-fail"] == "block"
+	})
+	return r.assignment.GetWatchdog() && !blocks
 }
 
 func (g *graph) complainFailed(r *resource) {
