@@ -193,10 +193,18 @@ func TestWaysToFence(t *testing.T) {
 		{"levels alone count", []*pb.FencingLevel{level(1, "n1", "b")}, "n1", "1 b"},
 		{"a level with a disabled device is passed over", []*pb.FencingLevel{level(1, "n1", "off", "a"), level(2, "n1", "b")}, "n1", "2 b"},
 		{"levels of others do not", []*pb.FencingLevel{level(1, "n2", "a")}, "n1", "0 a; 0 b"},
+		{"a device of another machine is never used", []*pb.FencingLevel{level(1, "n2", "b"), level(2, "n2", "a")}, "n2", "2 a"},
+		{"by a pattern in the name", []*pb.FencingLevel{level(1, "regexp%^n[12]$", "a")}, "n1", "1 a"},
+		{"by a pattern that does not fit", []*pb.FencingLevel{level(1, "regexp%^x", "a")}, "n1", "0 a; 0 b"},
+		{"by an attribute", []*pb.FencingLevel{level(1, "attrib%rack=a", "b")}, "n1", "1 b"},
+		{"by another value of it", []*pb.FencingLevel{level(1, "attrib%rack=b", "b")}, "n1", "0 a; 0 b"},
+		{"who is named has the own levels alone", []*pb.FencingLevel{level(1, "attrib%rack=a", "a"), level(2, "n1", "b")}, "n1", "2 b"},
+		{"of several the first by name", []*pb.FencingLevel{level(2, "regexp%n", "a"), level(1, "attrib%rack=a", "b")}, "n1", "1 b"},
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, w := range Ways(devices, tt.levels, tt.node) {
+		node := &pb.Node{Name: tt.node, Attributes: map[string]string{"rack": "a"}}
+		for _, w := range Ways(devices, tt.levels, node) {
 			words := []string{string(rune('0' + w.Level))}
 			for _, d := range w.Devices {
 				words = append(words, d.Id)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"quorate/cluster/state"
+	"quorate/fencing"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -46,11 +47,24 @@ func (x *exporter) topology() *element {
 	}
 	section := node("fencing-topology")
 	for _, l := range x.state.Levels {
-		section.add(node("fencing-level", "id", x.id("fl", l.Target, strconv.FormatUint(uint64(l.Level), 10)),
-			"target", l.Target, "index", strconv.FormatUint(uint64(l.Level), 10), "devices", strings.Join(l.Devices, ",")))
+		e := node("fencing-level", "id", x.id("fl", l.Target, strconv.FormatUint(uint64(l.Level), 10)),
+			"index", strconv.FormatUint(uint64(l.Level), 10), "devices", strings.Join(l.Devices, ","))
+		e.attrs = append(e.attrs, targetAttributes(l)...)
+		section.add(e)
 		x.took("fencing-level", l.Id)
 	}
 	return section
+}
+
+// targetAttributes name the nodes that a level is for.
+func targetAttributes(l *pb.FencingLevel) []attr {
+	switch t, _ := fencing.ParseTarget(l.Target); { // the state has checked it
+	case t.Pattern != "":
+		return []attr{{"target-pattern", t.Pattern}}
+	case t.Attribute != "":
+		return []attr{{"target-attribute", t.Attribute}, {"target-value", t.Value}}
+	}
+	return []attr{{"target", l.Target}}
 }
 
 // fencingProperties writes the policy in Pacemaker's terms: leases take the place of

@@ -22,7 +22,9 @@ const devicesInACIB = `<cib><configuration><crm_config><cluster_property_set id=
 <primitive id="bare" class="stonith" type="fence_ipmilan"/></resources>
 <constraints><rsc_location id="l" rsc="ipmi-a" node="a" score="-INFINITY"/></constraints>
 <fencing-topology><fencing-level id="f1" target="a" index="1" devices="ipmi-a"/><fencing-level id="f2" target="a" index="2" devices="pdu,bare"/>
-<fencing-level id="f3" target-pattern="node.*" index="1" devices="pdu"/></fencing-topology></configuration><status/></cib>`
+<fencing-level id="f3" target-pattern="^a" index="1" devices="ipmi-a"/>
+<fencing-level id="f4" target-attribute="rack" target-value="r1" index="2" devices="ipmi-a,pdu"/><fencing-level id="f5" target="b" index="1" devices="ipmi-a"/>
+<fencing-level id="f6" target-pattern="[" index="1" devices="pdu"/></fencing-topology></configuration><status/></cib>`
 
 func TestFencingOfACIBIsTaken(t *testing.T) {
 	d, err := cib.Parse([]byte(devicesInACIB))
@@ -41,7 +43,10 @@ not taken primitive bare: parameter pcmk_host_list: bare has no target: fence_ip
 not taken rsc_location l: it is about a fencing device, which every node may use but the one that is fenced
 taken fencing-level f1
 not taken fencing-level f2: bare was not taken
-not taken fencing-level f3: it names nodes by a pattern or an attribute, which is not available in this version`
+taken fencing-level f3
+taken fencing-level f4
+not taken fencing-level f5: devices: ipmi-a does not switch b, but a; name one of its own, or give ipmi-a pcmk_host_list=b
+not taken fencing-level f6: target: "[" is no extended regular expression; write a node's name, regexp%PATTERN or attrib%NAME=VALUE`
 	got := strings.Split(printed(report), "\n")
 	for _, line := range strings.Split(want, "\n") {
 		if !strings.Contains("\n"+strings.Join(got, "\n")+"\n", "\n"+line+"\n") {
@@ -56,7 +61,8 @@ not taken fencing-level f3: it names nodes by a pattern or an attribute, which i
 		devices{id:"ipmi-a" type:"fence_ipmilan" parameters{key:"ip" value:"10.0.0.11"} parameters{key:"passwd" value:"secret"} parameters{key:"pcmk_host_list" value:"a"}
 			operations{name:"monitor" interval{seconds:60} timeout{seconds:30}}}
 		devices{id:"pdu" type:"fence_apc" parameters{key:"pcmk_host_map" value:"a:1;b:2"} disabled:true}
-		levels{target:"a" level:1 devices:"ipmi-a"}`), wanted); err != nil {
+		levels{target:"a" level:1 devices:"ipmi-a"} levels{target:"regexp%^a" level:1 devices:"ipmi-a"}
+		levels{target:"attrib%rack=r1" level:2 devices:"ipmi-a" devices:"pdu"}`), wanted); err != nil {
 		t.Fatal(err)
 	}
 	if have := (&pb.Configuration{Devices: cfg.Devices, Levels: cfg.Levels}); !proto.Equal(have, wanted) {
@@ -70,7 +76,8 @@ func TestDevicesAreExportedWithoutTheirSecrets(t *testing.T) {
 		nodes{id:"1" name:"a" admission:ADMISSION_ADMITTED} nodes{id:"2" name:"b" admission:ADMISSION_ADMITTED}
 		devices{id:"ipmi-a" type:"fence_ipmilan" parameters{key:"ip" value:"10.0.0.11"} parameters{key:"password" value:"secret:stonith/ipmi-a/password"} parameters{key:"pcmk_host_list" value:"a"}
 			operations{name:"monitor" interval{seconds:60}}}
-		levels{id:"a/1" target:"a" level:1 devices:"ipmi-a"}`), s); err != nil {
+		levels{id:"a/1" target:"a" level:1 devices:"ipmi-a"} levels{id:"attrib%rack=r1/1" target:"attrib%rack=r1" level:1 devices:"ipmi-a"}
+		levels{id:"regexp%a/2" target:"regexp%a" level:2 devices:"ipmi-a"}`), s); err != nil {
 		t.Fatal(err)
 	}
 	data, report := cib.Export(s, standard)
@@ -91,7 +98,11 @@ func TestDevicesAreExportedWithoutTheirSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Devices) != 1 || len(cfg.Levels) != 1 || cfg.Properties["stonith-enabled"] != "true" {
+	targets := ""
+	for _, l := range cfg.Levels {
+		targets += " " + l.Target
+	}
+	if len(cfg.Devices) != 1 || targets != " a attrib%rack=r1 regexp%a" || cfg.Properties["stonith-enabled"] != "true" {
 		t.Errorf("of the export was taken %v", cfg)
 	}
 }

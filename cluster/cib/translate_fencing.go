@@ -93,16 +93,11 @@ func (t *translator) deviceTest(d *pb.FencingDevice, op *engine.Operation, note 
 func (t *translator) levels() {
 	for e := range t.d.section("fencing-topology").all("fencing-level") {
 		level, err := strconv.ParseUint(e.attr("index"), 10, 8)
-		target := e.attr("target")
-		switch {
-		case target == "":
-			t.leave(e.name, e.id(), "it names nodes by a pattern or an attribute, which is not available in this version")
-			continue
-		case err != nil:
+		if err != nil {
 			t.leave(e.name, e.id(), fmt.Sprintf("its index is %q", e.attr("index")))
 			continue
 		}
-		l := &pb.FencingLevel{Target: target, Level: uint32(level), Devices: strings.Split(strings.ReplaceAll(e.attr("devices"), " ", ""), ",")}
+		l := &pb.FencingLevel{Target: targetOf(e), Level: uint32(level), Devices: strings.Split(strings.ReplaceAll(e.attr("devices"), " ", ""), ",")}
 		t.offer(e.name, e.id(), "", func(c *pb.Configuration) string {
 			for _, id := range l.Devices {
 				if !slices.ContainsFunc(c.Devices, func(d *pb.FencingDevice) bool { return d.Id == id }) {
@@ -113,4 +108,15 @@ func (t *translator) levels() {
 			return ""
 		})
 	}
+}
+
+// targetOf is the target of a level, by name, pattern or attribute.
+func targetOf(e *element) string {
+	switch {
+	case e.attr("target-pattern") != "":
+		return fencing.PatternTarget(e.attr("target-pattern"))
+	case e.attr("target-attribute") != "":
+		return fencing.AttributeTarget(e.attr("target-attribute"), e.attr("target-value"))
+	}
+	return e.attr("target")
 }

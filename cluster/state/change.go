@@ -85,7 +85,7 @@ func (d *draft) edit(e *pb.Edit) (string, error) {
 	case *pb.Edit_DeleteDevice:
 		return d.deleteDevice(kind.DeleteDevice)
 	case *pb.Edit_AddLevel:
-		return d.addLevel(kind.AddLevel.GetLevel())
+		return d.addLevel(kind.AddLevel.GetLevel(), kind.AddLevel.GetForce())
 	case *pb.Edit_RemoveLevels:
 		return d.removeLevels(kind.RemoveLevels)
 	case *pb.Edit_FenceNode:

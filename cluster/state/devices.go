@@ -27,7 +27,7 @@ func byDevice(c *pb.DeviceCondition, id string) int { return strings.Compare(c.D
 
 // WaysToFence returns how a node can be fenced, in the order in which that is tried.
 func WaysToFence(s *pb.State, node string) []fencing.Way {
-	return fencing.Ways(s.GetDevices(), s.GetLevels(), NodeName(s, node))
+	return fencing.Ways(s.GetDevices(), s.GetLevels(), NodeByID(s, node))
 }
 
 var deviceType = regexp.MustCompile(`^fence_[A-Za-z0-9_]{1,60}$`)
@@ -123,8 +123,12 @@ func (d *draft) updateDevice(u *pb.UpdateDevice) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	before := shallow(d.State)
 	d.putDevice(device)
 	d.forgetSecrets()
+	if err := d.keepsFenceable(before, u.Force, "device", "with "+u.Id+" "+asChanged(device)); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("fencing device %s changed (%s)", u.Id, said), nil
 }
 
@@ -156,9 +160,8 @@ func (d *draft) deleteDevice(del *pb.DeleteDevice) (string, error) {
 		return lessDevice(l, del.Id)
 	})
 	d.forgetSecrets()
-	if node, needy := d.leftUnfenceable(before); node != "" && !del.Force {
-		return "", refuse(Precondition, "device", "set fencing to another policy first, or use --force",
-			"without %s nothing could fence %s, and %s needs that (fencing=power)", del.Id, node, needy)
+	if err := d.keepsFenceable(before, del.Force, "device", "without "+del.Id); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("fencing device %s deleted", del.Id), nil
 }
@@ -175,8 +178,26 @@ func lessDevice(l *pb.FencingLevel, device string) *pb.FencingLevel {
 	return with(l, func(l *pb.FencingLevel) { l.Devices = left })
 }
 
+func asChanged(device *pb.FencingDevice) string {
+	if device.Disabled {
+		return "disabled"
+	}
+	return "changed so"
+}
+
+// keepsFenceable refuses a change, unless it is forced, after which nothing could fence
+// a node that could be fenced before, while something needs that.
+func (d *draft) keepsFenceable(before *pb.State, force bool, field, when string) error {
+	node, needy := d.leftUnfenceable(before)
+	if node == "" || force {
+		return nil
+	}
+	return refuse(Precondition, field, "set fencing to another policy first, or use --force",
+		"%s nothing could fence %s, and %s needs that (fencing=power)", when, node, needy)
+}
+
 // leftUnfenceable names the first node that could be fenced before and cannot now,
-// and a resource that needs it.
+// and a resource that needs it. A witness runs none.
 func (d *draft) leftUnfenceable(before *pb.State) (node, needy string) {
 	i := slices.IndexFunc(d.Resources, func(r *pb.Resource) bool {
 		return !r.Deleting && FencingOf(d.State, r.Id) == FencingPower
@@ -185,7 +206,7 @@ func (d *draft) leftUnfenceable(before *pb.State) (node, needy string) {
 		return "", ""
 	}
 	for _, n := range d.Nodes {
-		if len(WaysToFence(before, n.Id)) > 0 && len(WaysToFence(d.State, n.Id)) == 0 {
+		if n.Role != pb.Role_ROLE_WITNESS && len(WaysToFence(before, n.Id)) > 0 && len(WaysToFence(d.State, n.Id)) == 0 {
 			return n.Name, d.Resources[i].Id
 		}
 	}

@@ -201,6 +201,66 @@ func TestADeviceThatIsNeededIsNotDeletedUnlessForced(t *testing.T) {
 	}
 }
 
+func TestTheLastDeviceThatIsNeededIsNotTakenAwayUnlessForced(t *testing.T) {
+	c := newCluster(t)
+	c.run(`device d1 pcmk_host_list=na,nb,nc
+		device d2 pcmk_host_list=na,nb,nc
+		disable d1
+		enable d1
+		meta vip fencing=power
+		disable d1
+		! disable d2: with d2 disabled nothing could fence na, and vip needs that
+		! redevice d2 pcmk_host_list=na,nc: with d2 changed so nothing could fence nb, and vip needs that
+		! level nb 1 d1: with this level nothing could fence nb, and vip needs that
+		! level regexp%n[bc] 1 d1: with this level nothing could fence nb
+		level na 1 d2
+		enable d1
+		level na 2 d1
+		disable d1
+		! unlevel na 1: with the levels that are left nothing could fence na
+		unlevel na
+		disable d2 force
+		disable d1`)
+	if s := c.state(); len(WaysToFence(s, "a")) != 0 {
+		t.Errorf("na can be fenced by %v", WaysToFence(s, "a"))
+	}
+}
+
+func TestAWitnessNeedsNoFencing(t *testing.T) {
+	c := newCluster(t)
+	c.run(`device d1 pcmk_host_list=nc
+		meta vip fencing=power
+		put c witness
+		disable d1`)
+}
+
+func TestLevelsAreChecked(t *testing.T) {
+	c := newCluster(t)
+	c.run(`device d1 pcmk_host_list=na
+		! level nb 1 d1: d1 does not switch nb, but na
+		! level regexp%[ 1 d1: is no extended regular expression
+		! level regexp% 1 d1: is no extended regular expression
+		! level attrib%rack 1 d1: is no attribute with its value
+		level regexp%^n 1 d1
+		! level regexp%^n 1 d1: has a level 1 already
+		level node%na 2 d1
+		! unlevel nb: there is no such level
+		unlevel regexp%^n`)
+	if l := c.state().Levels; len(l) != 1 || l[0].Id != "na/2" || l[0].Target != "na" {
+		t.Errorf("left are %v", l)
+	}
+}
+
+func TestLevelsFollowANodesName(t *testing.T) {
+	c := newCluster(t)
+	c.run(`device d1 pcmk_host_list=na,nx
+		level na 1 d1
+		put a name=nx`)
+	if l := c.state().Levels; len(l) != 1 || l[0].Id != "nx/1" || l[0].Target != "nx" {
+		t.Errorf("left are %v", l)
+	}
+}
+
 func TestADeviceIsChecked(t *testing.T) {
 	c := newCluster(t)
 	c.run(`! device d1: has no target
@@ -214,5 +274,26 @@ func TestADeviceIsChecked(t *testing.T) {
 		! create d1: there is a fencing device d1 already`)
 	if !strings.Contains(FencingOf(c.state(), "vip"), FencingStop) {
 		t.Errorf("the policy of vip is %s", FencingOf(c.state(), "vip"))
+	}
+}
+
+// Two nodes that see each other die must not shoot each other: whatever the state, one
+// of them waits.
+func TestWhoRunsLessYieldsTheRace(t *testing.T) {
+	tests := []struct{ name, script, yields string }{
+		{"of equals the one that is not preferred", "", "b"},
+		{"who runs nothing", "start vip b\ndone vip b", "a"},
+		{"who runs fewer", "start vip b\ndone vip b\nstart db a\ndone db a\ncreate x\nstart x b\ndone x b", "a"},
+		{"who runs what is worth less", "meta db priority=10\nstart vip b\ndone vip b\nstart db a\ndone db a\ncreate x\nstart x b\ndone x b", "b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCluster(t)
+			c.run(tt.script)
+			a, b := YieldsRace(c.state(), "a", "b"), YieldsRace(c.state(), "b", "a")
+			if a == b || a != (tt.yields == "a") {
+				t.Errorf("a yields: %v, b yields: %v; want %s to", a, b, tt.yields)
+			}
+		})
 	}
 }

@@ -147,6 +147,7 @@ func (d *draft) renameNode(from, to string) {
 	d.Constraints = rewrite(d.Constraints, func(c *pb.Constraint) *pb.Constraint {
 		return withNodeNamed(c, from, to)
 	})
+	d.renameLevels(from, to)
 	d.Resources = rewrite(d.Resources, func(r *pb.Resource) *pb.Resource {
 		if r.GetMove().GetNode() != from {
 			return r

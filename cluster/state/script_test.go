@@ -245,6 +245,12 @@ func (c *cluster) edit(words []string) *pb.Edit {
 			device.Parameters[name] = value
 		}
 		return &pb.Edit{Kind: &pb.Edit_CreateDevice{CreateDevice: &pb.CreateDevice{Device: device}}}
+	case "redevice": // ID NAME=VALUE
+		name, value, _ := strings.Cut(words[2], "=")
+		return &pb.Edit{Kind: &pb.Edit_UpdateDevice{UpdateDevice: &pb.UpdateDevice{Id: words[1], SetParameters: map[string]string{name: value}}}}
+	case "enable", "disable": // ID [force]
+		disabled := words[0] == "disable"
+		return &pb.Edit{Kind: &pb.Edit_UpdateDevice{UpdateDevice: &pb.UpdateDevice{Id: words[1], Disabled: &disabled, Force: len(words) > 2}}}
 	case "undevice":
 		return &pb.Edit{Kind: &pb.Edit_DeleteDevice{DeleteDevice: &pb.DeleteDevice{Id: words[1], Force: len(words) > 2}}}
 	case "level": // NODE LEVEL DEVICE...
@@ -252,8 +258,12 @@ func (c *cluster) edit(words []string) *pb.Edit {
 		c.scan(words[2], &level)
 		l := &pb.FencingLevel{Target: words[1], Level: uint32(level), Devices: words[3:]}
 		return &pb.Edit{Kind: &pb.Edit_AddLevel{AddLevel: &pb.AddLevel{Level: l}}}
-	case "unlevel":
-		return &pb.Edit{Kind: &pb.Edit_RemoveLevels{RemoveLevels: &pb.RemoveLevels{Target: words[1]}}}
+	case "unlevel": // NODE [LEVEL]
+		var level uint64
+		if len(words) > 2 {
+			c.scan(words[2], &level)
+		}
+		return &pb.Edit{Kind: &pb.Edit_RemoveLevels{RemoveLevels: &pb.RemoveLevels{Target: words[1], Level: uint32(level)}}}
 	case "fence":
 		return &pb.Edit{Kind: &pb.Edit_FenceNode{FenceNode: &pb.FenceNode{Node: words[1], StayOff: len(words) > 2}}}
 	case "confirmoff":

@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/cluster/state"
 	"quorate/cmd/quorate/grammar"
 	"quorate/cmd/quorate/render"
+	"quorate/fencing"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -41,17 +43,21 @@ func newLevelCommand(a *app) *cobra.Command {
 
 func newLevelAddCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "add LEVEL NODE DEVICE...",
+		Use:   "add LEVEL NODE|regexp%PATTERN|attrib%NAME=VALUE DEVICE...",
 		Short: "Add a way to fence a node: all of its devices must do it",
 		Long: "Add a way to fence a node. Level 1 is tried first; level 2 when a device of level 1 has\n" +
-			"failed, and so on. All devices of a level must switch the node off.",
-		Example:           "stonith level add 1 lvss ipmi-lvss\nstonith level add 2 lvss pdu1 pdu2",
+			"failed, and so on. All devices of a level must switch the node off.\n\n" +
+			"regexp%PATTERN is for the nodes whose names hold the pattern, a POSIX extended regular\n" +
+			"expression, and attrib%NAME=VALUE for those with this attribute. A node that is named\n" +
+			"has its own levels alone, and of several others only those of the first by name.",
+		Example:           "stonith level add 1 lvss ipmi-lvss\nstonith level add 2 lvss pdu1 pdu2\nstonith level add 1 'regexp%^web[0-9]+$' pdu1\nstonith level add 1 attrib%rack=a pdu1",
 		ValidArgsFunction: a.completes(nodeNames, deviceIDs),
 		RunE: func(c *cobra.Command, words []string) error {
 			edit, err := grammar.AddLevel(words)
 			if err != nil {
 				return err
 			}
+			edit.GetAddLevel().Force = a.force
 			return a.change(c, edit)
 		},
 	}
@@ -60,7 +66,7 @@ func newLevelAddCommand(a *app) *cobra.Command {
 
 func newLevelRemoveCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "remove LEVEL [NODE [DEVICE...]]",
+		Use:               "remove LEVEL [NODE|regexp%PATTERN|attrib%NAME=VALUE [DEVICE...]]",
 		Aliases:           []string{"delete"},
 		Short:             "Remove fencing levels",
 		Example:           "stonith level remove 2 lvss",
@@ -70,6 +76,7 @@ func newLevelRemoveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			edit.GetRemoveLevels().Force = a.force
 			return a.change(c, edit)
 		},
 	}
@@ -85,7 +92,7 @@ func newLevelClearCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.completes(nodeNames),
 		RunE: func(c *cobra.Command, words []string) error {
 			words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "target" })
-			r := &pb.RemoveLevels{}
+			r := &pb.RemoveLevels{Force: a.force}
 			if len(words) > 0 {
 				r.Target = words[0]
 			}
@@ -123,20 +130,37 @@ func newLevelVerifyCommand(a *app) *cobra.Command {
 func wrongLevels(s *pb.State) []string {
 	var wrong []string
 	for _, l := range s.GetLevels() {
-		if !slices.ContainsFunc(s.GetNodes(), func(n *pb.Node) bool { return n.GetName() == l.GetTarget() }) {
-			wrong = append(wrong, fmt.Sprintf("level %d of %s: there is no such node", l.GetLevel(), l.GetTarget()))
+		say := func(format string, args ...any) {
+			wrong = append(wrong, fmt.Sprintf("level %d of %s: ", l.GetLevel(), l.GetTarget())+fmt.Sprintf(format, args...))
+		}
+		nodes := slices.DeleteFunc(slices.Clone(s.GetNodes()), func(n *pb.Node) bool {
+			return fencing.TargetFor(s.GetLevels(), n) != l.GetTarget()
+		})
+		if len(nodes) == 0 {
+			say("it counts for no node")
 		}
 		for _, id := range l.GetDevices() {
-			i := slices.IndexFunc(s.GetDevices(), func(d *pb.FencingDevice) bool { return d.GetId() == id })
-			switch {
-			case i < 0:
-				wrong = append(wrong, fmt.Sprintf("level %d of %s: there is no device %s", l.GetLevel(), l.GetTarget(), id))
-			case s.GetDevices()[i].GetDisabled():
-				wrong = append(wrong, fmt.Sprintf("level %d of %s: %s is disabled, so that the level is passed over", l.GetLevel(), l.GetTarget(), id))
-			}
+			wrongDevice(state.DeviceByID(s, id), id, nodes, say)
 		}
 	}
 	return wrong
+}
+
+// wrongDevice says why a device of a level can never do it for some node.
+func wrongDevice(d *pb.FencingDevice, id string, nodes []*pb.Node, say func(format string, args ...any)) {
+	switch {
+	case d == nil:
+		say("there is no device %s", id)
+		return
+	case d.GetDisabled():
+		say("%s is disabled, so that the level is passed over", id)
+		return
+	}
+	for _, n := range nodes {
+		if !fencing.MayFence(d, n.GetName()) {
+			say("%s does not switch %s, so that the level is passed over for it", id, n.GetName())
+		}
+	}
 }
 
 // fenceTime is how long `stonith fence` waits for the node to be off.

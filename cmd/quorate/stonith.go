@@ -185,6 +185,7 @@ func newDeviceUpdateCommand(a *app) *cobra.Command {
 					}
 				}
 			}
+			u.Force = a.force
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_UpdateDevice{UpdateDevice: u}})
 		},
 	}
@@ -217,7 +218,7 @@ func newDeviceSwitchCommand(a *app, verb, short string, disabled bool) *cobra.Co
 		ValidArgsFunction: a.completes(deviceIDs),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.change(c, each(ids, func(id string) *pb.Edit {
-				return &pb.Edit{Kind: &pb.Edit_UpdateDevice{UpdateDevice: &pb.UpdateDevice{Id: id, Disabled: &disabled}}}
+				return &pb.Edit{Kind: &pb.Edit_UpdateDevice{UpdateDevice: &pb.UpdateDevice{Id: id, Disabled: &disabled, Force: a.force}}}
 			})...)
 		},
 	}

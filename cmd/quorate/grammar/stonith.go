@@ -81,7 +81,8 @@ func ReplaceTests(u *pb.UpdateDevice, have []*pb.OperationSpec) {
 	u.UnsetOperations = append(u.UnsetOperations, r.UnsetOperations...)
 }
 
-// AddLevel reads LEVEL NODE DEVICE..., devices apart by blanks or commas.
+// AddLevel reads LEVEL TARGET DEVICE..., devices apart by blanks or commas. A target is
+// a node, regexp%PATTERN or attrib%NAME=VALUE.
 func AddLevel(words []string) (*pb.Edit, error) {
 	if len(words) < 3 {
 		return nil, Errorf("a level needs a number, a node and devices").With("write for example 1 lvss ipmi-lvss")

@@ -2901,6 +2901,8 @@ func (x *CreateDevice) GetDevice() *FencingDevice {
 	return nil
 }
 
+// UpdateDevice is refused where DeleteDevice is: while a node could not be fenced any
+// more, and something needs that.
 type UpdateDevice struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2910,6 +2912,7 @@ type UpdateDevice struct {
 	UnsetOperations []*OperationSpec       `protobuf:"bytes,5,rep,name=unset_operations,json=unsetOperations,proto3" json:"unset_operations,omitempty"`
 	Disabled        *bool                  `protobuf:"varint,6,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
 	Traits          *DeviceTraits          `protobuf:"bytes,7,opt,name=traits,proto3" json:"traits,omitempty"` // of the type as it is now; unset: kept
+	Force           bool                   `protobuf:"varint,8,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2993,6 +2996,13 @@ func (x *UpdateDevice) GetTraits() *DeviceTraits {
 	return nil
 }
 
+func (x *UpdateDevice) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
 // DeleteDevice is refused while a node could not be fenced without the device and
 // something needs that.
 type DeleteDevice struct {
@@ -3047,9 +3057,11 @@ func (x *DeleteDevice) GetForce() bool {
 	return false
 }
 
+// AddLevel is refused where DeleteDevice is: levels alone count where there are any.
 type AddLevel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Level         *FencingLevel          `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"` // its id is made of the rest
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3091,12 +3103,20 @@ func (x *AddLevel) GetLevel() *FencingLevel {
 	return nil
 }
 
+func (x *AddLevel) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
 // RemoveLevels removes those that all of its words fit.
 type RemoveLevels struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Target        string                 `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`   // empty: any
 	Level         uint32                 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`    // 0: any
 	Devices       []string               `protobuf:"bytes,3,rep,name=devices,proto3" json:"devices,omitempty"` // exactly these, in order; none: any
+	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3150,6 +3170,13 @@ func (x *RemoveLevels) GetDevices() []string {
 		return x.Devices
 	}
 	return nil
+}
+
+func (x *RemoveLevels) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 // FenceNode asks for a node to be switched off, and on again.
@@ -4419,7 +4446,7 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x0fRemoveRecipient\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\fCreateDevice\x121\n" +
-	"\x06device\x18\x01 \x01(\v2\x19.quorate.v1.FencingDeviceR\x06device\"\xc7\x03\n" +
+	"\x06device\x18\x01 \x01(\v2\x19.quorate.v1.FencingDeviceR\x06device\"\xdd\x03\n" +
 	"\fUpdateDevice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12R\n" +
 	"\x0eset_parameters\x18\x02 \x03(\v2+.quorate.v1.UpdateDevice.SetParametersEntryR\rsetParameters\x12)\n" +
@@ -4427,20 +4454,23 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x0eset_operations\x18\x04 \x03(\v2\x19.quorate.v1.OperationSpecR\rsetOperations\x12D\n" +
 	"\x10unset_operations\x18\x05 \x03(\v2\x19.quorate.v1.OperationSpecR\x0funsetOperations\x12\x1f\n" +
 	"\bdisabled\x18\x06 \x01(\bH\x00R\bdisabled\x88\x01\x01\x120\n" +
-	"\x06traits\x18\a \x01(\v2\x18.quorate.v1.DeviceTraitsR\x06traits\x1a@\n" +
+	"\x06traits\x18\a \x01(\v2\x18.quorate.v1.DeviceTraitsR\x06traits\x12\x14\n" +
+	"\x05force\x18\b \x01(\bR\x05force\x1a@\n" +
 	"\x12SetParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
 	"\t_disabled\"4\n" +
 	"\fDeleteDevice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05force\x18\x02 \x01(\bR\x05force\":\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"P\n" +
 	"\bAddLevel\x12.\n" +
-	"\x05level\x18\x01 \x01(\v2\x18.quorate.v1.FencingLevelR\x05level\"V\n" +
+	"\x05level\x18\x01 \x01(\v2\x18.quorate.v1.FencingLevelR\x05level\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"l\n" +
 	"\fRemoveLevels\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\rR\x05level\x12\x18\n" +
-	"\adevices\x18\x03 \x03(\tR\adevices\":\n" +
+	"\adevices\x18\x03 \x03(\tR\adevices\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\":\n" +
 	"\tFenceNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x19\n" +
 	"\bstay_off\x18\x02 \x01(\bR\astayOff\" \n" +

@@ -3530,7 +3530,7 @@ func (x *DeviceTraits) GetUnfences() bool {
 type FencingLevel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // TARGET/LEVEL
-	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`   // node name
+	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`   // node name, or regexp%PATTERN, attrib%NAME=VALUE
 	Level         uint32                 `protobuf:"varint,3,opt,name=level,proto3" json:"level,omitempty"`    // 1 to 9, tried in this order
 	Devices       []string               `protobuf:"bytes,4,rep,name=devices,proto3" json:"devices,omitempty"` // ids, in order
 	unknownFields protoimpl.UnknownFields
