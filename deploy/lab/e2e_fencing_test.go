@@ -50,6 +50,7 @@ func TestE2EPowerFencing(t *testing.T) {
 		lvss# quorate config export --secrets
 		says topsecret`)
 	c.ends(s.ownerOf("lvss"))
+	s.fencedTwice("lvsm")
 
 	owner := s.ownerOf("lvss")
 	other := map[bool]string{true: "lvss", false: "lvsm"}[owner == "lvsm"]
@@ -64,6 +65,25 @@ func TestE2EPowerFencing(t *testing.T) {
 	}
 	s.play(other + "# quorate stonith confirm " + owner + " --force --wait")
 	s.goesFrom(other, owner)
+}
+
+// fencedTwice has a node fenced that was fenced a moment ago: it comes back, and hosts
+// nothing until somebody has looked.
+func (s *scene) fencedTwice(node string) {
+	s.Helper()
+	s.play(`
+		lvss# quorate resource move VirtualIP ` + node + ` --wait=20
+		all on ` + node + `
+		freeze ` + node)
+	s.goesFrom("lvss", node)
+	s.eventually("lvss", "quorate status", "node "+node+" was fenced twice within ten minutes and hosts nothing")
+	s.rejoins(node)
+	s.play(`
+		lvss# quorate why VirtualIP
+		says ` + node + ` was fenced twice within ten minutes and waits for an operator
+		lvss# quorate stonith history cleanup ` + node + `
+		lvss# quorate status
+		never says fenced twice`)
 }
 
 // goesFrom waits until the address has another owner.
