@@ -144,6 +144,7 @@ func TestE2ELevelsAndAFenceThatIsAskedFor(t *testing.T) {
 		"quorate stonith create third fence_lab plugg=1 pcmk_host_map=lvss":     "is no pair of a node and a plug",
 		"quorate stonith update first pcmk_off_timeout=long":                    "is not a time",
 		"quorate stonith delete first second":                                   "nothing could fence lvsm, and VirtualIP needs that",
+		"quorate stonith disable first second":                                  "with second disabled nothing could fence lvsm, and VirtualIP needs that",
 		"quorate stonith fence nobody":                                          "there is no node",
 		"quorate stonith confirm lvss --force":                                  "is a member in good standing, and not off",
 	} {
