@@ -18,14 +18,18 @@ func newWardenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "warden",
 		Short: "Run the warden of this node (what its systemd unit starts)",
-		Long: `Run the warden of this node.
+		Long: `Run the warden of this node: the process that acts when the agent cannot.
 
-When the node's lease is over and its agent does not stop what runs, because it was
-killed or stands still, the warden kills it. It also feeds the watchdog, where
-something asks for one. The agent starts a warden when there is none.
+A node may run what it runs for as long as it holds its lease. When that is over and
+the agent does not stop it, because it was killed, stands still or waits for a disk,
+the warden kills it. It also feeds the watchdog, if fencing=watchdog asks for one, so
+that the machine is reset if even that does not help.
 
-SIGTERM ends it. What runs goes on; a watchdog that something needs goes on too, and
-resets the machine unless another warden feeds it in time.`,
+Nobody needs to call it: quorate-warden.service does, and the agent starts a warden
+where there is none. "quorate status --full" shows how it fares.
+
+SIGTERM ends it. What runs goes on. So does a watchdog that something here needs, or
+that cannot be disarmed: it resets the machine unless another warden feeds it in time.`,
 		Example: "  quorate warden\n  quorate warden --watchdog /dev/watchdog1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

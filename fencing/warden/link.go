@@ -149,14 +149,14 @@ func (l *Link) armed(ctx context.Context, number int64) error {
 		switch {
 		case !l.Alive():
 			return fmt.Errorf("%w: there is no warden to feed it", ErrNoWatchdog)
-		case l.table.get(wordSeen) < number:
+		case l.table.get(wordSeen) < number, dogState(l.table.get(wordDog)) == dogStarve:
 		case dogState(l.table.get(wordDog)) == dogFailed:
 			return fmt.Errorf("%w: %s", ErrNoWatchdog, l.table.text(textDog))
 		default:
 			return nil
 		}
 		if err := rest(ctx); err != nil {
-			return fmt.Errorf("%w: the warden does not arm it: %w", ErrNoWatchdog, err)
+			return fmt.Errorf("%w that is fed: the warden does not arm it, or lets it reset this machine: %w", ErrNoWatchdog, err)
 		}
 	}
 }

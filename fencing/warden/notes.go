@@ -97,7 +97,7 @@ func (n *notes) write(one *note) {
 	case noteDogStarves:
 		log.Error("the lease is over, or a stop failed: the watchdog is not fed any more and resets this machine", "left", one.took)
 	case noteDogFed:
-		log.Warn("the lease is held again: the watchdog is fed")
+		log.Warn("the watchdog is fed again: the lease is held, and no stop has failed")
 	case noteDogBites:
 		log.Error("watchdog", "err", text)
 	}

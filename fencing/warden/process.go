@@ -40,6 +40,7 @@ type warden struct {
 	table  *table
 	clock  clock.Raw
 	device string // of the watchdog
+	arm    func(path string, timeout time.Duration) (feeder, error)
 
 	number  int64    // of the list that records are of
 	records []record // in the order in which they were started
@@ -114,7 +115,7 @@ func await(ctx context.Context, path string) (release func(), err error) {
 
 func newWarden(t *table, c Config) (*warden, error) {
 	w := &warden{
-		table: t, device: c.Watchdog, buffers: [2]buffer{newBuffer(), newBuffer()},
+		table: t, device: c.Watchdog, arm: arm, buffers: [2]buffer{newBuffer(), newBuffer()},
 		file: file{data: make([]byte, page)}, notes: newNotes(c.Log), agent: watched{fd: -1},
 	}
 	if w.device == "" {

@@ -59,7 +59,7 @@ const (
 	wordSeen                         // the list that the watchdog is armed, or not, for
 	wordDog                          // what became of it, see dogState
 	wordTimeout                      // of the watchdog, in nanoseconds
-	wordFed                          // clock of when it was fed last
+	wordFed                          // clock of when it was fed last within the lease; 0: not since it was armed
 )
 
 // Texts of the warden's page.

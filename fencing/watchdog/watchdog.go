@@ -30,10 +30,15 @@ var ErrNone = errors.New("this machine has no watchdog; load the driver of its o
 type Device struct {
 	path    string
 	fd      int
-	Timeout time.Duration // as the driver has it: whole seconds
-	// Final: it cannot be disarmed, for all that is known.
-	Final bool
+	timeout time.Duration // as the driver has it: whole seconds
+	final   bool
 }
+
+// Timeout is the time from one feeding to the reset.
+func (d *Device) Timeout() time.Duration { return d.timeout }
+
+// Final reports whether it cannot be disarmed, for all that is known.
+func (d *Device) Final() bool { return d.final }
 
 // Present reports whether there is a watchdog at a path, without arming it.
 func Present(path string) error {
@@ -61,7 +66,7 @@ func Arm(path string, wanted time.Duration) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	d := &Device{path: path, fd: fd, Final: final(path)}
+	d := &Device{path: path, fd: fd, final: final(path)}
 	if err := d.Set(wanted); err != nil {
 		return nil, errors.Join(err, d.Disarm())
 	}
@@ -79,8 +84,9 @@ func final(path string) bool {
 	return err != nil || string(bytes.TrimSpace(b)) != "0"
 }
 
-// Set changes the timeout. One that the driver makes longer than what is wanted is an
-// error, and the device may have it then.
+// Set changes the timeout, and starts the timer anew: the kernel feeds a watchdog that
+// is set. A timeout that the driver makes longer than what is wanted is an error, and
+// the device may have it then.
 func (d *Device) Set(wanted time.Duration) error {
 	seconds := int(wanted / time.Second)
 	if seconds < 1 {
@@ -93,9 +99,9 @@ func (d *Device) Set(wanted time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("%s does not tell its timeout: %w", d.path, err)
 	}
-	d.Timeout = time.Duration(actual) * time.Second
-	if d.Timeout > wanted {
-		return fmt.Errorf("%s has a timeout of %v, and %v is the most that others wait for it", d.path, d.Timeout, wanted)
+	d.timeout = time.Duration(actual) * time.Second
+	if d.timeout > wanted {
+		return fmt.Errorf("%s has a timeout of %v, and %v is the most that others wait for it", d.path, d.timeout, wanted)
 	}
 	return nil
 }
@@ -103,13 +109,15 @@ func (d *Device) Set(wanted time.Duration) error {
 // Feed starts the timer anew.
 func (d *Device) Feed() error { return unix.IoctlWatchdogKeepalive(d.fd) }
 
-// Identity is what the driver calls itself.
+// Identity is its path, what the driver calls itself, and whether it can be disarmed.
 func (d *Device) Identity() string {
-	info, err := unix.IoctlGetWatchdogInfo(d.fd)
-	if err != nil {
-		return d.path
+	name := []byte("unknown driver")
+	if info, err := unix.IoctlGetWatchdogInfo(d.fd); err == nil {
+		name, _, _ = bytes.Cut(info.Identity[:], []byte{0})
 	}
-	name, _, _ := bytes.Cut(info.Identity[:], []byte{0})
+	if d.final {
+		return fmt.Sprintf("%s (%s, cannot be disarmed)", d.path, name)
+	}
 	return fmt.Sprintf("%s (%s)", d.path, name)
 }
 
@@ -124,5 +132,6 @@ func (d *Device) Disarm() error {
 }
 
 // Leave closes the device, and its timer goes on: who opens it before its end may
-// feed it again.
+// feed it again. The kernel feeds it once more, as it does when the process that has it
+// open is killed (watchdog_release of drivers/watchdog/watchdog_dev.c).
 func (d *Device) Leave() error { return unix.Close(d.fd) }

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// What a watchdog does is tested with softdog in emulated machines: TestE2EWatchdog of
-// deploy/lab.
-
 func TestAMachineWithoutAWatchdogSaysSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watchdog")
 	if _, err := Arm(path, time.Minute); !errors.Is(err, ErrNone) {

@@ -162,11 +162,11 @@ func warden(b *strings.Builder, o Options, l *pb.LeaseStatus) {
 			either(w.GetMemoryLocked(), "memory locked", "memory not locked"), either(w.GetRealTime(), "in real time", "ordinary scheduling"),
 			w.GetResources(), plural(int(w.GetResources()), "resource", "resources"))
 	}
-	within := w.GetResetWithin().AsDuration()
-	switch w.GetWatchdog() {
+	switch within, threshold := w.GetResetWithin().AsDuration(), l.GetThreshold().AsDuration(); w.GetWatchdog() {
 	case "armed", "starved":
-		fmt.Fprintf(b, "  watchdog %s: %s, fires after %s; others wait %s after the lease's %s\n", either(w.GetWatchdog() == "armed", "armed", o.Paint(Bad, "not fed any more")),
-			w.GetWatchdogText(), tenths(w.GetWatchdogTimeout().AsDuration()), tenths(within*11/10), tenths(l.GetThreshold().AsDuration()))
+		fmt.Fprintf(b, "  watchdog %s: %s; it resets this machine %s after the lease, %s after its last beat, and others wait %s\n",
+			either(w.GetWatchdog() == "armed", "armed", o.Paint(Bad, "not fed any more")), w.GetWatchdogText(),
+			tenths(w.GetWatchdogTimeout().AsDuration()), tenths(l.GetLength().AsDuration()+w.GetWatchdogTimeout().AsDuration()), tenths(threshold+within*11/10))
 	case "failed":
 		fmt.Fprintf(b, "  %s: %s\n", o.Paint(Bad, "no watchdog, and it is needed"), w.GetWatchdogText())
 	}
