@@ -2,6 +2,7 @@ package warden
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -90,21 +91,37 @@ func makeThreads(n int) {
 	ended.Wait()
 }
 
-// raise schedules all threads in real time; those that they make inherit it.
+// raise schedules all threads in real time. Those that they make inherit it; one that
+// is made meanwhile, by a thread whose turn is yet to come, does not. So it looks again
+// until there is none left.
 func raise() error {
+	for {
+		left, err := raiseOnce()
+		if err != nil || left == 0 {
+			return err
+		}
+	}
+}
+
+// raiseOnce raises all threads that are there, and returns how many were not raised yet.
+func raiseOnce() (left int, err error) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, t := range tasks {
 		thread, err := strconv.Atoi(t.Name())
 		if err != nil {
-			return err
+			return 0, err
 		}
+		if present, err := unix.SchedGetAttr(thread, 0); err == nil && present.Policy == unix.SCHED_RR {
+			continue
+		}
+		left++
 		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: realTimePriority}
-		if err := unix.SchedSetAttr(thread, &attr, 0); err != nil {
-			return fmt.Errorf("SCHED_RR is refused (allow it CAP_SYS_NICE or an RLIMIT_RTPRIO of %d): %w", realTimePriority, err)
+		if err := unix.SchedSetAttr(thread, &attr, 0); err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+			return 0, fmt.Errorf("SCHED_RR is refused (allow it CAP_SYS_NICE or an RLIMIT_RTPRIO of %d): %w", realTimePriority, err)
 		}
 	}
-	return nil
+	return left, nil
 }

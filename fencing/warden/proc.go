@@ -101,9 +101,10 @@ func (f *file) stat(pid int) (state byte, start int64) {
 	}
 }
 
-// stopped reports whether a process in that state does nothing until another one
-// lets it: it was stopped, or is traced.
-func stopped(state byte) bool { return state == 'T' || state == 't' }
+// stopped reports whether a process in that state does nothing any more, or nothing
+// until another one lets it: it was stopped, is traced, or was killed and one of its
+// threads hangs in the kernel.
+func stopped(state byte) bool { return bytes.IndexByte([]byte("TtZX"), state) >= 0 }
 
 // open opens a path that ends in a zero byte.
 func open(path []byte, flags int) (int, error) {

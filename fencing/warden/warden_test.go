@@ -16,15 +16,20 @@ import (
 	"quorate/cluster/clock"
 )
 
-// TestMain is a warden when it is called as one.
+// TestMain is a warden, or a file system, when it is called as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 3 && os.Args[1] == "warden" {
-		if err := Run(context.Background(), Config{RunDir: os.Args[3]}); err != nil {
-			panic(err)
-		}
-		return
+	var err error
+	switch {
+	case len(os.Args) > 3 && os.Args[1] == "warden":
+		err = Run(context.Background(), Config{RunDir: os.Args[3], Harden: len(os.Args) > 4, Log: os.Stderr})
+	case len(os.Args) > 3 && os.Args[1] == "serve":
+		err = serve(os.Args[2], os.Args[3])
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		panic(err)
+	}
 }
 
 // A guarded is a run directory with a warden at work and the agent's end of its table.
@@ -207,6 +212,29 @@ func TestALivingAgentHasTimeToStopItItself(t *testing.T) {
 	told.endsAt(t, halted)
 	if !released.runs() {
 		t.Error("it was killed although it is not on the list any more")
+	}
+}
+
+// The warden is told of the agent's end as the kernel knows it, and does not have to
+// look again.
+func TestTheWardenNoticesTheAgentsDeathAtOnce(t *testing.T) {
+	w, err := newWarden(newTable(t), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := run(t, "A=b")
+	_, birth := w.file.stat(agent.pid)
+	w.table.set(wordBirth, birth)
+	w.table.set(wordAgent, int64(agent.pid))
+	if w.follow(w.clock.Now()); !w.able() {
+		t.Fatal("a living agent counts as unable")
+	}
+	time.AfterFunc(50*time.Millisecond, func() { _ = unix.Kill(agent.pid, unix.SIGKILL) })
+	began := time.Now()
+	w.wait(time.Minute)
+	w.follow(w.clock.Now())
+	if took := time.Since(began); took > 30*time.Second || !w.agent.dead || w.able() {
+		t.Errorf("after %v the agent is dead: %v, able: %v", took, w.agent.dead, w.able())
 	}
 }
 
