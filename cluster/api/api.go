@@ -129,6 +129,9 @@ type Executor interface {
 	Execute(ctx context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error)
 	// Operate has this node use a fencing device.
 	Operate(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error)
+	// RunByHand does what a person asks for, and tells what that said; with trace, also
+	// each command of a script.
+	RunByHand(ctx context.Context, r *pb.ExecuteRequest, trace bool) (*pb.RunByHandResponse, error)
 }
 
 // Attributes are what programs on this node say of it.

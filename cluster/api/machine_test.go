@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -116,6 +117,12 @@ func (a *agent) Confirm(string, string) bool { return false }
 
 func (a *agent) Operate(context.Context, *pb.OperateRequest) (*pb.OperateResponse, error) {
 	return &pb.OperateResponse{}, nil
+}
+
+// RunByHand is done at once; what it is asked for is its output.
+func (a *agent) RunByHand(_ context.Context, r *pb.ExecuteRequest, trace bool) (*pb.RunByHandResponse, error) {
+	said := fmt.Sprintf("%s told %d trace %v", r.Operation.Kind, len(r.GetInstancing().GetTold()), trace)
+	return &pb.RunByHandResponse{Resource: r.Resource.Id, Action: r.Operation.Kind, Outcome: pb.Outcome_OUTCOME_DONE, Output: said}, nil
 }
 
 func (a *agent) Execute(_ context.Context, r *pb.ExecuteRequest) (*pb.ExecuteResponse, error) {

@@ -23,9 +23,7 @@ const notifyTime = 20 * time.Second
 
 // tells reports whether instances are told of an operation.
 func tells(st *pb.State, op *pb.Operation) bool {
-	clone := state.CloneOf(st, op.Resource)
-	yes, err := state.ParseBool(option(clone, "notify"))
-	return err == nil && yes && notified[op.Kind] != ""
+	return notified[op.Kind] != "" && state.Notifies(st, op.Resource)
 }
 
 var notified = map[pb.OperationKind]string{

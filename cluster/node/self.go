@@ -199,6 +199,13 @@ func (e coreExecutor) Operate(ctx context.Context, r *pb.OperateRequest) (*pb.Op
 	return nil, errNoCluster
 }
 
+func (e coreExecutor) RunByHand(ctx context.Context, r *pb.ExecuteRequest, trace bool) (*pb.RunByHandResponse, error) {
+	if core := e.current(); core != nil {
+		return core.executor.RunByHand(ctx, r, trace)
+	}
+	return nil, errNoCluster
+}
+
 // coreAttributes are what programs on this machine say of it.
 type coreAttributes struct{ *Agent }
 

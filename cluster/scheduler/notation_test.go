@@ -29,6 +29,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 //	web with vip INFINITY
 //	vip then web optional
 //	constraint id:"l" location{…}             any other, in prototext
+//	fencing n1                                a node that is to be switched off
 //	property maintenance-mode=true
 //	default resource-stickiness=1
 //
@@ -38,12 +39,13 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // resources, each with a node: on (owned and
 // running), found (running, unowned), failed (owned), broken (failed, unowned),
 // promoted (owned, as all that run), promoting, demoting, failed-promoted, found-promoted,
-// blocked (owned), guarded (blocked, and started under a watchdog), lost (owned, but stopped), unknown, owned (and unknown),
+// blocked (owned), guarded (blocked, and started under a watchdog), lost (owned, but stopped),
+// by-hand (a person started it), unknown, owned (and unknown),
 // orphaned, hindered (there is an obstacle), banned, fatal (banned everywhere for
 // what happened there), ran (last), changed and restart (running with an older
 // configuration or before a restart was asked for), starting, stopping,
 // probing, and fails=n1:3:5m (three times, last 5m ago). And without: deleting,
-// reloadable, move=n1, catch-up (it waits 30 s for a node to be ready), standing=n1:5s
+// on-fail=n1:block (its failure there led to that), reloadable, move=n1, catch-up (it waits 30 s for a node to be ready), standing=n1:5s
 // (n1 has not been ready for so long) and standing=n1:ready. Where nothing is said, a resource is stopped.
 func parse(t rapid.TB, text string) *pb.State {
 	t.Helper()
@@ -68,6 +70,9 @@ func readStatement(s *pb.State, statement string, words []string) error {
 	switch {
 	case len(s.Nodes) == 0:
 		return readNodes(s, statement)
+	case words[0] == "fencing":
+		s.Fencings = append(s.Fencings, &pb.Fencing{Id: uint64(len(s.Fencings) + 1), Node: "id-" + second, Phase: pb.FencingPhase_FENCING_PHASE_OFF})
+		return nil
 	case words[0] == "property":
 		return readPairs(s.Properties, words[1:])
 	case words[0] == "default":
@@ -269,6 +274,10 @@ func readResourceWord(s *pb.State, r *pb.Resource, instances map[string]*pb.Inst
 		r.Move = &pb.Move{Node: v, At: timestamppb.New(noon.Add(-time.Minute))}
 	case k == "fails":
 		return 1, readFails(instances, v)
+	case k == "on-fail":
+		name, policy, _ := strings.Cut(v, ":")
+		i := instances[name]
+		i.OnFail, i.FailCount, i.LastError, i.LastFailure = policy, max(i.FailCount, 1), "no answer", timestamppb.New(noon.Add(-time.Hour))
 	case k == "failback":
 		return len(words), readPairs(r.Meta, words)
 	case isPair:
@@ -367,6 +376,8 @@ func place(s *pb.State, r *pb.Resource, i *pb.Instance, word string) error {
 		i.State, i.LastError = pb.InstanceState_INSTANCE_STATE_BLOCKED, "device is busy"
 	case "lost":
 		own()
+	case "by-hand":
+		i.State, i.Revision, i.ByHand = running, 0, true
 	case "unknown":
 		i.State, i.Revision = pb.InstanceState_INSTANCE_STATE_UNKNOWN, 0
 	case "owned":

@@ -65,6 +65,8 @@ func (g *graph) complain(r *resource) {
 		return
 	case r.unmanaged != "" && r.Deleting:
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))
+	case r.current >= 0 && r.views[r.current].ByHand:
+		g.complainByHand(r)
 	case r.unmanaged != "":
 		g.complainFailed(r)
 	case r.placed < 0 && r.unwanted == "" && !r.elsewhere():
@@ -102,6 +104,16 @@ func (r *resource) bites() bool {
 		return o.Name == "stop" && o.Options["on-fail"] == "block"
 	})
 	return r.assignment.GetWatchdog() && !blocks
+}
+
+// complainByHand tells of what a person runs. A node that is gone may run it still.
+func (g *graph) complainByHand(r *resource) {
+	n := g.nodes[r.current]
+	if !n.reachable() {
+		g.problems.add(stuck, r.Id, fmt.Sprintf("%s was run by hand on %s, which is gone: make sure that it does not run there, then run `quorate resource cleanup %s`", r.Id, n.Name, r.Id))
+		return
+	}
+	g.problems.add(worthKnowing, r.Id, fmt.Sprintf("%s is left alone, as it is run by hand on %s: `quorate resource debug-stop %s` there, or `quorate resource cleanup %s`, gives it back", r.Id, n.Name, r.Id, r.Id))
 }
 
 func (g *graph) complainFailed(r *resource) {

@@ -222,9 +222,15 @@ func (g *graph) findHome(r *resource) int {
 	return home
 }
 
-// freeze leaves a resource alone that runs on a node in maintenance.
+// freeze leaves a resource alone that a person runs, or that runs on a node in
+// maintenance.
 func (g *graph) freeze(r *resource) {
 	for i, n := range g.nodes {
+		if v := &r.views[i]; v.ByHand && (!r.isRole() || v.Promoted) {
+			r.unmanaged = "it is run by hand on " + n.Name
+			r.current = i
+			return
+		}
 		if r.unmanaged == "" && n.reachable() && n.Maintenance && (r.views[i].active() || i == r.current) {
 			r.unmanaged = n.Name + " is in maintenance"
 			r.current = i

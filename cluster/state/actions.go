@@ -94,7 +94,11 @@ func (d *draft) cleanup(c *pb.Cleanup) (string, error) {
 
 func (d *draft) clean(i *pb.Instance) {
 	i.FailCount, i.LastFailure, i.LastError = 0, nil, ""
-	i.Ban, i.BanRevision = pb.Ban_BAN_UNSPECIFIED, 0
+	i.Ban, i.BanRevision, i.OnFail = pb.Ban_BAN_UNSPECIFIED, 0, ""
+	if i.ByHand {
+		i.ByHand = false
+		d.setState(i, pb.InstanceState_INSTANCE_STATE_UNKNOWN)
+	}
 	if i.State == pb.InstanceState_INSTANCE_STATE_FAILED || i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED {
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_UNKNOWN)
 	}

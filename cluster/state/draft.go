@@ -192,7 +192,7 @@ func (d *draft) idle(resource string) bool {
 }
 
 // maybeActive returns the instances of a resource that are not known to be
-// stopped, on admitted nodes.
+// stopped, on admitted nodes; those that a person started also on others.
 func (d *draft) maybeActive(resource string) []*pb.Instance {
 	var list []*pb.Instance
 	from, _ := slices.BinarySearchFunc(d.Instances, place{resource, ""}, byPlace)
@@ -200,7 +200,7 @@ func (d *draft) maybeActive(resource string) []*pb.Instance {
 		if i.Resource != resource {
 			break
 		}
-		if i.State != pb.InstanceState_INSTANCE_STATE_STOPPED && d.admitted(i.Node) {
+		if i.ByHand || i.State != pb.InstanceState_INSTANCE_STATE_STOPPED && d.admitted(i.Node) {
 			list = append(list, i)
 		}
 	}

@@ -123,7 +123,7 @@ func (d *draft) elsewhere(resource, except string) []error {
 	}
 	for _, i := range d.maybeActive(resource) {
 		count(i.Node, refuse(Precondition, "resource", "probe or stop it there first", "%s is %s on %s",
-			resource, stateName(i.State), NodeName(d.State, i.Node)))
+			resource, instanceName(i), NodeName(d.State, i.Node)))
 	}
 	for _, o := range d.Operations {
 		if o.Resource == resource && changes(o.Kind) && d.admitted(o.Node) {
@@ -172,6 +172,14 @@ func kindName(k pb.OperationKind) string {
 	default:
 		return k.String()
 	}
+}
+
+// instanceName says how an instance is.
+func instanceName(i *pb.Instance) string {
+	if i.GetByHand() {
+		return "run by hand"
+	}
+	return stateName(i.GetState())
 }
 
 func stateName(s pb.InstanceState) string {

@@ -161,9 +161,22 @@ func (c *cluster) command(words []string) *pb.Command {
 		return c.free(arg(1), arg(2))
 	case "fenced", "unfenced", "switchedon":
 		return c.fencing(words)
+	case "byhand":
+		return c.byHand(words[1:])
 	default:
 		return change(c.edit(words))
 	}
+}
+
+// byHand reads "[ended|failed] ACTION RESOURCE NODE [force]".
+func (c *cluster) byHand(words []string) *pb.Command {
+	h := &pb.RunByHand{Ended: words[0] == "ended" || words[0] == "failed", Failed: words[0] == "failed"}
+	if h.Ended {
+		words = words[1:]
+	}
+	h.Action, h.Resource, h.Node, h.Force = kinds[words[0]], words[1], words[2], len(words) > 3
+	h.Epoch = c.epoch(h.Node)
+	return &pb.Command{Body: &pb.Command_RunByHand{RunByHand: h}}
 }
 
 // free reads "RESOURCE [NODE]"; the node may be left out of what has one owner.
@@ -232,6 +245,20 @@ func (c *cluster) edit(words []string) *pb.Edit {
 	case "parameter":
 		name, value, _ := strings.Cut(words[2], "=")
 		return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[1], SetParameters: map[string]string{name: value}}}}
+	case "op": // RESOURCE NAME INTERVAL [NAME=VALUE]
+		d, err := time.ParseDuration(words[3])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		o := &pb.OperationSpec{Name: words[2], Interval: durationpb.New(d), Options: map[string]string{}}
+		for _, w := range words[4:] {
+			name, value, _ := strings.Cut(w, "=")
+			o.Options[name] = value
+		}
+		return &pb.Edit{Kind: &pb.Edit_UpdateResource{UpdateResource: &pb.UpdateResource{Id: words[1], SetOperations: []*pb.OperationSpec{o}}}}
+	case "opdefault":
+		name, value, _ := strings.Cut(words[1], "=")
+		return setOptions(ofOperations, name, value)
 	case "constrain":
 		e := new(pb.Edit)
 		if err := prototext.Unmarshal([]byte("create_constraint{constraint{"+strings.Join(words[1:], " ")+"}}"), e); err != nil {
@@ -447,14 +474,18 @@ func (c *cluster) result(words []string) *pb.Command {
 	})
 }
 
-// report reads "report RESOURCE NODE OUTCOME [ASSIGNMENT]": a monitor that nobody ordered.
+// report reads "report RESOURCE NODE OUTCOME [ASSIGNMENT] [INTERVAL]": a monitor that nobody ordered.
 func (c *cluster) report(words []string) *pb.Command {
 	r := &pb.Result{
 		Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: words[1], Node: words[2], Epoch: c.epoch(words[2]),
 		Assignment: AssignmentAt(c.state(), words[1], words[2]).GetNumber(), Outcome: outcomes[words[3]], Error: "because",
 	}
-	if len(words) > 4 {
-		c.scan(words[4], &r.Assignment)
+	for _, w := range words[4:] {
+		if d, err := time.ParseDuration(w); err == nil && w != "0" && strings.HasSuffix(w, "s") {
+			r.Interval = durationpb.New(d)
+			continue
+		}
+		c.scan(w, &r.Assignment)
 	}
 	return record(r)
 }
@@ -491,6 +522,12 @@ func summary(s *pb.State) string {
 			fmt.Fprintf(&out, "%s%s %s", between, i.Node, state)
 			if i.FailCount > 0 {
 				fmt.Fprintf(&out, " %s", FormatScore(int64(i.FailCount)))
+			}
+			if i.OnFail != "" {
+				out.WriteString(" on-fail=" + i.OnFail)
+			}
+			if i.ByHand {
+				out.WriteString(" by hand")
 			}
 			between = ", "
 		}

@@ -80,6 +80,8 @@ func (d *draft) apply(c *pb.Command) error {
 		return d.reportDisk(body.ReportDisk)
 	case *pb.Command_RecordFencing:
 		return d.recordFencing(body.RecordFencing)
+	case *pb.Command_RunByHand:
+		return d.runByHand(body.RunByHand)
 	case *pb.Command_RecordDevice:
 		return d.recordDevice(body.RecordDevice.GetCondition())
 	case *pb.Command_RecordAlerts:

@@ -327,6 +327,30 @@ func (w *world) SetAttributes(_ context.Context, r *pb.SetAttributesRequest) (*p
 	return &pb.SetAttributesResponse{}, nil
 }
 
+// RunByHand has a script say a line, and does what a start would.
+func (w *world) RunByHand(_ context.Context, r *pb.RunByHandRequest) (*pb.RunByHandResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.next("RunByHand", r); err != nil {
+		return nil, err
+	}
+	resp := &pb.RunByHandResponse{
+		Resource: r.GetResource(), Node: "lvsm", Action: r.GetAction(), Outcome: pb.Outcome_OUTCOME_DONE,
+		Output: "INFO: here I am\n", Took: durationpb.New(12 * time.Millisecond),
+	}
+	if r.GetAction() == pb.OperationKind_OPERATION_KIND_MONITOR {
+		resp.State = "running"
+	} else if _, err := w.apply(&pb.Command{Body: &pb.Command_RunByHand{RunByHand: &pb.RunByHand{
+		Resource: r.GetResource(), Node: "id-lvsm", Epoch: state.NodeByName(w.state, "lvsm").GetEpoch(), Action: r.GetAction(), Force: r.GetForce(),
+	}}}); err != nil {
+		return nil, refuse(err)
+	}
+	if why := w.stuck[r.GetResource()]; why != "" {
+		resp.Outcome, resp.Error, resp.State = pb.Outcome_OUTCOME_FAILED, why, strings.Replace(resp.State, "running", "stopped", 1)
+	}
+	return resp, nil
+}
+
 func (w *world) answer() *pb.GetResponse {
 	r := &pb.GetResponse{State: proto.CloneOf(state.Shown(w.state)), Index: w.index, Node: "id-lvsm", NodeName: "lvsm", Version: "v1"}
 	if w.state.GetClusterId() == "" {

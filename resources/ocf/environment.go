@@ -33,6 +33,9 @@ func (a *Agent) environment(ctx context.Context, action string, r *pb.Resource, 
 		"LVM_SUPPRESS_FD_WARNINGS=1", // of the file that marks processes
 		mark,
 	)
+	if t := resources.TranscriptIn(ctx); t != nil && t.Trace {
+		env = append(env, "OCF_TRACE_RA=1", "OCF_TRACE_FILE=/dev/stderr") // ocf-shellfuncs of resource-agents
+	}
 	parts := strings.Split(a.name, ":")
 	env = append(env, "OCF_RESOURCE_PROVIDER="+parts[1], "OCF_RESOURCE_TYPE="+parts[2], "OCF_RESKEY_crm_feature_set="+featureSet)
 	if r == nil {

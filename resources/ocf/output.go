@@ -32,6 +32,18 @@ func (w both) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
+// oneAtATime is written to by both streams of a script.
+type oneAtATime struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *oneAtATime) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
+}
+
 // longestWords is how much is kept of a line, in bytes.
 const longestWords = 500
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	pb "quorate/proto/quorate/v1"
+	"quorate/resources"
 )
 
 // straggle is how long the output of a script is read on after its end. A daemon
@@ -50,6 +51,10 @@ func (a *Agent) execute(ctx context.Context, action string, r *pb.Resource) (*en
 	cmd.Dir = "/"
 	cmd.Env = a.environment(ctx, action, r, mark)
 	cmd.Stdout, cmd.Stderr = both{out, words.stream(quiet)}, words.stream(loud)
+	if t := resources.TranscriptIn(ctx); t != nil {
+		written := &oneAtATime{to: t.Output}
+		cmd.Stdout, cmd.Stderr = both{cmd.Stdout, written}, both{cmd.Stderr, written}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.ExtraFiles = inherit(file)
 	cmd.WaitDelay = straggle
@@ -83,8 +88,17 @@ func unfinished(why error, words string) error {
 	if words != "" {
 		text += "; it last said: " + words
 	}
-	return fmt.Errorf("%s: %w", text, why)
+	return &unfinishedError{text, why}
 }
+
+// An unfinishedError says of a script that was killed why, in words for people.
+type unfinishedError struct {
+	text string
+	why  error // of the context
+}
+
+func (e *unfinishedError) Error() string { return e.text }
+func (e *unfinishedError) Unwrap() error { return e.why }
 
 // cannotRun is the end of a script that could not begin, in the terms of one
 // that did.

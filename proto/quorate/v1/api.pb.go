@@ -96,6 +96,174 @@ func (PairPhase) EnumDescriptor() ([]byte, []int) {
 	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
 }
 
+type RunByHandRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Action        OperationKind          `protobuf:"varint,2,opt,name=action,proto3,enum=quorate.v1.OperationKind" json:"action,omitempty"` // start, stop, monitor, promote or demote
+	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`                                 // also where two nodes may then run it
+	Trace         bool                   `protobuf:"varint,4,opt,name=trace,proto3" json:"trace,omitempty"`                                 // have a script tell each of its commands
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunByHandRequest) Reset() {
+	*x = RunByHandRequest{}
+	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunByHandRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunByHandRequest) ProtoMessage() {}
+
+func (x *RunByHandRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunByHandRequest.ProtoReflect.Descriptor instead.
+func (*RunByHandRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RunByHandRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *RunByHandRequest) GetAction() OperationKind {
+	if x != nil {
+		return x.Action
+	}
+	return OperationKind_OPERATION_KIND_UNSPECIFIED
+}
+
+func (x *RunByHandRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RunByHandRequest) GetTrace() bool {
+	if x != nil {
+		return x.Trace
+	}
+	return false
+}
+
+type RunByHandResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // name of the answering one
+	Action        OperationKind          `protobuf:"varint,3,opt,name=action,proto3,enum=quorate.v1.OperationKind" json:"action,omitempty"`
+	Outcome       Outcome                `protobuf:"varint,4,opt,name=outcome,proto3,enum=quorate.v1.Outcome" json:"outcome,omitempty"`
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // that a monitor found: running, promoted, stopped, failed, unknown
+	Error         string                 `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`   // one line; empty: there is none
+	Output        string                 `protobuf:"bytes,7,opt,name=output,proto3" json:"output,omitempty"` // all that a script said, or the beginning and the end of it
+	Took          *durationpb.Duration   `protobuf:"bytes,8,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunByHandResponse) Reset() {
+	*x = RunByHandResponse{}
+	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunByHandResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunByHandResponse) ProtoMessage() {}
+
+func (x *RunByHandResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunByHandResponse.ProtoReflect.Descriptor instead.
+func (*RunByHandResponse) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RunByHandResponse) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *RunByHandResponse) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *RunByHandResponse) GetAction() OperationKind {
+	if x != nil {
+		return x.Action
+	}
+	return OperationKind_OPERATION_KIND_UNSPECIFIED
+}
+
+func (x *RunByHandResponse) GetOutcome() Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Outcome_OUTCOME_UNSPECIFIED
+}
+
+func (x *RunByHandResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *RunByHandResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *RunByHandResponse) GetOutput() string {
+	if x != nil {
+		return x.Output
+	}
+	return ""
+}
+
+func (x *RunByHandResponse) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
 type SetAttributesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                                                                         // name; empty: the node that is asked
@@ -109,7 +277,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -121,7 +289,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[0]
+	mi := &file_quorate_v1_api_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -134,7 +302,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{0}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SetAttributesRequest) GetNode() string {
@@ -167,7 +335,7 @@ type SetAttributesResponse struct {
 
 func (x *SetAttributesResponse) Reset() {
 	*x = SetAttributesResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +347,7 @@ func (x *SetAttributesResponse) String() string {
 func (*SetAttributesResponse) ProtoMessage() {}
 
 func (x *SetAttributesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[1]
+	mi := &file_quorate_v1_api_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +360,7 @@ func (x *SetAttributesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesResponse.ProtoReflect.Descriptor instead.
 func (*SetAttributesResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{1}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SetAttributesResponse) GetPending() bool {
@@ -212,7 +380,7 @@ type NodeAttributesList struct {
 
 func (x *NodeAttributesList) Reset() {
 	*x = NodeAttributesList{}
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -224,7 +392,7 @@ func (x *NodeAttributesList) String() string {
 func (*NodeAttributesList) ProtoMessage() {}
 
 func (x *NodeAttributesList) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[2]
+	mi := &file_quorate_v1_api_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -237,7 +405,7 @@ func (x *NodeAttributesList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeAttributesList.ProtoReflect.Descriptor instead.
 func (*NodeAttributesList) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *NodeAttributesList) GetNodes() []*NodeAttributes {
@@ -258,7 +426,7 @@ type NodeAttributes struct {
 
 func (x *NodeAttributes) Reset() {
 	*x = NodeAttributes{}
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +438,7 @@ func (x *NodeAttributes) String() string {
 func (*NodeAttributes) ProtoMessage() {}
 
 func (x *NodeAttributes) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[3]
+	mi := &file_quorate_v1_api_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +451,7 @@ func (x *NodeAttributes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeAttributes.ProtoReflect.Descriptor instead.
 func (*NodeAttributes) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NodeAttributes) GetName() string {
@@ -323,7 +491,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +503,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[4]
+	mi := &file_quorate_v1_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +516,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChangeRequest) GetEdits() []*Edit {
@@ -391,7 +559,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +571,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[5]
+	mi := &file_quorate_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +584,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChangeResponse) GetIndex() uint64 {
@@ -465,7 +633,7 @@ type Forecast struct {
 
 func (x *Forecast) Reset() {
 	*x = Forecast{}
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +645,7 @@ func (x *Forecast) String() string {
 func (*Forecast) ProtoMessage() {}
 
 func (x *Forecast) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[6]
+	mi := &file_quorate_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +658,7 @@ func (x *Forecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
 func (*Forecast) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Forecast) GetPlacements() []*PlacementForecast {
@@ -561,7 +729,7 @@ type PlacementForecast struct {
 
 func (x *PlacementForecast) Reset() {
 	*x = PlacementForecast{}
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +741,7 @@ func (x *PlacementForecast) String() string {
 func (*PlacementForecast) ProtoMessage() {}
 
 func (x *PlacementForecast) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[7]
+	mi := &file_quorate_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +754,7 @@ func (x *PlacementForecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementForecast.ProtoReflect.Descriptor instead.
 func (*PlacementForecast) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlacementForecast) GetResource() string {
@@ -627,7 +795,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +807,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[8]
+	mi := &file_quorate_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +820,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Place) GetNode() string {
@@ -689,7 +857,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +869,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[9]
+	mi := &file_quorate_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +882,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Action) GetAction() string {
@@ -808,7 +976,7 @@ type PlannedStep struct {
 
 func (x *PlannedStep) Reset() {
 	*x = PlannedStep{}
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +988,7 @@ func (x *PlannedStep) String() string {
 func (*PlannedStep) ProtoMessage() {}
 
 func (x *PlannedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[10]
+	mi := &file_quorate_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1001,7 @@ func (x *PlannedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedStep.ProtoReflect.Descriptor instead.
 func (*PlannedStep) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PlannedStep) GetOperation() string {
@@ -894,7 +1062,7 @@ type WhatIf struct {
 
 func (x *WhatIf) Reset() {
 	*x = WhatIf{}
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1074,7 @@ func (x *WhatIf) String() string {
 func (*WhatIf) ProtoMessage() {}
 
 func (x *WhatIf) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[11]
+	mi := &file_quorate_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1087,7 @@ func (x *WhatIf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatIf.ProtoReflect.Descriptor instead.
 func (*WhatIf) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WhatIf) GetSet() map[string]string {
@@ -974,7 +1142,7 @@ type SimulateRequest struct {
 
 func (x *SimulateRequest) Reset() {
 	*x = SimulateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1154,7 @@ func (x *SimulateRequest) String() string {
 func (*SimulateRequest) ProtoMessage() {}
 
 func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[12]
+	mi := &file_quorate_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1167,7 @@ func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateRequest.ProtoReflect.Descriptor instead.
 func (*SimulateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SimulateRequest) GetWhatIf() *WhatIf {
@@ -1026,7 +1194,7 @@ type SimulateResponse struct {
 
 func (x *SimulateResponse) Reset() {
 	*x = SimulateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1206,7 @@ func (x *SimulateResponse) String() string {
 func (*SimulateResponse) ProtoMessage() {}
 
 func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[13]
+	mi := &file_quorate_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1219,7 @@ func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateResponse.ProtoReflect.Descriptor instead.
 func (*SimulateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SimulateResponse) GetForecast() *Forecast {
@@ -1077,7 +1245,7 @@ type CheckpointsRequest struct {
 
 func (x *CheckpointsRequest) Reset() {
 	*x = CheckpointsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1257,7 @@ func (x *CheckpointsRequest) String() string {
 func (*CheckpointsRequest) ProtoMessage() {}
 
 func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[14]
+	mi := &file_quorate_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1270,7 @@ func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckpointsRequest) GetNumber() uint64 {
@@ -1122,7 +1290,7 @@ type CheckpointsResponse struct {
 
 func (x *CheckpointsResponse) Reset() {
 	*x = CheckpointsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1302,7 @@ func (x *CheckpointsResponse) String() string {
 func (*CheckpointsResponse) ProtoMessage() {}
 
 func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[15]
+	mi := &file_quorate_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1315,7 @@ func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
@@ -1175,7 +1343,7 @@ type AuthRequest struct {
 
 func (x *AuthRequest) Reset() {
 	*x = AuthRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1355,7 @@ func (x *AuthRequest) String() string {
 func (*AuthRequest) ProtoMessage() {}
 
 func (x *AuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[16]
+	mi := &file_quorate_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1368,7 @@ func (x *AuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthRequest.ProtoReflect.Descriptor instead.
 func (*AuthRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AuthRequest) GetHosts() []*HostSpec {
@@ -1235,7 +1403,7 @@ type HostSpec struct {
 
 func (x *HostSpec) Reset() {
 	*x = HostSpec{}
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1415,7 @@ func (x *HostSpec) String() string {
 func (*HostSpec) ProtoMessage() {}
 
 func (x *HostSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[17]
+	mi := &file_quorate_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1428,7 @@ func (x *HostSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostSpec.ProtoReflect.Descriptor instead.
 func (*HostSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HostSpec) GetName() string {
@@ -1286,7 +1454,7 @@ type AuthResponse struct {
 
 func (x *AuthResponse) Reset() {
 	*x = AuthResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1466,7 @@ func (x *AuthResponse) String() string {
 func (*AuthResponse) ProtoMessage() {}
 
 func (x *AuthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[18]
+	mi := &file_quorate_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1479,7 @@ func (x *AuthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthResponse.ProtoReflect.Descriptor instead.
 func (*AuthResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AuthResponse) GetHosts() []*HostResult {
@@ -1332,7 +1500,7 @@ type HostResult struct {
 
 func (x *HostResult) Reset() {
 	*x = HostResult{}
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1512,7 @@ func (x *HostResult) String() string {
 func (*HostResult) ProtoMessage() {}
 
 func (x *HostResult) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[19]
+	mi := &file_quorate_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1525,7 @@ func (x *HostResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostResult.ProtoReflect.Descriptor instead.
 func (*HostResult) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HostResult) GetName() string {
@@ -1394,7 +1562,7 @@ type SetupRequest struct {
 
 func (x *SetupRequest) Reset() {
 	*x = SetupRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1574,7 @@ func (x *SetupRequest) String() string {
 func (*SetupRequest) ProtoMessage() {}
 
 func (x *SetupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[20]
+	mi := &file_quorate_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1587,7 @@ func (x *SetupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupRequest.ProtoReflect.Descriptor instead.
 func (*SetupRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetupRequest) GetName() string {
@@ -1470,7 +1638,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1650,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[21]
+	mi := &file_quorate_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1663,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Progress) GetNode() string {
@@ -1536,7 +1704,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1716,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[22]
+	mi := &file_quorate_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1729,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StartRequest) GetNodes() []string {
@@ -1589,7 +1757,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1769,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[23]
+	mi := &file_quorate_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1782,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StopRequest) GetNodes() []string {
@@ -1647,7 +1815,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1827,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[24]
+	mi := &file_quorate_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1840,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DestroyRequest) GetAll() bool {
@@ -1692,7 +1860,7 @@ type AddNodeRequest struct {
 
 func (x *AddNodeRequest) Reset() {
 	*x = AddNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +1872,7 @@ func (x *AddNodeRequest) String() string {
 func (*AddNodeRequest) ProtoMessage() {}
 
 func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[25]
+	mi := &file_quorate_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +1885,7 @@ func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
 func (*AddNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AddNodeRequest) GetHost() *HostSpec {
@@ -1744,7 +1912,7 @@ type RemoveNodeRequest struct {
 
 func (x *RemoveNodeRequest) Reset() {
 	*x = RemoveNodeRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1924,7 @@ func (x *RemoveNodeRequest) String() string {
 func (*RemoveNodeRequest) ProtoMessage() {}
 
 func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[26]
+	mi := &file_quorate_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1937,7 @@ func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
 func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RemoveNodeRequest) GetName() string {
@@ -1796,7 +1964,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1976,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[27]
+	mi := &file_quorate_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1989,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CreateTokenRequest) GetLifetime() *durationpb.Duration {
@@ -1848,7 +2016,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2028,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[28]
+	mi := &file_quorate_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2041,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -1901,7 +2069,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2081,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[29]
+	mi := &file_quorate_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2094,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -1959,7 +2127,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2139,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[30]
+	mi := &file_quorate_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2152,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetPasswordRequest) GetPassword() string {
@@ -2002,7 +2170,7 @@ type SetPasswordResponse struct {
 
 func (x *SetPasswordResponse) Reset() {
 	*x = SetPasswordResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2182,7 @@ func (x *SetPasswordResponse) String() string {
 func (*SetPasswordResponse) ProtoMessage() {}
 
 func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[31]
+	mi := &file_quorate_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2195,7 @@ func (x *SetPasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordResponse.ProtoReflect.Descriptor instead.
 func (*SetPasswordResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 type UnblockRequest struct {
@@ -2038,7 +2206,7 @@ type UnblockRequest struct {
 
 func (x *UnblockRequest) Reset() {
 	*x = UnblockRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2218,7 @@ func (x *UnblockRequest) String() string {
 func (*UnblockRequest) ProtoMessage() {}
 
 func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[32]
+	mi := &file_quorate_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2231,7 @@ func (x *UnblockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockRequest.ProtoReflect.Descriptor instead.
 func (*UnblockRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type UnblockResponse struct {
@@ -2074,7 +2242,7 @@ type UnblockResponse struct {
 
 func (x *UnblockResponse) Reset() {
 	*x = UnblockResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2086,7 +2254,7 @@ func (x *UnblockResponse) String() string {
 func (*UnblockResponse) ProtoMessage() {}
 
 func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[33]
+	mi := &file_quorate_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2099,7 +2267,7 @@ func (x *UnblockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockResponse.ProtoReflect.Descriptor instead.
 func (*UnblockResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 type CreateCertificateRequest struct {
@@ -2111,7 +2279,7 @@ type CreateCertificateRequest struct {
 
 func (x *CreateCertificateRequest) Reset() {
 	*x = CreateCertificateRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2291,7 @@ func (x *CreateCertificateRequest) String() string {
 func (*CreateCertificateRequest) ProtoMessage() {}
 
 func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[34]
+	mi := &file_quorate_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2304,7 @@ func (x *CreateCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateRequest.ProtoReflect.Descriptor instead.
 func (*CreateCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CreateCertificateRequest) GetUser() string {
@@ -2157,7 +2325,7 @@ type CreateCertificateResponse struct {
 
 func (x *CreateCertificateResponse) Reset() {
 	*x = CreateCertificateResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2337,7 @@ func (x *CreateCertificateResponse) String() string {
 func (*CreateCertificateResponse) ProtoMessage() {}
 
 func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[35]
+	mi := &file_quorate_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2350,7 @@ func (x *CreateCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCertificateResponse.ProtoReflect.Descriptor instead.
 func (*CreateCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CreateCertificateResponse) GetCertificatePem() []byte {
@@ -2215,7 +2383,7 @@ type DescribeAgentsRequest struct {
 
 func (x *DescribeAgentsRequest) Reset() {
 	*x = DescribeAgentsRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2395,7 @@ func (x *DescribeAgentsRequest) String() string {
 func (*DescribeAgentsRequest) ProtoMessage() {}
 
 func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[36]
+	mi := &file_quorate_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2408,7 @@ func (x *DescribeAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DescribeAgentsRequest) GetName() string {
@@ -2261,7 +2429,7 @@ type DescribeAgentsResponse struct {
 
 func (x *DescribeAgentsResponse) Reset() {
 	*x = DescribeAgentsResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2441,7 @@ func (x *DescribeAgentsResponse) String() string {
 func (*DescribeAgentsResponse) ProtoMessage() {}
 
 func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[37]
+	mi := &file_quorate_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2454,7 @@ func (x *DescribeAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeAgentsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DescribeAgentsResponse) GetAgents() []*AgentMetadata {
@@ -2319,7 +2487,7 @@ type TestDeviceRequest struct {
 
 func (x *TestDeviceRequest) Reset() {
 	*x = TestDeviceRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2499,7 @@ func (x *TestDeviceRequest) String() string {
 func (*TestDeviceRequest) ProtoMessage() {}
 
 func (x *TestDeviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[38]
+	mi := &file_quorate_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2512,7 @@ func (x *TestDeviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestDeviceRequest.ProtoReflect.Descriptor instead.
 func (*TestDeviceRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TestDeviceRequest) GetId() string {
@@ -2363,7 +2531,7 @@ type DescribeDevicesRequest struct {
 
 func (x *DescribeDevicesRequest) Reset() {
 	*x = DescribeDevicesRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2543,7 @@ func (x *DescribeDevicesRequest) String() string {
 func (*DescribeDevicesRequest) ProtoMessage() {}
 
 func (x *DescribeDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[39]
+	mi := &file_quorate_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2556,7 @@ func (x *DescribeDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeDevicesRequest.ProtoReflect.Descriptor instead.
 func (*DescribeDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DescribeDevicesRequest) GetName() string {
@@ -2410,7 +2578,7 @@ type DescribeDevicesResponse struct {
 
 func (x *DescribeDevicesResponse) Reset() {
 	*x = DescribeDevicesResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2422,7 +2590,7 @@ func (x *DescribeDevicesResponse) String() string {
 func (*DescribeDevicesResponse) ProtoMessage() {}
 
 func (x *DescribeDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[40]
+	mi := &file_quorate_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2435,7 +2603,7 @@ func (x *DescribeDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeDevicesResponse.ProtoReflect.Descriptor instead.
 func (*DescribeDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DescribeDevicesResponse) GetTypes() []*AgentMetadata {
@@ -2478,7 +2646,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2658,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[41]
+	mi := &file_quorate_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +2671,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetRequest) GetServers() ServerDetail {
@@ -2544,7 +2712,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2724,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[42]
+	mi := &file_quorate_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2737,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetResponse) GetState() *State {
@@ -2699,7 +2867,7 @@ type PairStatus struct {
 
 func (x *PairStatus) Reset() {
 	*x = PairStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2711,7 +2879,7 @@ func (x *PairStatus) String() string {
 func (*PairStatus) ProtoMessage() {}
 
 func (x *PairStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[43]
+	mi := &file_quorate_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2724,7 +2892,7 @@ func (x *PairStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairStatus.ProtoReflect.Descriptor instead.
 func (*PairStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PairStatus) GetPhase() PairPhase {
@@ -2785,7 +2953,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2965,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[44]
+	mi := &file_quorate_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2978,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Link) GetNode() string {
@@ -2880,7 +3048,7 @@ type LeaseStatus struct {
 
 func (x *LeaseStatus) Reset() {
 	*x = LeaseStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3060,7 @@ func (x *LeaseStatus) String() string {
 func (*LeaseStatus) ProtoMessage() {}
 
 func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[45]
+	mi := &file_quorate_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3073,7 @@ func (x *LeaseStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseStatus.ProtoReflect.Descriptor instead.
 func (*LeaseStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LeaseStatus) GetEpoch() uint64 {
@@ -2995,7 +3163,7 @@ type WardenStatus struct {
 
 func (x *WardenStatus) Reset() {
 	*x = WardenStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3175,7 @@ func (x *WardenStatus) String() string {
 func (*WardenStatus) ProtoMessage() {}
 
 func (x *WardenStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[46]
+	mi := &file_quorate_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3188,7 @@ func (x *WardenStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WardenStatus.ProtoReflect.Descriptor instead.
 func (*WardenStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WardenStatus) GetPid() int32 {
@@ -3093,7 +3261,7 @@ type TimingStatus struct {
 
 func (x *TimingStatus) Reset() {
 	*x = TimingStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +3273,7 @@ func (x *TimingStatus) String() string {
 func (*TimingStatus) ProtoMessage() {}
 
 func (x *TimingStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[47]
+	mi := &file_quorate_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +3286,7 @@ func (x *TimingStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimingStatus.ProtoReflect.Descriptor instead.
 func (*TimingStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TimingStatus) GetProfile() string {
@@ -3170,7 +3338,7 @@ type PlacementStatus struct {
 
 func (x *PlacementStatus) Reset() {
 	*x = PlacementStatus{}
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3350,7 @@ func (x *PlacementStatus) String() string {
 func (*PlacementStatus) ProtoMessage() {}
 
 func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[48]
+	mi := &file_quorate_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3363,7 @@ func (x *PlacementStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStatus.ProtoReflect.Descriptor instead.
 func (*PlacementStatus) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PlacementStatus) GetResource() string {
@@ -3248,7 +3416,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3260,7 +3428,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[49]
+	mi := &file_quorate_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3273,7 +3441,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 type WaitRequest struct {
@@ -3286,7 +3454,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3466,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[50]
+	mi := &file_quorate_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3479,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WaitRequest) GetIndex() uint64 {
@@ -3338,7 +3506,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3518,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[51]
+	mi := &file_quorate_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3531,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *WaitResponse) GetSettled() bool {
@@ -3390,7 +3558,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_quorate_v1_api_proto_msgTypes[52]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3570,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[52]
+	mi := &file_quorate_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3583,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *WhyRequest) GetResource() string {
@@ -3442,7 +3610,7 @@ type WhyResponse struct {
 
 func (x *WhyResponse) Reset() {
 	*x = WhyResponse{}
-	mi := &file_quorate_v1_api_proto_msgTypes[53]
+	mi := &file_quorate_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3622,7 @@ func (x *WhyResponse) String() string {
 func (*WhyResponse) ProtoMessage() {}
 
 func (x *WhyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[53]
+	mi := &file_quorate_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3635,7 @@ func (x *WhyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
 func (*WhyResponse) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *WhyResponse) GetSentences() []string {
@@ -3495,7 +3663,7 @@ type NodeScore struct {
 
 func (x *NodeScore) Reset() {
 	*x = NodeScore{}
-	mi := &file_quorate_v1_api_proto_msgTypes[54]
+	mi := &file_quorate_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3507,7 +3675,7 @@ func (x *NodeScore) String() string {
 func (*NodeScore) ProtoMessage() {}
 
 func (x *NodeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[54]
+	mi := &file_quorate_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3520,7 +3688,7 @@ func (x *NodeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeScore.ProtoReflect.Descriptor instead.
 func (*NodeScore) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *NodeScore) GetNode() string {
@@ -3556,7 +3724,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_quorate_v1_api_proto_msgTypes[55]
+	mi := &file_quorate_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3568,7 +3736,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_api_proto_msgTypes[55]
+	mi := &file_quorate_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3581,7 +3749,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_quorate_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Reason) GetScore() int64 {
@@ -3610,7 +3778,21 @@ var File_quorate_v1_api_proto protoreflect.FileDescriptor
 const file_quorate_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x14quorate/v1/api.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\xd2\x01\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18quorate/v1/command.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\x1a\x15quorate/v1/text.proto\"\x8d\x01\n" +
+	"\x10RunByHandRequest\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x121\n" +
+	"\x06action\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x06action\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\x12\x14\n" +
+	"\x05trace\x18\x04 \x01(\bR\x05trace\"\x98\x02\n" +
+	"\x11RunByHandResponse\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x121\n" +
+	"\x06action\x18\x03 \x01(\x0e2\x19.quorate.v1.OperationKindR\x06action\x12-\n" +
+	"\aoutcome\x18\x04 \x01(\x0e2\x13.quorate.v1.OutcomeR\aoutcome\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\x12\x16\n" +
+	"\x06output\x18\a \x01(\tR\x06output\x12-\n" +
+	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\xd2\x01\n" +
 	"\x14SetAttributesRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12;\n" +
 	"\x03set\x18\x02 \x03(\v2).quorate.v1.SetAttributesRequest.SetEntryR\x03set\x121\n" +
@@ -3899,7 +4081,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\x14PAIR_PHASE_HELD_BACK\x10\x05\x12\x16\n" +
 	"\x12PAIR_PHASE_CUT_OFF\x10\x06\x12\x16\n" +
 	"\x12PAIR_PHASE_FORKING\x10\a\x12\x14\n" +
-	"\x10PAIR_PHASE_ALONE\x10\b2\xc6\t\n" +
+	"\x10PAIR_PHASE_ALONE\x10\b2\x90\n" +
+	"\n" +
 	"\aCluster\x12?\n" +
 	"\x06Change\x12\x19.quorate.v1.ChangeRequest\x1a\x1a.quorate.v1.ChangeResponse\x129\n" +
 	"\x04Auth\x12\x17.quorate.v1.AuthRequest\x1a\x18.quorate.v1.AuthResponse\x129\n" +
@@ -3915,7 +4098,8 @@ const file_quorate_v1_api_proto_rawDesc = "" +
 	"\vSetPassword\x12\x1e.quorate.v1.SetPasswordRequest\x1a\x1f.quorate.v1.SetPasswordResponse\x12B\n" +
 	"\aUnblock\x12\x1a.quorate.v1.UnblockRequest\x1a\x1b.quorate.v1.UnblockResponse\x12`\n" +
 	"\x11CreateCertificate\x12$.quorate.v1.CreateCertificateRequest\x1a%.quorate.v1.CreateCertificateResponse\x12T\n" +
-	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12C\n" +
+	"\rSetAttributes\x12 .quorate.v1.SetAttributesRequest\x1a!.quorate.v1.SetAttributesResponse\x12H\n" +
+	"\tRunByHand\x12\x1c.quorate.v1.RunByHandRequest\x1a\x1d.quorate.v1.RunByHandResponse\x12C\n" +
 	"\n" +
 	"TestDevice\x12\x1d.quorate.v1.TestDeviceRequest\x1a\x14.quorate.v1.Progress0\x01\x12Z\n" +
 	"\x0fDescribeDevices\x12\".quorate.v1.DescribeDevicesRequest\x1a#.quorate.v1.DescribeDevicesResponse\x12W\n" +
@@ -3942,200 +4126,210 @@ func file_quorate_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_quorate_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_quorate_v1_api_proto_goTypes = []any{
 	(PairPhase)(0),                    // 0: quorate.v1.PairPhase
-	(*SetAttributesRequest)(nil),      // 1: quorate.v1.SetAttributesRequest
-	(*SetAttributesResponse)(nil),     // 2: quorate.v1.SetAttributesResponse
-	(*NodeAttributesList)(nil),        // 3: quorate.v1.NodeAttributesList
-	(*NodeAttributes)(nil),            // 4: quorate.v1.NodeAttributes
-	(*ChangeRequest)(nil),             // 5: quorate.v1.ChangeRequest
-	(*ChangeResponse)(nil),            // 6: quorate.v1.ChangeResponse
-	(*Forecast)(nil),                  // 7: quorate.v1.Forecast
-	(*PlacementForecast)(nil),         // 8: quorate.v1.PlacementForecast
-	(*Place)(nil),                     // 9: quorate.v1.Place
-	(*Action)(nil),                    // 10: quorate.v1.Action
-	(*PlannedStep)(nil),               // 11: quorate.v1.PlannedStep
-	(*WhatIf)(nil),                    // 12: quorate.v1.WhatIf
-	(*SimulateRequest)(nil),           // 13: quorate.v1.SimulateRequest
-	(*SimulateResponse)(nil),          // 14: quorate.v1.SimulateResponse
-	(*CheckpointsRequest)(nil),        // 15: quorate.v1.CheckpointsRequest
-	(*CheckpointsResponse)(nil),       // 16: quorate.v1.CheckpointsResponse
-	(*AuthRequest)(nil),               // 17: quorate.v1.AuthRequest
-	(*HostSpec)(nil),                  // 18: quorate.v1.HostSpec
-	(*AuthResponse)(nil),              // 19: quorate.v1.AuthResponse
-	(*HostResult)(nil),                // 20: quorate.v1.HostResult
-	(*SetupRequest)(nil),              // 21: quorate.v1.SetupRequest
-	(*Progress)(nil),                  // 22: quorate.v1.Progress
-	(*StartRequest)(nil),              // 23: quorate.v1.StartRequest
-	(*StopRequest)(nil),               // 24: quorate.v1.StopRequest
-	(*DestroyRequest)(nil),            // 25: quorate.v1.DestroyRequest
-	(*AddNodeRequest)(nil),            // 26: quorate.v1.AddNodeRequest
-	(*RemoveNodeRequest)(nil),         // 27: quorate.v1.RemoveNodeRequest
-	(*CreateTokenRequest)(nil),        // 28: quorate.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),       // 29: quorate.v1.CreateTokenResponse
-	(*JoinRequest)(nil),               // 30: quorate.v1.JoinRequest
-	(*SetPasswordRequest)(nil),        // 31: quorate.v1.SetPasswordRequest
-	(*SetPasswordResponse)(nil),       // 32: quorate.v1.SetPasswordResponse
-	(*UnblockRequest)(nil),            // 33: quorate.v1.UnblockRequest
-	(*UnblockResponse)(nil),           // 34: quorate.v1.UnblockResponse
-	(*CreateCertificateRequest)(nil),  // 35: quorate.v1.CreateCertificateRequest
-	(*CreateCertificateResponse)(nil), // 36: quorate.v1.CreateCertificateResponse
-	(*DescribeAgentsRequest)(nil),     // 37: quorate.v1.DescribeAgentsRequest
-	(*DescribeAgentsResponse)(nil),    // 38: quorate.v1.DescribeAgentsResponse
-	(*TestDeviceRequest)(nil),         // 39: quorate.v1.TestDeviceRequest
-	(*DescribeDevicesRequest)(nil),    // 40: quorate.v1.DescribeDevicesRequest
-	(*DescribeDevicesResponse)(nil),   // 41: quorate.v1.DescribeDevicesResponse
-	(*GetRequest)(nil),                // 42: quorate.v1.GetRequest
-	(*GetResponse)(nil),               // 43: quorate.v1.GetResponse
-	(*PairStatus)(nil),                // 44: quorate.v1.PairStatus
-	(*Link)(nil),                      // 45: quorate.v1.Link
-	(*LeaseStatus)(nil),               // 46: quorate.v1.LeaseStatus
-	(*WardenStatus)(nil),              // 47: quorate.v1.WardenStatus
-	(*TimingStatus)(nil),              // 48: quorate.v1.TimingStatus
-	(*PlacementStatus)(nil),           // 49: quorate.v1.PlacementStatus
-	(*WatchRequest)(nil),              // 50: quorate.v1.WatchRequest
-	(*WaitRequest)(nil),               // 51: quorate.v1.WaitRequest
-	(*WaitResponse)(nil),              // 52: quorate.v1.WaitResponse
-	(*WhyRequest)(nil),                // 53: quorate.v1.WhyRequest
-	(*WhyResponse)(nil),               // 54: quorate.v1.WhyResponse
-	(*NodeScore)(nil),                 // 55: quorate.v1.NodeScore
-	(*Reason)(nil),                    // 56: quorate.v1.Reason
-	nil,                               // 57: quorate.v1.SetAttributesRequest.SetEntry
-	nil,                               // 58: quorate.v1.NodeAttributes.AttributesEntry
-	nil,                               // 59: quorate.v1.NodeAttributes.TransientEntry
-	nil,                               // 60: quorate.v1.ChangeRequest.RevisionsEntry
-	nil,                               // 61: quorate.v1.WhatIf.SetEntry
-	nil,                               // 62: quorate.v1.SetupRequest.PropertiesEntry
-	(*durationpb.Duration)(nil),       // 63: google.protobuf.Duration
-	(*Edit)(nil),                      // 64: quorate.v1.Edit
-	(*ConfigurationChange)(nil),       // 65: quorate.v1.ConfigurationChange
-	(*timestamppb.Timestamp)(nil),     // 66: google.protobuf.Timestamp
-	(*Checkpoint)(nil),                // 67: quorate.v1.Checkpoint
-	(*Configuration)(nil),             // 68: quorate.v1.Configuration
-	(Role)(0),                         // 69: quorate.v1.Role
-	(*AgentMetadata)(nil),             // 70: quorate.v1.AgentMetadata
-	(*DeviceTraits)(nil),              // 71: quorate.v1.DeviceTraits
-	(ServerDetail)(0),                 // 72: quorate.v1.ServerDetail
-	(*State)(nil),                     // 73: quorate.v1.State
-	(*BalanceStatus)(nil),             // 74: quorate.v1.BalanceStatus
-	(*TextRequest)(nil),               // 75: quorate.v1.TextRequest
-	(*TextResponse)(nil),              // 76: quorate.v1.TextResponse
+	(*RunByHandRequest)(nil),          // 1: quorate.v1.RunByHandRequest
+	(*RunByHandResponse)(nil),         // 2: quorate.v1.RunByHandResponse
+	(*SetAttributesRequest)(nil),      // 3: quorate.v1.SetAttributesRequest
+	(*SetAttributesResponse)(nil),     // 4: quorate.v1.SetAttributesResponse
+	(*NodeAttributesList)(nil),        // 5: quorate.v1.NodeAttributesList
+	(*NodeAttributes)(nil),            // 6: quorate.v1.NodeAttributes
+	(*ChangeRequest)(nil),             // 7: quorate.v1.ChangeRequest
+	(*ChangeResponse)(nil),            // 8: quorate.v1.ChangeResponse
+	(*Forecast)(nil),                  // 9: quorate.v1.Forecast
+	(*PlacementForecast)(nil),         // 10: quorate.v1.PlacementForecast
+	(*Place)(nil),                     // 11: quorate.v1.Place
+	(*Action)(nil),                    // 12: quorate.v1.Action
+	(*PlannedStep)(nil),               // 13: quorate.v1.PlannedStep
+	(*WhatIf)(nil),                    // 14: quorate.v1.WhatIf
+	(*SimulateRequest)(nil),           // 15: quorate.v1.SimulateRequest
+	(*SimulateResponse)(nil),          // 16: quorate.v1.SimulateResponse
+	(*CheckpointsRequest)(nil),        // 17: quorate.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),       // 18: quorate.v1.CheckpointsResponse
+	(*AuthRequest)(nil),               // 19: quorate.v1.AuthRequest
+	(*HostSpec)(nil),                  // 20: quorate.v1.HostSpec
+	(*AuthResponse)(nil),              // 21: quorate.v1.AuthResponse
+	(*HostResult)(nil),                // 22: quorate.v1.HostResult
+	(*SetupRequest)(nil),              // 23: quorate.v1.SetupRequest
+	(*Progress)(nil),                  // 24: quorate.v1.Progress
+	(*StartRequest)(nil),              // 25: quorate.v1.StartRequest
+	(*StopRequest)(nil),               // 26: quorate.v1.StopRequest
+	(*DestroyRequest)(nil),            // 27: quorate.v1.DestroyRequest
+	(*AddNodeRequest)(nil),            // 28: quorate.v1.AddNodeRequest
+	(*RemoveNodeRequest)(nil),         // 29: quorate.v1.RemoveNodeRequest
+	(*CreateTokenRequest)(nil),        // 30: quorate.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),       // 31: quorate.v1.CreateTokenResponse
+	(*JoinRequest)(nil),               // 32: quorate.v1.JoinRequest
+	(*SetPasswordRequest)(nil),        // 33: quorate.v1.SetPasswordRequest
+	(*SetPasswordResponse)(nil),       // 34: quorate.v1.SetPasswordResponse
+	(*UnblockRequest)(nil),            // 35: quorate.v1.UnblockRequest
+	(*UnblockResponse)(nil),           // 36: quorate.v1.UnblockResponse
+	(*CreateCertificateRequest)(nil),  // 37: quorate.v1.CreateCertificateRequest
+	(*CreateCertificateResponse)(nil), // 38: quorate.v1.CreateCertificateResponse
+	(*DescribeAgentsRequest)(nil),     // 39: quorate.v1.DescribeAgentsRequest
+	(*DescribeAgentsResponse)(nil),    // 40: quorate.v1.DescribeAgentsResponse
+	(*TestDeviceRequest)(nil),         // 41: quorate.v1.TestDeviceRequest
+	(*DescribeDevicesRequest)(nil),    // 42: quorate.v1.DescribeDevicesRequest
+	(*DescribeDevicesResponse)(nil),   // 43: quorate.v1.DescribeDevicesResponse
+	(*GetRequest)(nil),                // 44: quorate.v1.GetRequest
+	(*GetResponse)(nil),               // 45: quorate.v1.GetResponse
+	(*PairStatus)(nil),                // 46: quorate.v1.PairStatus
+	(*Link)(nil),                      // 47: quorate.v1.Link
+	(*LeaseStatus)(nil),               // 48: quorate.v1.LeaseStatus
+	(*WardenStatus)(nil),              // 49: quorate.v1.WardenStatus
+	(*TimingStatus)(nil),              // 50: quorate.v1.TimingStatus
+	(*PlacementStatus)(nil),           // 51: quorate.v1.PlacementStatus
+	(*WatchRequest)(nil),              // 52: quorate.v1.WatchRequest
+	(*WaitRequest)(nil),               // 53: quorate.v1.WaitRequest
+	(*WaitResponse)(nil),              // 54: quorate.v1.WaitResponse
+	(*WhyRequest)(nil),                // 55: quorate.v1.WhyRequest
+	(*WhyResponse)(nil),               // 56: quorate.v1.WhyResponse
+	(*NodeScore)(nil),                 // 57: quorate.v1.NodeScore
+	(*Reason)(nil),                    // 58: quorate.v1.Reason
+	nil,                               // 59: quorate.v1.SetAttributesRequest.SetEntry
+	nil,                               // 60: quorate.v1.NodeAttributes.AttributesEntry
+	nil,                               // 61: quorate.v1.NodeAttributes.TransientEntry
+	nil,                               // 62: quorate.v1.ChangeRequest.RevisionsEntry
+	nil,                               // 63: quorate.v1.WhatIf.SetEntry
+	nil,                               // 64: quorate.v1.SetupRequest.PropertiesEntry
+	(OperationKind)(0),                // 65: quorate.v1.OperationKind
+	(Outcome)(0),                      // 66: quorate.v1.Outcome
+	(*durationpb.Duration)(nil),       // 67: google.protobuf.Duration
+	(*Edit)(nil),                      // 68: quorate.v1.Edit
+	(*ConfigurationChange)(nil),       // 69: quorate.v1.ConfigurationChange
+	(*timestamppb.Timestamp)(nil),     // 70: google.protobuf.Timestamp
+	(*Checkpoint)(nil),                // 71: quorate.v1.Checkpoint
+	(*Configuration)(nil),             // 72: quorate.v1.Configuration
+	(Role)(0),                         // 73: quorate.v1.Role
+	(*AgentMetadata)(nil),             // 74: quorate.v1.AgentMetadata
+	(*DeviceTraits)(nil),              // 75: quorate.v1.DeviceTraits
+	(ServerDetail)(0),                 // 76: quorate.v1.ServerDetail
+	(*State)(nil),                     // 77: quorate.v1.State
+	(*BalanceStatus)(nil),             // 78: quorate.v1.BalanceStatus
+	(*TextRequest)(nil),               // 79: quorate.v1.TextRequest
+	(*TextResponse)(nil),              // 80: quorate.v1.TextResponse
 }
 var file_quorate_v1_api_proto_depIdxs = []int32{
-	57, // 0: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
-	63, // 1: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
-	4,  // 2: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
-	58, // 3: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
-	59, // 4: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
-	64, // 5: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
-	60, // 6: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
-	7,  // 7: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
-	8,  // 8: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
-	10, // 9: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
-	11, // 10: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
-	65, // 11: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
-	66, // 12: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
-	9,  // 13: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
-	55, // 14: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
-	61, // 15: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
-	12, // 16: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
-	64, // 17: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
-	7,  // 18: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
-	67, // 19: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
-	68, // 20: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
-	18, // 21: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
-	20, // 22: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
-	18, // 23: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
-	62, // 24: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
-	63, // 25: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
-	18, // 26: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
-	69, // 27: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
-	63, // 28: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	69, // 29: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
-	66, // 30: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	70, // 31: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
-	70, // 32: quorate.v1.DescribeDevicesResponse.types:type_name -> quorate.v1.AgentMetadata
-	71, // 33: quorate.v1.DescribeDevicesResponse.traits:type_name -> quorate.v1.DeviceTraits
-	72, // 34: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
-	73, // 35: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
-	63, // 36: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
-	45, // 37: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
-	46, // 38: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
-	49, // 39: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
-	44, // 40: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
-	48, // 41: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
-	74, // 42: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
-	0,  // 43: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
-	63, // 44: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
-	63, // 45: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
-	63, // 46: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
-	63, // 47: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
-	63, // 48: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
-	63, // 49: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
-	63, // 50: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
-	63, // 51: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
-	47, // 52: quorate.v1.LeaseStatus.warden:type_name -> quorate.v1.WardenStatus
-	63, // 53: quorate.v1.WardenStatus.watchdog_timeout:type_name -> google.protobuf.Duration
-	63, // 54: quorate.v1.WardenStatus.reset_within:type_name -> google.protobuf.Duration
-	63, // 55: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
-	63, // 56: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
-	63, // 57: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	55, // 58: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
-	56, // 59: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
-	5,  // 60: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
-	17, // 61: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
-	21, // 62: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
-	23, // 63: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
-	24, // 64: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
-	25, // 65: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
-	26, // 66: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
-	27, // 67: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
-	28, // 68: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
-	30, // 69: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
-	31, // 70: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
-	33, // 71: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
-	35, // 72: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
-	1,  // 73: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
-	39, // 74: quorate.v1.Cluster.TestDevice:input_type -> quorate.v1.TestDeviceRequest
-	40, // 75: quorate.v1.Cluster.DescribeDevices:input_type -> quorate.v1.DescribeDevicesRequest
-	37, // 76: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
-	42, // 77: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
-	50, // 78: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
-	51, // 79: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
-	53, // 80: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
-	13, // 81: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
-	15, // 82: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
-	75, // 83: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
-	6,  // 84: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
-	19, // 85: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
-	22, // 86: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
-	22, // 87: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
-	22, // 88: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
-	22, // 89: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
-	22, // 90: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
-	22, // 91: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
-	29, // 92: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
-	22, // 93: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
-	32, // 94: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
-	34, // 95: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
-	36, // 96: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
-	2,  // 97: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
-	22, // 98: quorate.v1.Cluster.TestDevice:output_type -> quorate.v1.Progress
-	41, // 99: quorate.v1.Cluster.DescribeDevices:output_type -> quorate.v1.DescribeDevicesResponse
-	38, // 100: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
-	43, // 101: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
-	43, // 102: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
-	52, // 103: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
-	54, // 104: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
-	14, // 105: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
-	16, // 106: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
-	76, // 107: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
-	84, // [84:108] is the sub-list for method output_type
-	60, // [60:84] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	65, // 0: quorate.v1.RunByHandRequest.action:type_name -> quorate.v1.OperationKind
+	65, // 1: quorate.v1.RunByHandResponse.action:type_name -> quorate.v1.OperationKind
+	66, // 2: quorate.v1.RunByHandResponse.outcome:type_name -> quorate.v1.Outcome
+	67, // 3: quorate.v1.RunByHandResponse.took:type_name -> google.protobuf.Duration
+	59, // 4: quorate.v1.SetAttributesRequest.set:type_name -> quorate.v1.SetAttributesRequest.SetEntry
+	67, // 5: quorate.v1.SetAttributesRequest.dampen:type_name -> google.protobuf.Duration
+	6,  // 6: quorate.v1.NodeAttributesList.nodes:type_name -> quorate.v1.NodeAttributes
+	60, // 7: quorate.v1.NodeAttributes.attributes:type_name -> quorate.v1.NodeAttributes.AttributesEntry
+	61, // 8: quorate.v1.NodeAttributes.transient:type_name -> quorate.v1.NodeAttributes.TransientEntry
+	68, // 9: quorate.v1.ChangeRequest.edits:type_name -> quorate.v1.Edit
+	62, // 10: quorate.v1.ChangeRequest.revisions:type_name -> quorate.v1.ChangeRequest.RevisionsEntry
+	9,  // 11: quorate.v1.ChangeResponse.forecast:type_name -> quorate.v1.Forecast
+	10, // 12: quorate.v1.Forecast.placements:type_name -> quorate.v1.PlacementForecast
+	12, // 13: quorate.v1.Forecast.actions:type_name -> quorate.v1.Action
+	13, // 14: quorate.v1.Forecast.steps:type_name -> quorate.v1.PlannedStep
+	69, // 15: quorate.v1.Forecast.configuration:type_name -> quorate.v1.ConfigurationChange
+	70, // 16: quorate.v1.Forecast.next:type_name -> google.protobuf.Timestamp
+	11, // 17: quorate.v1.PlacementForecast.places:type_name -> quorate.v1.Place
+	57, // 18: quorate.v1.PlacementForecast.scores:type_name -> quorate.v1.NodeScore
+	63, // 19: quorate.v1.WhatIf.set:type_name -> quorate.v1.WhatIf.SetEntry
+	14, // 20: quorate.v1.SimulateRequest.what_if:type_name -> quorate.v1.WhatIf
+	68, // 21: quorate.v1.SimulateRequest.edits:type_name -> quorate.v1.Edit
+	9,  // 22: quorate.v1.SimulateResponse.forecast:type_name -> quorate.v1.Forecast
+	71, // 23: quorate.v1.CheckpointsResponse.checkpoints:type_name -> quorate.v1.Checkpoint
+	72, // 24: quorate.v1.CheckpointsResponse.configuration:type_name -> quorate.v1.Configuration
+	20, // 25: quorate.v1.AuthRequest.hosts:type_name -> quorate.v1.HostSpec
+	22, // 26: quorate.v1.AuthResponse.hosts:type_name -> quorate.v1.HostResult
+	20, // 27: quorate.v1.SetupRequest.hosts:type_name -> quorate.v1.HostSpec
+	64, // 28: quorate.v1.SetupRequest.properties:type_name -> quorate.v1.SetupRequest.PropertiesEntry
+	67, // 29: quorate.v1.StopRequest.timeout:type_name -> google.protobuf.Duration
+	20, // 30: quorate.v1.AddNodeRequest.host:type_name -> quorate.v1.HostSpec
+	73, // 31: quorate.v1.AddNodeRequest.role:type_name -> quorate.v1.Role
+	67, // 32: quorate.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	73, // 33: quorate.v1.CreateTokenRequest.role:type_name -> quorate.v1.Role
+	70, // 34: quorate.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	74, // 35: quorate.v1.DescribeAgentsResponse.agents:type_name -> quorate.v1.AgentMetadata
+	74, // 36: quorate.v1.DescribeDevicesResponse.types:type_name -> quorate.v1.AgentMetadata
+	75, // 37: quorate.v1.DescribeDevicesResponse.traits:type_name -> quorate.v1.DeviceTraits
+	76, // 38: quorate.v1.GetRequest.servers:type_name -> quorate.v1.ServerDetail
+	77, // 39: quorate.v1.GetResponse.state:type_name -> quorate.v1.State
+	67, // 40: quorate.v1.GetResponse.as_of:type_name -> google.protobuf.Duration
+	47, // 41: quorate.v1.GetResponse.links:type_name -> quorate.v1.Link
+	48, // 42: quorate.v1.GetResponse.lease:type_name -> quorate.v1.LeaseStatus
+	51, // 43: quorate.v1.GetResponse.placements:type_name -> quorate.v1.PlacementStatus
+	46, // 44: quorate.v1.GetResponse.pair:type_name -> quorate.v1.PairStatus
+	50, // 45: quorate.v1.GetResponse.timing:type_name -> quorate.v1.TimingStatus
+	78, // 46: quorate.v1.GetResponse.balances:type_name -> quorate.v1.BalanceStatus
+	0,  // 47: quorate.v1.PairStatus.phase:type_name -> quorate.v1.PairPhase
+	67, // 48: quorate.v1.PairStatus.since:type_name -> google.protobuf.Duration
+	67, // 49: quorate.v1.Link.rtt:type_name -> google.protobuf.Duration
+	67, // 50: quorate.v1.Link.last_heard:type_name -> google.protobuf.Duration
+	67, // 51: quorate.v1.LeaseStatus.remaining:type_name -> google.protobuf.Duration
+	67, // 52: quorate.v1.LeaseStatus.length:type_name -> google.protobuf.Duration
+	67, // 53: quorate.v1.LeaseStatus.threshold:type_name -> google.protobuf.Duration
+	67, // 54: quorate.v1.LeaseStatus.worst_beat_delay:type_name -> google.protobuf.Duration
+	67, // 55: quorate.v1.LeaseStatus.recent_worst_beat_delay:type_name -> google.protobuf.Duration
+	49, // 56: quorate.v1.LeaseStatus.warden:type_name -> quorate.v1.WardenStatus
+	67, // 57: quorate.v1.WardenStatus.watchdog_timeout:type_name -> google.protobuf.Duration
+	67, // 58: quorate.v1.WardenStatus.reset_within:type_name -> google.protobuf.Duration
+	67, // 59: quorate.v1.TimingStatus.failover:type_name -> google.protobuf.Duration
+	67, // 60: quorate.v1.TimingStatus.failover_of_leader:type_name -> google.protobuf.Duration
+	67, // 61: quorate.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	57, // 62: quorate.v1.WhyResponse.scores:type_name -> quorate.v1.NodeScore
+	58, // 63: quorate.v1.NodeScore.reasons:type_name -> quorate.v1.Reason
+	7,  // 64: quorate.v1.Cluster.Change:input_type -> quorate.v1.ChangeRequest
+	19, // 65: quorate.v1.Cluster.Auth:input_type -> quorate.v1.AuthRequest
+	23, // 66: quorate.v1.Cluster.Setup:input_type -> quorate.v1.SetupRequest
+	25, // 67: quorate.v1.Cluster.Start:input_type -> quorate.v1.StartRequest
+	26, // 68: quorate.v1.Cluster.Stop:input_type -> quorate.v1.StopRequest
+	27, // 69: quorate.v1.Cluster.Destroy:input_type -> quorate.v1.DestroyRequest
+	28, // 70: quorate.v1.Cluster.AddNode:input_type -> quorate.v1.AddNodeRequest
+	29, // 71: quorate.v1.Cluster.RemoveNode:input_type -> quorate.v1.RemoveNodeRequest
+	30, // 72: quorate.v1.Cluster.CreateToken:input_type -> quorate.v1.CreateTokenRequest
+	32, // 73: quorate.v1.Cluster.Join:input_type -> quorate.v1.JoinRequest
+	33, // 74: quorate.v1.Cluster.SetPassword:input_type -> quorate.v1.SetPasswordRequest
+	35, // 75: quorate.v1.Cluster.Unblock:input_type -> quorate.v1.UnblockRequest
+	37, // 76: quorate.v1.Cluster.CreateCertificate:input_type -> quorate.v1.CreateCertificateRequest
+	3,  // 77: quorate.v1.Cluster.SetAttributes:input_type -> quorate.v1.SetAttributesRequest
+	1,  // 78: quorate.v1.Cluster.RunByHand:input_type -> quorate.v1.RunByHandRequest
+	41, // 79: quorate.v1.Cluster.TestDevice:input_type -> quorate.v1.TestDeviceRequest
+	42, // 80: quorate.v1.Cluster.DescribeDevices:input_type -> quorate.v1.DescribeDevicesRequest
+	39, // 81: quorate.v1.Cluster.DescribeAgents:input_type -> quorate.v1.DescribeAgentsRequest
+	44, // 82: quorate.v1.Status.Get:input_type -> quorate.v1.GetRequest
+	52, // 83: quorate.v1.Status.Watch:input_type -> quorate.v1.WatchRequest
+	53, // 84: quorate.v1.Status.Wait:input_type -> quorate.v1.WaitRequest
+	55, // 85: quorate.v1.Status.Why:input_type -> quorate.v1.WhyRequest
+	15, // 86: quorate.v1.Status.Simulate:input_type -> quorate.v1.SimulateRequest
+	17, // 87: quorate.v1.Status.Checkpoints:input_type -> quorate.v1.CheckpointsRequest
+	79, // 88: quorate.v1.Status.Text:input_type -> quorate.v1.TextRequest
+	8,  // 89: quorate.v1.Cluster.Change:output_type -> quorate.v1.ChangeResponse
+	21, // 90: quorate.v1.Cluster.Auth:output_type -> quorate.v1.AuthResponse
+	24, // 91: quorate.v1.Cluster.Setup:output_type -> quorate.v1.Progress
+	24, // 92: quorate.v1.Cluster.Start:output_type -> quorate.v1.Progress
+	24, // 93: quorate.v1.Cluster.Stop:output_type -> quorate.v1.Progress
+	24, // 94: quorate.v1.Cluster.Destroy:output_type -> quorate.v1.Progress
+	24, // 95: quorate.v1.Cluster.AddNode:output_type -> quorate.v1.Progress
+	24, // 96: quorate.v1.Cluster.RemoveNode:output_type -> quorate.v1.Progress
+	31, // 97: quorate.v1.Cluster.CreateToken:output_type -> quorate.v1.CreateTokenResponse
+	24, // 98: quorate.v1.Cluster.Join:output_type -> quorate.v1.Progress
+	34, // 99: quorate.v1.Cluster.SetPassword:output_type -> quorate.v1.SetPasswordResponse
+	36, // 100: quorate.v1.Cluster.Unblock:output_type -> quorate.v1.UnblockResponse
+	38, // 101: quorate.v1.Cluster.CreateCertificate:output_type -> quorate.v1.CreateCertificateResponse
+	4,  // 102: quorate.v1.Cluster.SetAttributes:output_type -> quorate.v1.SetAttributesResponse
+	2,  // 103: quorate.v1.Cluster.RunByHand:output_type -> quorate.v1.RunByHandResponse
+	24, // 104: quorate.v1.Cluster.TestDevice:output_type -> quorate.v1.Progress
+	43, // 105: quorate.v1.Cluster.DescribeDevices:output_type -> quorate.v1.DescribeDevicesResponse
+	40, // 106: quorate.v1.Cluster.DescribeAgents:output_type -> quorate.v1.DescribeAgentsResponse
+	45, // 107: quorate.v1.Status.Get:output_type -> quorate.v1.GetResponse
+	45, // 108: quorate.v1.Status.Watch:output_type -> quorate.v1.GetResponse
+	54, // 109: quorate.v1.Status.Wait:output_type -> quorate.v1.WaitResponse
+	56, // 110: quorate.v1.Status.Why:output_type -> quorate.v1.WhyResponse
+	16, // 111: quorate.v1.Status.Simulate:output_type -> quorate.v1.SimulateResponse
+	18, // 112: quorate.v1.Status.Checkpoints:output_type -> quorate.v1.CheckpointsResponse
+	80, // 113: quorate.v1.Status.Text:output_type -> quorate.v1.TextResponse
+	89, // [89:114] is the sub-list for method output_type
+	64, // [64:89] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_api_proto_init() }
@@ -4153,7 +4347,7 @@ func file_quorate_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_api_proto_rawDesc), len(file_quorate_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   62,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -39,6 +39,7 @@ const (
 	Cluster_Unblock_FullMethodName           = "/quorate.v1.Cluster/Unblock"
 	Cluster_CreateCertificate_FullMethodName = "/quorate.v1.Cluster/CreateCertificate"
 	Cluster_SetAttributes_FullMethodName     = "/quorate.v1.Cluster/SetAttributes"
+	Cluster_RunByHand_FullMethodName         = "/quorate.v1.Cluster/RunByHand"
 	Cluster_TestDevice_FullMethodName        = "/quorate.v1.Cluster/TestDevice"
 	Cluster_DescribeDevices_FullMethodName   = "/quorate.v1.Cluster/DescribeDevices"
 	Cluster_DescribeAgents_FullMethodName    = "/quorate.v1.Cluster/DescribeAgents"
@@ -75,6 +76,9 @@ type ClusterClient interface {
 	CreateCertificate(ctx context.Context, in *CreateCertificateRequest, opts ...grpc.CallOption) (*CreateCertificateResponse, error)
 	// SetAttributes sets transient attributes of a node, for a program on this machine.
 	SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*SetAttributesResponse, error)
+	// RunByHand has this node's agent do something about a resource once, outside of the
+	// plan, and returns what that said.
+	RunByHand(ctx context.Context, in *RunByHandRequest, opts ...grpc.CallOption) (*RunByHandResponse, error)
 	// TestDevice has a fencing device tested now, by the nodes that may have to use it.
 	TestDevice(ctx context.Context, in *TestDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Progress], error)
 	// DescribeDevices lists types of fencing devices.
@@ -294,6 +298,16 @@ func (c *clusterClient) SetAttributes(ctx context.Context, in *SetAttributesRequ
 	return out, nil
 }
 
+func (c *clusterClient) RunByHand(ctx context.Context, in *RunByHandRequest, opts ...grpc.CallOption) (*RunByHandResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunByHandResponse)
+	err := c.cc.Invoke(ctx, Cluster_RunByHand_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *clusterClient) TestDevice(ctx context.Context, in *TestDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Progress], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Cluster_ServiceDesc.Streams[7], Cluster_TestDevice_FullMethodName, cOpts...)
@@ -364,6 +378,9 @@ type ClusterServer interface {
 	CreateCertificate(context.Context, *CreateCertificateRequest) (*CreateCertificateResponse, error)
 	// SetAttributes sets transient attributes of a node, for a program on this machine.
 	SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error)
+	// RunByHand has this node's agent do something about a resource once, outside of the
+	// plan, and returns what that said.
+	RunByHand(context.Context, *RunByHandRequest) (*RunByHandResponse, error)
 	// TestDevice has a fencing device tested now, by the nodes that may have to use it.
 	TestDevice(*TestDeviceRequest, grpc.ServerStreamingServer[Progress]) error
 	// DescribeDevices lists types of fencing devices.
@@ -421,6 +438,9 @@ func (UnimplementedClusterServer) CreateCertificate(context.Context, *CreateCert
 }
 func (UnimplementedClusterServer) SetAttributes(context.Context, *SetAttributesRequest) (*SetAttributesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetAttributes not implemented")
+}
+func (UnimplementedClusterServer) RunByHand(context.Context, *RunByHandRequest) (*RunByHandResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RunByHand not implemented")
 }
 func (UnimplementedClusterServer) TestDevice(*TestDeviceRequest, grpc.ServerStreamingServer[Progress]) error {
 	return status.Error(codes.Unimplemented, "method TestDevice not implemented")
@@ -655,6 +675,24 @@ func _Cluster_SetAttributes_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_RunByHand_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RunByHandRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).RunByHand(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_RunByHand_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).RunByHand(ctx, req.(*RunByHandRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Cluster_TestDevice_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(TestDeviceRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -736,6 +774,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetAttributes",
 			Handler:    _Cluster_SetAttributes_Handler,
+		},
+		{
+			MethodName: "RunByHand",
+			Handler:    _Cluster_RunByHand_Handler,
 		},
 		{
 			MethodName: "DescribeDevices",

@@ -108,6 +108,7 @@ type Command struct {
 	//	*Command_RecordFencing
 	//	*Command_RecordDevice
 	//	*Command_RecordAlerts
+	//	*Command_RunByHand
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -369,6 +370,15 @@ func (x *Command) GetRecordAlerts() *RecordAlerts {
 	return nil
 }
 
+func (x *Command) GetRunByHand() *RunByHand {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RunByHand); ok {
+			return x.RunByHand
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -461,6 +471,10 @@ type Command_RecordAlerts struct {
 	RecordAlerts *RecordAlerts `protobuf:"bytes,70,opt,name=record_alerts,json=recordAlerts,proto3,oneof"`
 }
 
+type Command_RunByHand struct {
+	RunByHand *RunByHand `protobuf:"bytes,75,opt,name=run_by_hand,json=runByHand,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_Change) isCommand_Body() {}
@@ -504,6 +518,8 @@ func (*Command_RecordFencing) isCommand_Body() {}
 func (*Command_RecordDevice) isCommand_Body() {}
 
 func (*Command_RecordAlerts) isCommand_Body() {}
+
+func (*Command_RunByHand) isCommand_Body() {}
 
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
@@ -1641,6 +1657,100 @@ func (x *SetTransient) GetSet() map[string]string {
 	return nil
 }
 
+// RunByHand is a person's wish that a node's agent does something about a resource
+// that the plan did not order: before it is done, and again when it was.
+type RunByHand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // id
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Action        OperationKind          `protobuf:"varint,4,opt,name=action,proto3,enum=quorate.v1.OperationKind" json:"action,omitempty"` // start, stop, promote or demote
+	Force         bool                   `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`                                 // also where two nodes may then run it
+	Ended         bool                   `protobuf:"varint,6,opt,name=ended,proto3" json:"ended,omitempty"`                                 // it was done, or was tried
+	Failed        bool                   `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`                               // without success
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunByHand) Reset() {
+	*x = RunByHand{}
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunByHand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunByHand) ProtoMessage() {}
+
+func (x *RunByHand) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunByHand.ProtoReflect.Descriptor instead.
+func (*RunByHand) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RunByHand) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *RunByHand) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *RunByHand) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *RunByHand) GetAction() OperationKind {
+	if x != nil {
+		return x.Action
+	}
+	return OperationKind_OPERATION_KIND_UNSPECIFIED
+}
+
+func (x *RunByHand) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RunByHand) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *RunByHand) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
 // RecordFencing tells what became of a fencing's attempts.
 type RecordFencing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1656,7 +1766,7 @@ type RecordFencing struct {
 
 func (x *RecordFencing) Reset() {
 	*x = RecordFencing{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1778,7 @@ func (x *RecordFencing) String() string {
 func (*RecordFencing) ProtoMessage() {}
 
 func (x *RecordFencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1791,7 @@ func (x *RecordFencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordFencing.ProtoReflect.Descriptor instead.
 func (*RecordFencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RecordFencing) GetId() uint64 {
@@ -1736,7 +1846,7 @@ type RecordDevice struct {
 
 func (x *RecordDevice) Reset() {
 	*x = RecordDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1858,7 @@ func (x *RecordDevice) String() string {
 func (*RecordDevice) ProtoMessage() {}
 
 func (x *RecordDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1871,7 @@ func (x *RecordDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordDevice.ProtoReflect.Descriptor instead.
 func (*RecordDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecordDevice) GetCondition() *DeviceCondition {
@@ -1783,7 +1893,7 @@ type RecordAlerts struct {
 
 func (x *RecordAlerts) Reset() {
 	*x = RecordAlerts{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +1905,7 @@ func (x *RecordAlerts) String() string {
 func (*RecordAlerts) ProtoMessage() {}
 
 func (x *RecordAlerts) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +1918,7 @@ func (x *RecordAlerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAlerts.ProtoReflect.Descriptor instead.
 func (*RecordAlerts) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecordAlerts) GetTold() uint64 {
@@ -1834,7 +1944,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1956,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1969,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1879,7 +1989,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1891,7 +2001,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1904,7 +2014,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -1955,7 +2065,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2077,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2090,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -2453,7 +2563,7 @@ type CreateAlert struct {
 
 func (x *CreateAlert) Reset() {
 	*x = CreateAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +2575,7 @@ func (x *CreateAlert) String() string {
 func (*CreateAlert) ProtoMessage() {}
 
 func (x *CreateAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2588,7 @@ func (x *CreateAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAlert.ProtoReflect.Descriptor instead.
 func (*CreateAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CreateAlert) GetAlert() *Alert {
@@ -2502,7 +2612,7 @@ type UpdateAlert struct {
 
 func (x *UpdateAlert) Reset() {
 	*x = UpdateAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2624,7 @@ func (x *UpdateAlert) String() string {
 func (*UpdateAlert) ProtoMessage() {}
 
 func (x *UpdateAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2637,7 @@ func (x *UpdateAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAlert.ProtoReflect.Descriptor instead.
 func (*UpdateAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateAlert) GetId() string {
@@ -2583,7 +2693,7 @@ type AlertScope struct {
 
 func (x *AlertScope) Reset() {
 	*x = AlertScope{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2705,7 @@ func (x *AlertScope) String() string {
 func (*AlertScope) ProtoMessage() {}
 
 func (x *AlertScope) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2718,7 @@ func (x *AlertScope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertScope.ProtoReflect.Descriptor instead.
 func (*AlertScope) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AlertScope) GetSelect() []string {
@@ -2634,7 +2744,7 @@ type DeleteAlert struct {
 
 func (x *DeleteAlert) Reset() {
 	*x = DeleteAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2756,7 @@ func (x *DeleteAlert) String() string {
 func (*DeleteAlert) ProtoMessage() {}
 
 func (x *DeleteAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2769,7 @@ func (x *DeleteAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAlert.ProtoReflect.Descriptor instead.
 func (*DeleteAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteAlert) GetId() string {
@@ -2680,7 +2790,7 @@ type AddRecipient struct {
 
 func (x *AddRecipient) Reset() {
 	*x = AddRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2692,7 +2802,7 @@ func (x *AddRecipient) String() string {
 func (*AddRecipient) ProtoMessage() {}
 
 func (x *AddRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2705,7 +2815,7 @@ func (x *AddRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRecipient.ProtoReflect.Descriptor instead.
 func (*AddRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddRecipient) GetAlert() string {
@@ -2743,7 +2853,7 @@ type UpdateRecipient struct {
 
 func (x *UpdateRecipient) Reset() {
 	*x = UpdateRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2755,7 +2865,7 @@ func (x *UpdateRecipient) String() string {
 func (*UpdateRecipient) ProtoMessage() {}
 
 func (x *UpdateRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2768,7 +2878,7 @@ func (x *UpdateRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRecipient.ProtoReflect.Descriptor instead.
 func (*UpdateRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpdateRecipient) GetId() string {
@@ -2822,7 +2932,7 @@ type RemoveRecipient struct {
 
 func (x *RemoveRecipient) Reset() {
 	*x = RemoveRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2944,7 @@ func (x *RemoveRecipient) String() string {
 func (*RemoveRecipient) ProtoMessage() {}
 
 func (x *RemoveRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2957,7 @@ func (x *RemoveRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRecipient.ProtoReflect.Descriptor instead.
 func (*RemoveRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RemoveRecipient) GetId() string {
@@ -2866,7 +2976,7 @@ type CreateDevice struct {
 
 func (x *CreateDevice) Reset() {
 	*x = CreateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +2988,7 @@ func (x *CreateDevice) String() string {
 func (*CreateDevice) ProtoMessage() {}
 
 func (x *CreateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +3001,7 @@ func (x *CreateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDevice.ProtoReflect.Descriptor instead.
 func (*CreateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CreateDevice) GetDevice() *FencingDevice {
@@ -2919,7 +3029,7 @@ type UpdateDevice struct {
 
 func (x *UpdateDevice) Reset() {
 	*x = UpdateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3041,7 @@ func (x *UpdateDevice) String() string {
 func (*UpdateDevice) ProtoMessage() {}
 
 func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3054,7 @@ func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateDevice.ProtoReflect.Descriptor instead.
 func (*UpdateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UpdateDevice) GetId() string {
@@ -3015,7 +3125,7 @@ type DeleteDevice struct {
 
 func (x *DeleteDevice) Reset() {
 	*x = DeleteDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3027,7 +3137,7 @@ func (x *DeleteDevice) String() string {
 func (*DeleteDevice) ProtoMessage() {}
 
 func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3040,7 +3150,7 @@ func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDevice.ProtoReflect.Descriptor instead.
 func (*DeleteDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteDevice) GetId() string {
@@ -3068,7 +3178,7 @@ type AddLevel struct {
 
 func (x *AddLevel) Reset() {
 	*x = AddLevel{}
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3190,7 @@ func (x *AddLevel) String() string {
 func (*AddLevel) ProtoMessage() {}
 
 func (x *AddLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3203,7 @@ func (x *AddLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLevel.ProtoReflect.Descriptor instead.
 func (*AddLevel) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AddLevel) GetLevel() *FencingLevel {
@@ -3123,7 +3233,7 @@ type RemoveLevels struct {
 
 func (x *RemoveLevels) Reset() {
 	*x = RemoveLevels{}
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3245,7 @@ func (x *RemoveLevels) String() string {
 func (*RemoveLevels) ProtoMessage() {}
 
 func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3258,7 @@ func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveLevels.ProtoReflect.Descriptor instead.
 func (*RemoveLevels) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RemoveLevels) GetTarget() string {
@@ -3190,7 +3300,7 @@ type FenceNode struct {
 
 func (x *FenceNode) Reset() {
 	*x = FenceNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3202,7 +3312,7 @@ func (x *FenceNode) String() string {
 func (*FenceNode) ProtoMessage() {}
 
 func (x *FenceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3215,7 +3325,7 @@ func (x *FenceNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceNode.ProtoReflect.Descriptor instead.
 func (*FenceNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FenceNode) GetNode() string {
@@ -3242,7 +3352,7 @@ type ConfirmOff struct {
 
 func (x *ConfirmOff) Reset() {
 	*x = ConfirmOff{}
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3254,7 +3364,7 @@ func (x *ConfirmOff) String() string {
 func (*ConfirmOff) ProtoMessage() {}
 
 func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3267,7 +3377,7 @@ func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmOff.ProtoReflect.Descriptor instead.
 func (*ConfirmOff) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ConfirmOff) GetNode() string {
@@ -3288,7 +3398,7 @@ type CleanupFencing struct {
 
 func (x *CleanupFencing) Reset() {
 	*x = CleanupFencing{}
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3300,7 +3410,7 @@ func (x *CleanupFencing) String() string {
 func (*CleanupFencing) ProtoMessage() {}
 
 func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3313,7 +3423,7 @@ func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanupFencing.ProtoReflect.Descriptor instead.
 func (*CleanupFencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CleanupFencing) GetNode() string {
@@ -3334,7 +3444,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3456,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3469,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -3393,7 +3503,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3515,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3528,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -3452,7 +3562,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3574,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3587,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -3552,7 +3662,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3674,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3687,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -3599,7 +3709,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3611,7 +3721,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3624,7 +3734,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -3665,7 +3775,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3677,7 +3787,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3690,7 +3800,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -3718,7 +3828,7 @@ type CloneResource struct {
 
 func (x *CloneResource) Reset() {
 	*x = CloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3730,7 +3840,7 @@ func (x *CloneResource) String() string {
 func (*CloneResource) ProtoMessage() {}
 
 func (x *CloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3853,7 @@ func (x *CloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
 func (*CloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CloneResource) GetClone() *Clone {
@@ -3764,7 +3874,7 @@ type UncloneResource struct {
 
 func (x *UncloneResource) Reset() {
 	*x = UncloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[47]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3886,7 @@ func (x *UncloneResource) String() string {
 func (*UncloneResource) ProtoMessage() {}
 
 func (x *UncloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[47]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3899,7 @@ func (x *UncloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
 func (*UncloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *UncloneResource) GetId() string {
@@ -3808,7 +3918,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[48]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3820,7 +3930,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[48]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3833,7 +3943,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{48}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -3852,7 +3962,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[49]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +3974,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[49]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +3987,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{49}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -3903,7 +4013,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[50]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4025,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[50]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4038,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{50}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -4000,7 +4110,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[51]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4122,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[51]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4135,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{51}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *MoveResource) GetId() string {
@@ -4060,7 +4170,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[52]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4072,7 +4182,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[52]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4085,7 +4195,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{52}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -4114,7 +4224,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[53]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4126,7 +4236,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[53]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4139,7 +4249,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{53}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RestartResource) GetId() string {
@@ -4166,7 +4276,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[54]
+	mi := &file_quorate_v1_command_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4178,7 +4288,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[54]
+	mi := &file_quorate_v1_command_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4191,7 +4301,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{54}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -4213,8 +4323,7 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xe6\n" +
-	"\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\x9f\v\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -4245,7 +4354,8 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\rset_transient\x18< \x01(\v2\x18.quorate.v1.SetTransientH\x00R\fsetTransient\x12B\n" +
 	"\x0erecord_fencing\x182 \x01(\v2\x19.quorate.v1.RecordFencingH\x00R\rrecordFencing\x12?\n" +
 	"\rrecord_device\x183 \x01(\v2\x18.quorate.v1.RecordDeviceH\x00R\frecordDevice\x12?\n" +
-	"\rrecord_alerts\x18F \x01(\v2\x18.quorate.v1.RecordAlertsH\x00R\frecordAlertsB\x06\n" +
+	"\rrecord_alerts\x18F \x01(\v2\x18.quorate.v1.RecordAlertsH\x00R\frecordAlerts\x127\n" +
+	"\vrun_by_hand\x18K \x01(\v2\x15.quorate.v1.RunByHandH\x00R\trunByHandB\x06\n" +
 	"\x04body\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
@@ -4345,6 +4455,14 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\bSetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
+	"\tRunByHand\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x121\n" +
+	"\x06action\x18\x04 \x01(\x0e2\x19.quorate.v1.OperationKindR\x06action\x12\x14\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\x12\x14\n" +
+	"\x05ended\x18\x06 \x01(\bR\x05ended\x12\x16\n" +
+	"\x06failed\x18\a \x01(\bR\x06failed\"\xc8\x01\n" +
 	"\rRecordFencing\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05phase\x18\x02 \x01(\x0e2\x18.quorate.v1.FencingPhaseR\x05phase\x126\n" +
@@ -4587,7 +4705,7 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
@@ -4609,86 +4727,88 @@ var file_quorate_v1_command_proto_goTypes = []any{
 	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
 	(*LocalTrouble)(nil),          // 18: quorate.v1.LocalTrouble
 	(*SetTransient)(nil),          // 19: quorate.v1.SetTransient
-	(*RecordFencing)(nil),         // 20: quorate.v1.RecordFencing
-	(*RecordDevice)(nil),          // 21: quorate.v1.RecordDevice
-	(*RecordAlerts)(nil),          // 22: quorate.v1.RecordAlerts
-	(*Record)(nil),                // 23: quorate.v1.Record
-	(*Change)(nil),                // 24: quorate.v1.Change
-	(*Edit)(nil),                  // 25: quorate.v1.Edit
-	(*CreateAlert)(nil),           // 26: quorate.v1.CreateAlert
-	(*UpdateAlert)(nil),           // 27: quorate.v1.UpdateAlert
-	(*AlertScope)(nil),            // 28: quorate.v1.AlertScope
-	(*DeleteAlert)(nil),           // 29: quorate.v1.DeleteAlert
-	(*AddRecipient)(nil),          // 30: quorate.v1.AddRecipient
-	(*UpdateRecipient)(nil),       // 31: quorate.v1.UpdateRecipient
-	(*RemoveRecipient)(nil),       // 32: quorate.v1.RemoveRecipient
-	(*CreateDevice)(nil),          // 33: quorate.v1.CreateDevice
-	(*UpdateDevice)(nil),          // 34: quorate.v1.UpdateDevice
-	(*DeleteDevice)(nil),          // 35: quorate.v1.DeleteDevice
-	(*AddLevel)(nil),              // 36: quorate.v1.AddLevel
-	(*RemoveLevels)(nil),          // 37: quorate.v1.RemoveLevels
-	(*FenceNode)(nil),             // 38: quorate.v1.FenceNode
-	(*ConfirmOff)(nil),            // 39: quorate.v1.ConfirmOff
-	(*CleanupFencing)(nil),        // 40: quorate.v1.CleanupFencing
-	(*SetOptions)(nil),            // 41: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 42: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 43: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 44: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 45: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 46: quorate.v1.RemoveFromGroup
-	(*CloneResource)(nil),         // 47: quorate.v1.CloneResource
-	(*UncloneResource)(nil),       // 48: quorate.v1.UncloneResource
-	(*CreateConstraint)(nil),      // 49: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 50: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 51: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 52: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 53: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 54: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 55: quorate.v1.ReplaceConfiguration
-	nil,                           // 56: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 57: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 58: quorate.v1.SetTransient.SetEntry
-	nil,                           // 59: quorate.v1.UpdateAlert.SetOptionsEntry
-	nil,                           // 60: quorate.v1.UpdateAlert.SetMetaEntry
-	nil,                           // 61: quorate.v1.UpdateRecipient.SetOptionsEntry
-	nil,                           // 62: quorate.v1.UpdateRecipient.SetMetaEntry
-	nil,                           // 63: quorate.v1.UpdateDevice.SetParametersEntry
-	nil,                           // 64: quorate.v1.SetOptions.SetEntry
-	nil,                           // 65: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 66: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 67: quorate.v1.UpdateResource.SetUtilizationEntry
-	nil,                           // 68: quorate.v1.UpdateNode.SetAttributesEntry
-	nil,                           // 69: quorate.v1.UpdateNode.SetUtilizationEntry
-	(*timestamppb.Timestamp)(nil), // 70: google.protobuf.Timestamp
-	(*Node)(nil),                  // 71: quorate.v1.Node
-	(*Token)(nil),                 // 72: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 73: google.protobuf.Duration
-	(*Operation)(nil),             // 74: quorate.v1.Operation
-	(*Result)(nil),                // 75: quorate.v1.Result
-	(*Obstacle)(nil),              // 76: quorate.v1.Obstacle
-	(*Standing)(nil),              // 77: quorate.v1.Standing
-	(FencingPhase)(0),             // 78: quorate.v1.FencingPhase
-	(*FencingAttempt)(nil),        // 79: quorate.v1.FencingAttempt
-	(*DeviceCondition)(nil),       // 80: quorate.v1.DeviceCondition
-	(*AlertCondition)(nil),        // 81: quorate.v1.AlertCondition
-	(*Event)(nil),                 // 82: quorate.v1.Event
-	(*KeepServers)(nil),           // 83: quorate.v1.KeepServers
-	(*Alert)(nil),                 // 84: quorate.v1.Alert
-	(*AlertRecipient)(nil),        // 85: quorate.v1.AlertRecipient
-	(*FencingDevice)(nil),         // 86: quorate.v1.FencingDevice
-	(*OperationSpec)(nil),         // 87: quorate.v1.OperationSpec
-	(*DeviceTraits)(nil),          // 88: quorate.v1.DeviceTraits
-	(*FencingLevel)(nil),          // 89: quorate.v1.FencingLevel
-	(*Resource)(nil),              // 90: quorate.v1.Resource
-	(*Traits)(nil),                // 91: quorate.v1.Traits
-	(*Clone)(nil),                 // 92: quorate.v1.Clone
-	(*Constraint)(nil),            // 93: quorate.v1.Constraint
-	(*Configuration)(nil),         // 94: quorate.v1.Configuration
+	(*RunByHand)(nil),             // 20: quorate.v1.RunByHand
+	(*RecordFencing)(nil),         // 21: quorate.v1.RecordFencing
+	(*RecordDevice)(nil),          // 22: quorate.v1.RecordDevice
+	(*RecordAlerts)(nil),          // 23: quorate.v1.RecordAlerts
+	(*Record)(nil),                // 24: quorate.v1.Record
+	(*Change)(nil),                // 25: quorate.v1.Change
+	(*Edit)(nil),                  // 26: quorate.v1.Edit
+	(*CreateAlert)(nil),           // 27: quorate.v1.CreateAlert
+	(*UpdateAlert)(nil),           // 28: quorate.v1.UpdateAlert
+	(*AlertScope)(nil),            // 29: quorate.v1.AlertScope
+	(*DeleteAlert)(nil),           // 30: quorate.v1.DeleteAlert
+	(*AddRecipient)(nil),          // 31: quorate.v1.AddRecipient
+	(*UpdateRecipient)(nil),       // 32: quorate.v1.UpdateRecipient
+	(*RemoveRecipient)(nil),       // 33: quorate.v1.RemoveRecipient
+	(*CreateDevice)(nil),          // 34: quorate.v1.CreateDevice
+	(*UpdateDevice)(nil),          // 35: quorate.v1.UpdateDevice
+	(*DeleteDevice)(nil),          // 36: quorate.v1.DeleteDevice
+	(*AddLevel)(nil),              // 37: quorate.v1.AddLevel
+	(*RemoveLevels)(nil),          // 38: quorate.v1.RemoveLevels
+	(*FenceNode)(nil),             // 39: quorate.v1.FenceNode
+	(*ConfirmOff)(nil),            // 40: quorate.v1.ConfirmOff
+	(*CleanupFencing)(nil),        // 41: quorate.v1.CleanupFencing
+	(*SetOptions)(nil),            // 42: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 43: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 44: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 45: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 46: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 47: quorate.v1.RemoveFromGroup
+	(*CloneResource)(nil),         // 48: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 49: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 50: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 51: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 52: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 53: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 54: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 55: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 56: quorate.v1.ReplaceConfiguration
+	nil,                           // 57: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 58: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 59: quorate.v1.SetTransient.SetEntry
+	nil,                           // 60: quorate.v1.UpdateAlert.SetOptionsEntry
+	nil,                           // 61: quorate.v1.UpdateAlert.SetMetaEntry
+	nil,                           // 62: quorate.v1.UpdateRecipient.SetOptionsEntry
+	nil,                           // 63: quorate.v1.UpdateRecipient.SetMetaEntry
+	nil,                           // 64: quorate.v1.UpdateDevice.SetParametersEntry
+	nil,                           // 65: quorate.v1.SetOptions.SetEntry
+	nil,                           // 66: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 67: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 68: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 69: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 70: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
+	(*Node)(nil),                  // 72: quorate.v1.Node
+	(*Token)(nil),                 // 73: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 74: google.protobuf.Duration
+	(*Operation)(nil),             // 75: quorate.v1.Operation
+	(*Result)(nil),                // 76: quorate.v1.Result
+	(*Obstacle)(nil),              // 77: quorate.v1.Obstacle
+	(*Standing)(nil),              // 78: quorate.v1.Standing
+	(OperationKind)(0),            // 79: quorate.v1.OperationKind
+	(FencingPhase)(0),             // 80: quorate.v1.FencingPhase
+	(*FencingAttempt)(nil),        // 81: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 82: quorate.v1.DeviceCondition
+	(*AlertCondition)(nil),        // 83: quorate.v1.AlertCondition
+	(*Event)(nil),                 // 84: quorate.v1.Event
+	(*KeepServers)(nil),           // 85: quorate.v1.KeepServers
+	(*Alert)(nil),                 // 86: quorate.v1.Alert
+	(*AlertRecipient)(nil),        // 87: quorate.v1.AlertRecipient
+	(*FencingDevice)(nil),         // 88: quorate.v1.FencingDevice
+	(*OperationSpec)(nil),         // 89: quorate.v1.OperationSpec
+	(*DeviceTraits)(nil),          // 90: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 91: quorate.v1.FencingLevel
+	(*Resource)(nil),              // 92: quorate.v1.Resource
+	(*Traits)(nil),                // 93: quorate.v1.Traits
+	(*Clone)(nil),                 // 94: quorate.v1.Clone
+	(*Constraint)(nil),            // 95: quorate.v1.Constraint
+	(*Configuration)(nil),         // 96: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	70,  // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	71,  // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
 	2,   // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	24,  // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	25,  // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
 	3,   // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
 	4,   // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
 	5,   // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
@@ -4703,97 +4823,99 @@ var file_quorate_v1_command_proto_depIdxs = []int32{
 	14,  // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
 	15,  // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
 	16,  // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	23,  // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	24,  // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
 	17,  // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
 	19,  // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
-	20,  // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
-	21,  // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
-	22,  // 22: quorate.v1.Command.record_alerts:type_name -> quorate.v1.RecordAlerts
-	71,  // 23: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	56,  // 24: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	57,  // 25: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	71,  // 26: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	72,  // 27: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	71,  // 28: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	73,  // 29: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,   // 30: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	73,  // 31: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	73,  // 32: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	73,  // 33: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	74,  // 34: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	75,  // 35: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	70,  // 36: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	76,  // 37: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	77,  // 38: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
-	58,  // 39: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
-	78,  // 40: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
-	79,  // 41: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
-	80,  // 42: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
-	81,  // 43: quorate.v1.RecordAlerts.conditions:type_name -> quorate.v1.AlertCondition
-	82,  // 44: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	25,  // 45: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	41,  // 46: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	42,  // 47: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	43,  // 48: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	44,  // 49: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	45,  // 50: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	46,  // 51: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	49,  // 52: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	50,  // 53: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	51,  // 54: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	52,  // 55: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	53,  // 56: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	54,  // 57: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	55,  // 58: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	47,  // 59: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	48,  // 60: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	83,  // 61: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
-	33,  // 62: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
-	34,  // 63: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
-	35,  // 64: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
-	36,  // 65: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
-	37,  // 66: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
-	38,  // 67: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
-	39,  // 68: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
-	40,  // 69: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
-	26,  // 70: quorate.v1.Edit.create_alert:type_name -> quorate.v1.CreateAlert
-	27,  // 71: quorate.v1.Edit.update_alert:type_name -> quorate.v1.UpdateAlert
-	29,  // 72: quorate.v1.Edit.delete_alert:type_name -> quorate.v1.DeleteAlert
-	30,  // 73: quorate.v1.Edit.add_recipient:type_name -> quorate.v1.AddRecipient
-	31,  // 74: quorate.v1.Edit.update_recipient:type_name -> quorate.v1.UpdateRecipient
-	32,  // 75: quorate.v1.Edit.remove_recipient:type_name -> quorate.v1.RemoveRecipient
-	84,  // 76: quorate.v1.CreateAlert.alert:type_name -> quorate.v1.Alert
-	59,  // 77: quorate.v1.UpdateAlert.set_options:type_name -> quorate.v1.UpdateAlert.SetOptionsEntry
-	60,  // 78: quorate.v1.UpdateAlert.set_meta:type_name -> quorate.v1.UpdateAlert.SetMetaEntry
-	28,  // 79: quorate.v1.UpdateAlert.scope:type_name -> quorate.v1.AlertScope
-	85,  // 80: quorate.v1.AddRecipient.recipient:type_name -> quorate.v1.AlertRecipient
-	61,  // 81: quorate.v1.UpdateRecipient.set_options:type_name -> quorate.v1.UpdateRecipient.SetOptionsEntry
-	62,  // 82: quorate.v1.UpdateRecipient.set_meta:type_name -> quorate.v1.UpdateRecipient.SetMetaEntry
-	86,  // 83: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
-	63,  // 84: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
-	87,  // 85: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
-	87,  // 86: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
-	88,  // 87: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
-	89,  // 88: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
-	0,   // 89: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	64,  // 90: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	90,  // 91: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	65,  // 92: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	66,  // 93: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	87,  // 94: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	87,  // 95: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	91,  // 96: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	67,  // 97: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	92,  // 98: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	93,  // 99: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	68,  // 100: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	69,  // 101: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	94,  // 102: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	103, // [103:103] is the sub-list for method output_type
-	103, // [103:103] is the sub-list for method input_type
-	103, // [103:103] is the sub-list for extension type_name
-	103, // [103:103] is the sub-list for extension extendee
-	0,   // [0:103] is the sub-list for field type_name
+	21,  // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
+	22,  // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
+	23,  // 22: quorate.v1.Command.record_alerts:type_name -> quorate.v1.RecordAlerts
+	20,  // 23: quorate.v1.Command.run_by_hand:type_name -> quorate.v1.RunByHand
+	72,  // 24: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	57,  // 25: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	58,  // 26: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	72,  // 27: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	73,  // 28: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	72,  // 29: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	74,  // 30: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	9,   // 31: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	74,  // 32: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	74,  // 33: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	74,  // 34: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	75,  // 35: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	76,  // 36: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	71,  // 37: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	77,  // 38: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	78,  // 39: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
+	59,  // 40: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	79,  // 41: quorate.v1.RunByHand.action:type_name -> quorate.v1.OperationKind
+	80,  // 42: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
+	81,  // 43: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
+	82,  // 44: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
+	83,  // 45: quorate.v1.RecordAlerts.conditions:type_name -> quorate.v1.AlertCondition
+	84,  // 46: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	26,  // 47: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	42,  // 48: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	43,  // 49: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	44,  // 50: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	45,  // 51: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	46,  // 52: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	47,  // 53: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	50,  // 54: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	51,  // 55: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	52,  // 56: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	53,  // 57: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	54,  // 58: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	55,  // 59: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	56,  // 60: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	48,  // 61: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	49,  // 62: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	85,  // 63: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	34,  // 64: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
+	35,  // 65: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
+	36,  // 66: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
+	37,  // 67: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
+	38,  // 68: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
+	39,  // 69: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
+	40,  // 70: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
+	41,  // 71: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
+	27,  // 72: quorate.v1.Edit.create_alert:type_name -> quorate.v1.CreateAlert
+	28,  // 73: quorate.v1.Edit.update_alert:type_name -> quorate.v1.UpdateAlert
+	30,  // 74: quorate.v1.Edit.delete_alert:type_name -> quorate.v1.DeleteAlert
+	31,  // 75: quorate.v1.Edit.add_recipient:type_name -> quorate.v1.AddRecipient
+	32,  // 76: quorate.v1.Edit.update_recipient:type_name -> quorate.v1.UpdateRecipient
+	33,  // 77: quorate.v1.Edit.remove_recipient:type_name -> quorate.v1.RemoveRecipient
+	86,  // 78: quorate.v1.CreateAlert.alert:type_name -> quorate.v1.Alert
+	60,  // 79: quorate.v1.UpdateAlert.set_options:type_name -> quorate.v1.UpdateAlert.SetOptionsEntry
+	61,  // 80: quorate.v1.UpdateAlert.set_meta:type_name -> quorate.v1.UpdateAlert.SetMetaEntry
+	29,  // 81: quorate.v1.UpdateAlert.scope:type_name -> quorate.v1.AlertScope
+	87,  // 82: quorate.v1.AddRecipient.recipient:type_name -> quorate.v1.AlertRecipient
+	62,  // 83: quorate.v1.UpdateRecipient.set_options:type_name -> quorate.v1.UpdateRecipient.SetOptionsEntry
+	63,  // 84: quorate.v1.UpdateRecipient.set_meta:type_name -> quorate.v1.UpdateRecipient.SetMetaEntry
+	88,  // 85: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
+	64,  // 86: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
+	89,  // 87: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
+	89,  // 88: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
+	90,  // 89: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
+	91,  // 90: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
+	0,   // 91: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	65,  // 92: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	92,  // 93: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	66,  // 94: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	67,  // 95: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	89,  // 96: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	89,  // 97: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	93,  // 98: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	68,  // 99: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	94,  // 100: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	95,  // 101: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	69,  // 102: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	70,  // 103: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	96,  // 104: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	105, // [105:105] is the sub-list for method output_type
+	105, // [105:105] is the sub-list for method input_type
+	105, // [105:105] is the sub-list for extension type_name
+	105, // [105:105] is the sub-list for extension extendee
+	0,   // [0:105] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -4826,8 +4948,9 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_RecordFencing)(nil),
 		(*Command_RecordDevice)(nil),
 		(*Command_RecordAlerts)(nil),
+		(*Command_RunByHand)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[24].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[25].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -4859,17 +4982,17 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_UpdateRecipient)(nil),
 		(*Edit_RemoveRecipient)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[26].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[30].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[33].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[50].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[31].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[34].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[51].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   69,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

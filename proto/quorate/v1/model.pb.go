@@ -3197,22 +3197,28 @@ func (x *Assignment) GetWatchdog() bool {
 
 // Instance is what is known of one resource on one node.
 type Instance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // id
-	State         InstanceState          `protobuf:"varint,3,opt,name=state,proto3,enum=quorate.v1.InstanceState" json:"state,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`                          // of the node when the state was learned
-	Revision      uint64                 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                    // of the resource it was started with
-	FailCount     uint32                 `protobuf:"varint,6,opt,name=fail_count,json=failCount,proto3" json:"fail_count,omitempty"` // 1000000 is INFINITY
-	LastFailure   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
-	LastError     string                 `protobuf:"bytes,8,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`         // of the newest failed operation, in one line
-	Since         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=since,proto3" json:"since,omitempty"`                                  // of state
-	Detail        string                 `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`                               // what the agent says of it, e.g. "eth0, guard: agent"
-	Restart       uint64                 `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`                            // Resource.restart it was started with
-	Ban           Ban                    `protobuf:"varint,20,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`                // that the newest operation to say so pronounced
-	BanRevision   uint64                 `protobuf:"varint,21,opt,name=ban_revision,json=banRevision,proto3" json:"ban_revision,omitempty"` // of the resource then; the ban is over when it is another
-	Promoted      bool                   `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"`                          // it was promoted, or found to be, and nothing has said since that it is not
-	Promotion     uint64                 `protobuf:"varint,31,opt,name=promotion,proto3" json:"promotion,omitempty"`                        // log index of its newest promotion; 0: never
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Resource    string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node        string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // id
+	State       InstanceState          `protobuf:"varint,3,opt,name=state,proto3,enum=quorate.v1.InstanceState" json:"state,omitempty"`
+	Epoch       uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`                          // of the node when the state was learned
+	Revision    uint64                 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                    // of the resource it was started with
+	FailCount   uint32                 `protobuf:"varint,6,opt,name=fail_count,json=failCount,proto3" json:"fail_count,omitempty"` // 1000000 is INFINITY
+	LastFailure *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
+	LastError   string                 `protobuf:"bytes,8,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`         // of the newest failed operation, in one line
+	Since       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=since,proto3" json:"since,omitempty"`                                  // of state
+	Detail      string                 `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`                               // what the agent says of it, e.g. "eth0, guard: agent"
+	Restart     uint64                 `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`                            // Resource.restart it was started with
+	Ban         Ban                    `protobuf:"varint,20,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`                // that the newest operation to say so pronounced
+	BanRevision uint64                 `protobuf:"varint,21,opt,name=ban_revision,json=banRevision,proto3" json:"ban_revision,omitempty"` // of the resource then; the ban is over when it is another
+	Promoted    bool                   `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"`                          // it was promoted, or found to be, and nothing has said since that it is not
+	Promotion   uint64                 `protobuf:"varint,31,opt,name=promotion,proto3" json:"promotion,omitempty"`                        // log index of its newest promotion; 0: never
+	// A person has this node's agent run it (`resource debug-start`). The resource is left
+	// alone until it is given back.
+	ByHand bool `protobuf:"varint,40,opt,name=by_hand,json=byHand,proto3" json:"by_hand,omitempty"`
+	// What the failure of the state, or before a stop, leads to beside that ("on-fail");
+	// empty: to nothing but a restart.
+	OnFail        string `protobuf:"bytes,41,opt,name=on_fail,json=onFail,proto3" json:"on_fail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3350,6 +3356,20 @@ func (x *Instance) GetPromotion() uint64 {
 		return x.Promotion
 	}
 	return 0
+}
+
+func (x *Instance) GetByHand() bool {
+	if x != nil {
+		return x.ByHand
+	}
+	return false
+}
+
+func (x *Instance) GetOnFail() string {
+	if x != nil {
+		return x.OnFail
+	}
+	return ""
 }
 
 // FencingDevice is something that can switch nodes off (Pacemaker Explained 3.0,
@@ -4358,9 +4378,10 @@ type Result struct {
 	Cause      string                 `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"` // kind of the event that tells of a failure; empty: operation-failed
 	// The cause is an obstacle: nothing was begun, or what runs cannot serve while
 	// it lasts. It counts as no failure.
-	Obstacle      bool `protobuf:"varint,21,opt,name=obstacle,proto3" json:"obstacle,omitempty"`
-	Ban           Ban  `protobuf:"varint,22,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`
-	Promoted      bool `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"` // of a look, or a start that took over what ran: it runs promoted
+	Obstacle      bool                 `protobuf:"varint,21,opt,name=obstacle,proto3" json:"obstacle,omitempty"`
+	Ban           Ban                  `protobuf:"varint,22,opt,name=ban,proto3,enum=quorate.v1.Ban" json:"ban,omitempty"`
+	Interval      *durationpb.Duration `protobuf:"bytes,40,opt,name=interval,proto3" json:"interval,omitempty"`  // of the recurring monitor that found it; unset: it was none
+	Promoted      bool                 `protobuf:"varint,30,opt,name=promoted,proto3" json:"promoted,omitempty"` // of a look, or a start that took over what ran: it runs promoted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4498,6 +4519,13 @@ func (x *Result) GetBan() Ban {
 		return x.Ban
 	}
 	return Ban_BAN_UNSPECIFIED
+}
+
+func (x *Result) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
 }
 
 func (x *Result) GetPromoted() bool {
@@ -5538,7 +5566,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05lapse\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lapse\x12\x1a\n" +
 	"\bunfenced\x18\b \x01(\bR\bunfenced\x12\x1a\n" +
 	"\bpromoted\x18\x14 \x01(\bR\bpromoted\x12\x1a\n" +
-	"\bwatchdog\x18\x15 \x01(\bR\bwatchdog\"\xfe\x03\n" +
+	"\bwatchdog\x18\x15 \x01(\bR\bwatchdog\"\xb0\x04\n" +
 	"\bInstance\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12/\n" +
@@ -5557,7 +5585,9 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x03ban\x18\x14 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12!\n" +
 	"\fban_revision\x18\x15 \x01(\x04R\vbanRevision\x12\x1a\n" +
 	"\bpromoted\x18\x1e \x01(\bR\bpromoted\x12\x1c\n" +
-	"\tpromotion\x18\x1f \x01(\x04R\tpromotion\"\xc6\x02\n" +
+	"\tpromotion\x18\x1f \x01(\x04R\tpromotion\x12\x17\n" +
+	"\aby_hand\x18( \x01(\bR\x06byHand\x12\x17\n" +
+	"\aon_fail\x18) \x01(\tR\x06onFail\"\xc6\x02\n" +
 	"\rFencingDevice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12I\n" +
@@ -5663,7 +5693,7 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x120\n" +
 	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
 	"\x06reason\x18\t \x01(\tR\x06reason\x125\n" +
-	"\bwatchdog\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\bwatchdog\"\xf6\x03\n" +
+	"\bwatchdog\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\bwatchdog\"\xad\x04\n" +
 	"\x06Result\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\x04R\toperation\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.quorate.v1.OperationKindR\x04kind\x12\x1a\n" +
@@ -5682,7 +5712,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\arestart\x18\f \x01(\x04R\arestart\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x1a\n" +
 	"\bobstacle\x18\x15 \x01(\bR\bobstacle\x12!\n" +
-	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x12\x1a\n" +
+	"\x03ban\x18\x16 \x01(\x0e2\x0f.quorate.v1.BanR\x03ban\x125\n" +
+	"\binterval\x18( \x01(\v2\x19.google.protobuf.DurationR\binterval\x12\x1a\n" +
 	"\bpromoted\x18\x1e \x01(\bR\bpromoted\"\xfd\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
@@ -6082,36 +6113,37 @@ var file_quorate_v1_model_proto_depIdxs = []int32{
 	13,  // 108: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
 	84,  // 109: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
 	10,  // 110: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	85,  // 111: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	14,  // 112: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	53,  // 113: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	12,  // 114: quorate.v1.Event.operation:type_name -> quorate.v1.OperationKind
-	84,  // 115: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	79,  // 116: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	80,  // 117: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	81,  // 118: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	55,  // 119: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	22,  // 120: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	26,  // 121: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	28,  // 122: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	27,  // 123: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	40,  // 124: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
-	42,  // 125: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
-	47,  // 126: quorate.v1.Configuration.alerts:type_name -> quorate.v1.Alert
-	82,  // 127: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	83,  // 128: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	85,  // 129: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	57,  // 130: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	54,  // 131: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	54,  // 132: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	59,  // 133: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	25,  // 134: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	23,  // 135: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	136, // [136:136] is the sub-list for method output_type
-	136, // [136:136] is the sub-list for method input_type
-	136, // [136:136] is the sub-list for extension type_name
-	136, // [136:136] is the sub-list for extension extendee
-	0,   // [0:136] is the sub-list for field type_name
+	84,  // 111: quorate.v1.Result.interval:type_name -> google.protobuf.Duration
+	85,  // 112: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	14,  // 113: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	53,  // 114: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	12,  // 115: quorate.v1.Event.operation:type_name -> quorate.v1.OperationKind
+	84,  // 116: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	79,  // 117: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	80,  // 118: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	81,  // 119: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	55,  // 120: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	22,  // 121: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	26,  // 122: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	28,  // 123: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	27,  // 124: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	40,  // 125: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	42,  // 126: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	47,  // 127: quorate.v1.Configuration.alerts:type_name -> quorate.v1.Alert
+	82,  // 128: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	83,  // 129: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	85,  // 130: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	57,  // 131: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	54,  // 132: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	54,  // 133: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	59,  // 134: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	25,  // 135: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	23,  // 136: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	137, // [137:137] is the sub-list for method output_type
+	137, // [137:137] is the sub-list for method input_type
+	137, // [137:137] is the sub-list for extension type_name
+	137, // [137:137] is the sub-list for extension extendee
+	0,   // [0:137] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
