@@ -44,7 +44,7 @@ func order(st *pb.State, op *pb.Operation) *pb.ExecuteRequest {
 	if node == nil || r == nil {
 		return nil
 	}
-	return &pb.ExecuteRequest{Operation: op, Resource: r, Nonce: node.Nonce, Instancing: state.Instancing(st, op.Resource, op.Node)}
+	return &pb.ExecuteRequest{Operation: op, Resource: state.Obeying(st, r), Nonce: node.Nonce, Instancing: state.Instancing(st, op.Resource, op.Node)}
 }
 
 // attend delivers an order, and tells other instances before and after. The order

@@ -268,10 +268,10 @@ func (e *Executor) stop(u *unit, r *pb.ExecuteRequest, agent resources.Agent) jo
 	}
 }
 
-// blocks reports whether a failed stop is to block the resource, and nothing else.
+// blocks reports whether a failed stop is to block the resource, and not to end its node.
 func blocks(r *pb.Resource) bool {
 	for _, o := range r.GetOperations() {
-		if o.Name == "stop" && o.Options["on-fail"] == "block" {
+		if policy := o.Options["on-fail"]; o.Name == "stop" && (policy == "block" || policy == "standby") {
 			return true
 		}
 	}

@@ -121,6 +121,7 @@ func (e *Executor) check(ctx context.Context, m *monitored, why string) {
 	op := &pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_MONITOR, Resource: m.r.Id, Timeout: m.spec.Timeout}
 	res := &pb.Result{
 		Kind: op.Kind, Resource: m.r.Id, Node: e.node, Epoch: m.rt.epoch, Assignment: m.rt.assignment, Revision: m.r.Revision,
+		Interval: durationpb.New(m.spec.GetInterval().AsDuration()),
 	}
 	e.perform(ctx, m.u, op, m.agent, res, func(ctx context.Context) (pb.Outcome, error) {
 		s, err := m.agent.Monitor(resources.Recurring(ctx, m.spec), m.r)

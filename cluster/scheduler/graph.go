@@ -61,6 +61,7 @@ type resource struct {
 	current    int            // node that runs or owns it; -1: none
 	home       int            // node that ran it last, if none does now; else -1
 	blocked    int            // node where its stop failed; -1: none
+	endedBy    int            // node where it failed, so that it starts nowhere any more; -1: none
 	moved      int            // node of an operator's move that is in force; -1: none
 	yields     bool           // it is bound to a resource with such a move
 

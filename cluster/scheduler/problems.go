@@ -59,6 +59,7 @@ func (g *graph) complain(r *resource) {
 		g.complainUnpromoted(r)
 		return
 	}
+	g.complainStandby(r)
 	switch {
 	case r.blocked >= 0:
 		g.complainBlocked(r)
@@ -67,6 +68,10 @@ func (g *graph) complain(r *resource) {
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s is to be deleted, but is left alone: %s", r.Id, r.unmanaged))
 	case r.current >= 0 && r.views[r.current].ByHand:
 		g.complainByHand(r)
+	case r.current >= 0 && g.whyHalted(r, r.current) != "":
+		g.complainHalted(r)
+	case r.endedBy >= 0:
+		g.complainEnded(r)
 	case r.unmanaged != "":
 		g.complainFailed(r)
 	case r.placed < 0 && r.unwanted == "" && !r.elsewhere():
@@ -91,7 +96,7 @@ func (g *graph) complainBlocked(r *resource) {
 	switch {
 	case f != nil:
 		g.problems.add(waiting, r.Id, failed+"; "+fencingText(f, at))
-	case r.bites():
+	case g.bites(r):
 		g.problems.add(waiting, r.Id, fmt.Sprintf("%s; the watchdog of %s resets it (fencing=watchdog), and %s starts elsewhere then", failed, at, r.Id))
 	default:
 		g.problems.add(stuck, r.Id, fmt.Sprintf("%s, so it may still be active there; stop it by hand, then run `quorate resource cleanup %s`", failed, r.Id))
@@ -99,11 +104,14 @@ func (g *graph) complainBlocked(r *resource) {
 }
 
 // bites reports whether a failed stop has the watchdog of the owner reset it.
-func (r *resource) bites() bool {
-	blocks := slices.ContainsFunc(r.Operations, func(o *pb.OperationSpec) bool {
-		return o.Name == "stop" && o.Options["on-fail"] == "block"
-	})
-	return r.assignment.GetWatchdog() && !blocks
+func (g *graph) bites(r *resource) bool {
+	policy := g.defaults["on-fail"]
+	for _, o := range r.Operations {
+		if own, said := o.Options["on-fail"]; said && o.Name == "stop" {
+			policy = own
+		}
+	}
+	return r.assignment.GetWatchdog() && policy != onFailBlock && policy != onFailStandby
 }
 
 // complainByHand tells of what a person runs. A node that is gone may run it still.

@@ -78,7 +78,10 @@ func (g *graph) unpackPromotions() {
 }
 
 func promotedState(v *view) pb.InstanceState {
-	if v.state == stopped || v.unknown() || v.Promoted {
+	switch {
+	case v.state == running && v.Promoted && v.OnFail == onFailDemote:
+		return failed
+	case v.state == stopped || v.unknown() || v.Promoted:
 		return v.state
 	}
 	return stopped

@@ -19,6 +19,7 @@ func unpack(s *pb.State, now time.Time) *graph {
 	g.unpackClones(s)
 	g.unpackResources(s)
 	g.unpackInstances(s)
+	g.unpackFailures()
 	g.unpackPromotions()
 	g.unpackGroups(s)
 	g.followBases(s)
@@ -78,7 +79,7 @@ func (g *graph) unpackResources(s *pb.State) {
 		c := g.cloneOf(r, group)
 		made := g.seated(c, resource{
 			Resource: r, group: group, clone: c, settings: readSettings(s, r, group, c),
-			seat: -1, owner: -1, current: -1, home: -1, blocked: -1, moved: -1, verdict: verdict{placed: -1},
+			seat: -1, owner: -1, current: -1, home: -1, blocked: -1, endedBy: -1, moved: -1, verdict: verdict{placed: -1},
 		})
 		for _, r := range made {
 			g.unpackViews(r)
@@ -230,6 +231,10 @@ func (g *graph) freeze(r *resource) {
 			r.unmanaged = "it is run by hand on " + n.Name
 			r.current = i
 			return
+		}
+		if why := g.whyHalted(r, i); why != "" && r.unmanaged == "" {
+			r.unmanaged = why
+			r.current = i
 		}
 		if r.unmanaged == "" && n.reachable() && n.Maintenance && (r.views[i].active() || i == r.current) {
 			r.unmanaged = n.Name + " is in maintenance"

@@ -262,9 +262,8 @@ func TestUpdateResource(t *testing.T) {
 		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "monitr"}}}, `op monitr: there is no such operation; did you mean "monitor"?`},
 		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{monitor(-1)}}, "op monitor: its interval or timeout is out of range"},
 		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{monitor(1), monitor(1)}}, "op monitor: it is given twice"},
-		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "monitor", Options: map[string]string{"on-fail": "fence"}}}}, "op monitor: on-fail=fence is not available in this version for a failed monitor"},
-		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "stop", Options: map[string]string{"on-fail": "restart"}}}}, "op stop: on-fail=restart is not available in this version for a failed stop"},
-		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "monitor", Options: map[string]string{"on-fail": "block"}}}}, "op monitor: on-fail=block is not available"},
+		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "monitor", Options: map[string]string{"on-fail": "demote"}}}}, "op monitor: on-fail=demote is not possible for a failed monitor"},
+		{&pb.UpdateResource{Id: "vip", SetOperations: []*pb.OperationSpec{{Name: "stop", Options: map[string]string{"on-fail": "restart"}}}}, "op stop: on-fail=restart is not possible for a failed stop"},
 	} {
 		if err := update(tt.update); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("update %v\nanswered %v, want %q", tt.update, err, tt.want)

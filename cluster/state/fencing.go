@@ -57,12 +57,7 @@ func (d *draft) fenceGone(n *pb.Node) {
 // escalate asks for the node of a failed stop to be fenced, where the policy is that
 // and the resource does not say otherwise (on-fail).
 func (d *draft) escalate(i *pb.Instance) {
-	policy := ""
-	for _, o := range ResourceByID(d.State, i.Resource).GetOperations() {
-		if o.Name == "stop" {
-			policy = o.Options["on-fail"]
-		}
-	}
+	policy := d.onFail(&pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_STOP, Resource: i.Resource, Node: i.Node}, &pb.Result{})
 	if policy == "fence" || policy == "" && d.needsPower(i.Resource) {
 		d.askFencing(NodeByID(d.State, i.Node), false, "", fmt.Sprintf("the stop of %s there failed: %s", i.Resource, i.LastError))
 	}
@@ -91,7 +86,7 @@ func (d *draft) askFencing(n *pb.Node, stayOff bool, actor, reason string) {
 	})
 }
 
-// mended ends the fencings that a failed stop led to on nodes where none is left: a
+// mended ends the fencings that failures led to on nodes where none of these is left: a
 // person has stopped it by hand.
 func (d *draft) mended() {
 	for _, f := range d.Fencings {
@@ -99,11 +94,11 @@ func (d *draft) mended() {
 		if Ended(f) || f.Actor != "" || f.Phase != pb.FencingPhase_FENCING_PHASE_OFF || n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED {
 			continue
 		}
-		blocked := slices.ContainsFunc(d.Instances, func(i *pb.Instance) bool {
-			return i.Node == f.Node && i.State == pb.InstanceState_INSTANCE_STATE_BLOCKED
+		waits := slices.ContainsFunc(d.Instances, func(i *pb.Instance) bool {
+			return i.Node == f.Node && awaitsFencing(i)
 		})
-		if !blocked {
-			d.endFencing(f, pb.FencingPhase_FENCING_PHASE_CALLED_OFF, "the failed stops there were cleaned up")
+		if !waits {
+			d.endFencing(f, pb.FencingPhase_FENCING_PHASE_CALLED_OFF, "the failures there were cleaned up")
 		}
 	}
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	pb "quorate/proto/quorate/v1"
@@ -76,7 +77,7 @@ var options = map[pb.OptionScope][]Option{
 		{"OCF_CHECK_LEVEL", "0", "count", "how deep a script's monitor looks; built-in kinds have one depth", checkCount},
 		{"enabled", "true", "boolean", "whether a recurring monitor runs", checkBool},
 		{"interval", "0", "duration", "of a recurring monitor", checkDuration},
-		{"on-fail", "restart", "restart, for monitor ignore, for stop block or fence", "what a failure leads to", checkOnly("restart", "ignore", "block", "fence")},
+		{"on-fail", "restart", strings.Join(failWords, ", "), "what a failure leads to; of a stop, if it is not set, the policy of fencing says", checkOnFail},
 		{"record-pending", "true", "boolean", "accepted; operations under way are always shown", checkBool},
 		{"role", "Started", "Started, Promoted, Unpromoted", "in which role a monitor runs", checkMonitorRole},
 		{"start-delay", "0", "duration", "how long after a start a recurring monitor begins", checkDuration},

@@ -102,7 +102,7 @@ func (d *draft) learnPromote(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	i.Promoted, i.Promotion = true, d.index
 	if r.Outcome != pb.Outcome_OUTCOME_DONE {
 		d.fail(i, o, r)
-		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
+		d.setState(i, d.failedState(i))
 	}
 }
 
@@ -110,6 +110,9 @@ func (d *draft) learnPromote(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 func (d *draft) learnDemote(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 	if r.Outcome == pb.Outcome_OUTCOME_DONE {
 		i.Promoted = false
+		if i.OnFail == failDemote {
+			i.OnFail = ""
+		}
 		d.endPromotion(o)
 		return
 	}

@@ -113,21 +113,13 @@ func canonicalOperation(o *pb.OperationSpec) (*pb.OperationSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if policy, given := options["on-fail"]; given && !mayFailTo(o.Name, policy) {
-		return nil, refuse(Invalid, field, "leave on-fail out", "on-fail=%s is not available in this version for a failed %s", policy, o.Name)
+	spec := &pb.OperationSpec{Name: o.Name, Interval: o.Interval, Timeout: o.Timeout, Options: options}
+	if policy, given := options["on-fail"]; given {
+		if err := mayFailTo(spec, policy); err != nil {
+			return nil, err
+		}
 	}
-	return &pb.OperationSpec{Name: o.Name, Interval: o.Interval, Timeout: o.Timeout, Options: options}, nil
-}
-
-// mayFailTo reports whether the failure of an operation can lead to something.
-func mayFailTo(operation, policy string) bool {
-	switch policy {
-	case "block", "fence":
-		return operation == "stop"
-	case "ignore":
-		return operation == "monitor"
-	}
-	return operation != "stop"
+	return spec, nil
 }
 
 func outOfRange(d *durationpb.Duration) bool {

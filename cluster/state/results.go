@@ -172,7 +172,7 @@ func (d *draft) learnLook(i *pb.Instance, o *pb.Operation, r *pb.Result) {
 		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
 	default:
 		d.fail(i, o, r)
-		d.setState(i, pb.InstanceState_INSTANCE_STATE_FAILED)
+		d.setState(i, d.failedState(i))
 	}
 }
 
@@ -181,6 +181,9 @@ func (d *draft) runs(i *pb.Instance, r *pb.Result) {
 	d.setState(i, pb.InstanceState_INSTANCE_STATE_RUNNING)
 	i.Revision, i.Restart = r.Revision, r.Restart
 	i.Ban, i.BanRevision = pb.Ban_BAN_UNSPECIFIED, 0
+	if i.OnFail == failBlock || i.OnFail == failFence { // of what failed before
+		i.OnFail = ""
+	}
 	if r.Detail != "" {
 		i.Detail = r.Detail
 	}
@@ -218,6 +221,7 @@ func (d *draft) endOwnership(o *pb.Operation) {
 
 // fail counts a failure and tells of it.
 func (d *draft) fail(i *pb.Instance, o *pb.Operation, r *pb.Result) {
+	d.failTo(i, o, r)
 	i.FailCount = min(d.failCount(i)+1, Infinity)
 	i.LastFailure, i.LastError = d.at, failure(r)
 	severity := pb.Severity_SEVERITY_WARNING

@@ -158,10 +158,13 @@ func (d *draft) setOptions(o *pb.SetOptions) (string, error) {
 	return describeSettings(words, o.Set, o.Unset), nil
 }
 
-// checkOperationDefaults refuses what would be a default for stops alone.
+// checkOperationDefaults refuses what would be a default for few operations alone.
 func checkOperationDefaults(defaults map[string]string) error {
-	if defaults["on-fail"] == "fence" {
-		return refuse(Invalid, "operation option on-fail", "use the property fencing=power, or give it to a resource's stop", "fence is no default for operations")
+	switch policy := defaults["on-fail"]; policy {
+	case failFence:
+		return refuse(Invalid, "operation option on-fail", "use the property fencing=power, or give it to a resource's operations", "fence is no default for operations")
+	case failDemote:
+		return refuse(Invalid, "operation option on-fail", "give it to a resource's promote, or to its monitor with role=Promoted", "demote is no default for operations")
 	}
 	return nil
 }
