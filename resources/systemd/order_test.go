@@ -103,24 +103,39 @@ StandardOutput=file:%s
 	}
 }
 
-// What deploy/systemd leaves the agent of root's rights is enough.
+// What deploy/systemd leaves the agent of root's rights is enough, as it is shipped and
+// with the drop-in that takes most of them.
 func TestTheAgentsServiceMayRunUnits(t *testing.T) {
-	x := newRig(t, "served", sleeper)
-	shipped, err := os.ReadFile("../../deploy/systemd/quorate.service")
-	if err != nil {
-		t.Fatal(err)
+	for name, files := range map[string][]string{"shipped": {"quorate.service"}, "hardened": {"quorate.service", "hardened.conf"}} {
+		t.Run(name, func(t *testing.T) { servedBy(t, name, restrictions(t, files...)) })
 	}
-	out := filepath.Join(t.TempDir(), "out")
-	unit := []string{"[Unit]", "DefaultDependencies=no", "[Service]", "Type=oneshot", "StandardOutput=file:" + out}
-	for line := range strings.Lines(string(shipped)) {
-		switch name, _, _ := strings.Cut(strings.TrimSpace(line), "="); name {
-		case "CapabilityBoundingSet", "NoNewPrivileges", "ProtectClock", "ProtectKernelLogs", "RestrictSUIDSGID", "LockPersonality", "LimitRTPRIO":
-			unit = append(unit, strings.TrimSpace(line))
+}
+
+// restrictions are the lines of units that take rights from a service.
+func restrictions(t *testing.T, files ...string) (lines []string) {
+	t.Helper()
+	for _, file := range files {
+		shipped, err := os.ReadFile("../../deploy/systemd/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(shipped)) {
+			switch name, _, _ := strings.Cut(strings.TrimSpace(line), "="); name {
+			case "CapabilityBoundingSet", "NoNewPrivileges", "ProtectClock", "ProtectKernelLogs", "RestrictSUIDSGID", "LockPersonality", "LimitRTPRIO":
+				lines = append(lines, strings.TrimSpace(line))
+			}
 		}
 	}
+	return lines
+}
+
+func servedBy(t *testing.T, name string, restrictions []string) {
+	unitName := "served-" + name
+	x, out := newRig(t, unitName, sleeper), filepath.Join(t.TempDir(), "out")
+	unit := append([]string{"[Unit]", "DefaultDependencies=no", "[Service]", "Type=oneshot", "StandardOutput=file:" + out}, restrictions...)
 	for _, verb := range []string{"start", "stop"} {
-		name := "agent-" + verb + ".service"
-		writeUnit(t, name, strings.Join(append(unit, fmt.Sprintf(`Environment="%s=%s served"`, inside, verb), "ExecStart="+os.Args[0], ""), "\n"))
+		name := "agent-" + verb + "-" + name + ".service"
+		writeUnit(t, name, strings.Join(append(unit, fmt.Sprintf(`Environment="%s=%s %s"`, inside, verb, unitName), "ExecStart="+os.Args[0], ""), "\n"))
 		if said := do(t, conn(t).StartUnitContext, name, "replace"); said != "done" {
 			text, _ := os.ReadFile(out)
 			t.Errorf("%s: %s, it says %s", verb, said, text)
