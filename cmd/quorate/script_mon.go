@@ -14,6 +14,11 @@ var monOptions = options{
 	{names: []string{"one-shot", "1"}},
 	{names: []string{"as-xml", "X"}},
 	{names: []string{"output-as"}, value: true},
+	{names: []string{"as-html", "h"}, value: true},
+	{names: []string{"interval", "i"}, value: true},
+	{names: []string{"daemonize", "d"}},
+	{names: []string{"pid-file", "p"}, value: true},
+	{names: []string{"disable-ncurses", "c"}, ignored: true},
 	{names: []string{"group-by-node", "n"}, ignored: true},
 	{names: []string{"inactive", "r"}, ignored: true},
 	{names: []string{"show-node-attributes", "A"}, ignored: true},
@@ -22,12 +27,16 @@ var monOptions = options{
 }
 
 // crmMon shows the cluster once: to people as status does, or in the parts of
-// Pacemaker's XML that scripts look for, of nodes and of what runs.
+// Pacemaker's XML that scripts look for, of nodes and of what runs. A page of HTML it
+// goes on writing.
 func (a *app) crmMon(ctx context.Context, g *given) error {
+	if g.has("as-html") {
+		return a.keepPage(ctx, g)
+	}
 	asXML := g.has("as-xml") || g.last("output-as") == "xml"
 	switch {
 	case !g.has("one-shot") && !asXML:
-		return scriptError{badUsage("it shows the cluster once in this version").With("give -1"), exitUsage}
+		return scriptError{badUsage("it shows the cluster once in this version, or writes a page of it").With("give -1, or -h FILE"), exitUsage}
 	case g.has("output-as") && !asXML && g.last("output-as") != "text":
 		return scriptError{badUsage("--output-as %s is not there in this version", g.last("output-as")).With("write text or xml"), exitUsage}
 	}
