@@ -41,23 +41,26 @@ func Nearest(name string, candidates []string, limit int) []string {
 	return names
 }
 
-// distance counts the bytes to insert, delete or replace to make b of a
-// (Levenshtein).
+// distance counts the bytes to insert, delete or replace, and the neighbours to swap, to
+// make b of a (Levenshtein's, with what fingers do most).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1) // row[j]: from the letters of a so far to b[:j]
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1) // row[j]: from the letters of a so far to b[:j]
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			next[j+1] = row[j]
 			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+				next[j+1] = 1 + min(row[j], row[j+1], next[j])
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], 1+before[j-1])
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

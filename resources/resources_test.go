@@ -56,6 +56,7 @@ func TestAnUnknownAgentIsAnsweredWithTheNearestS8(t *testing.T) {
 		{"ocf:heartbeat:IPadr2", "did you mean ocf:heartbeat:IPaddr2"},
 		{"ipaddr2", "did you mean IPaddr2"},
 		{"hapoxy", "did you mean haproxy"},
+		{"vpi", "did you mean vip"}, // two letters swapped
 		{"ocf:heartbeat:pgsql", "known are quorate:haproxy, quorate:vip"},
 		{"", "is missing"},
 	}
