@@ -61,7 +61,7 @@ func TestBadChangeIsRefusedAndChangesNothing(t *testing.T) { // S8
 		{"an address that is none", []*pb.Edit{updateNode(&pb.UpdateNode{Name: "lvsm", Addresses: []string{"10.0.0.1:x"}})}, codes.InvalidArgument, "host lvsm addr", "no port"},
 		{"unknown agent", []*pb.Edit{create("x", "ocf:quorate:fle", good)}, codes.NotFound, "agent", `"ocf:quorate:fle" is unknown; did you mean ocf:quorate:file?`},
 		{"missing parameter", []*pb.Edit{create("x", "ocf:quorate:file", nil)}, codes.InvalidArgument, "path", "is missing; add path="},
-		{"unknown parameter", []*pb.Edit{create("x", "ocf:quorate:file", map[string]string{"path": dir, "paht": "/"})}, codes.InvalidArgument, "paht", "it has path, mode"},
+		{"unknown parameter", []*pb.Edit{create("x", "ocf:quorate:file", map[string]string{"path": dir, "paht": "/"})}, codes.InvalidArgument, "paht", "did you mean path?"},
 		{"wrong type", []*pb.Edit{create("x", "ocf:quorate:file", map[string]string{"path": dir, "mode": "rw"})}, codes.InvalidArgument, "mode", `"rw" is not an integer`},
 		{"wrong here", []*pb.Edit{create("x", "ocf:quorate:file", map[string]string{"path": "/nowhere/flag"})}, codes.InvalidArgument, "path", "/nowhere is no directory here; make it"},
 		{"duplicate id", []*pb.Edit{create("flag", "ocf:quorate:file", good)}, codes.AlreadyExists, "resource id", "flag"},

@@ -11,7 +11,9 @@ import (
 )
 
 // takeRole checks an order to promote or demote: it must be for the right that is
-// served under, or where nothing is served for what was found here.
+// served under. Where there is none, because a stop took it and failed, or somebody else
+// started what was found here, it may be demoted all the same: nothing else would be
+// stopped in good order (S7).
 func (u *unit) takeRole(e *Executor, r *pb.ExecuteRequest, agent resources.Agent) (job, string) {
 	op := r.Operation
 	promoter, ok := agent.(resources.Promoter)
@@ -19,7 +21,7 @@ func (u *unit) takeRole(e *Executor, r *pb.ExecuteRequest, agent resources.Agent
 	switch {
 	case !ok:
 		return nil, "this kind of resource cannot be promoted"
-	case u.right.assignment != op.Assignment, promotes && (u.right.epoch != op.Epoch || !u.serving):
+	case promotes && (u.right != right{op.Epoch, op.Assignment} || !u.serving), u.right != (right{}) && u.right.assignment != op.Assignment:
 		return nil, fmt.Sprintf("the order is for assignment %d, and %d is served", op.Assignment, u.right.assignment)
 	}
 	u.reported, u.lowered = false, false

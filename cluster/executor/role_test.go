@@ -312,3 +312,22 @@ func TestAMonitorObeysItsOptions(t *testing.T) {
 		})
 	}
 }
+
+// A stop ends the right although it fails. What runs on must be demoted before the next
+// stop, or neither of them would ever come (S7).
+func TestWhatAFailedStopLeftIsDemoted(t *testing.T) {
+	onMachine(t, func(m *machine) {
+		m.want(m.do(instance(start, 1)), done)
+		m.want(m.do(instance(promote, 1)), done)
+		m.stays = errors.New("device is busy")
+		m.want(m.do(instance(stop, 1)), pb.Outcome_OUTCOME_FAILED)
+		m.running["db"] = "promoted" // by another hand, or because the demotion failed, too
+		m.want(m.do(instance(promote, 1)), refused)
+		m.want(m.do(instance(demote, 1)), done)
+		if got := m.value("db"); got != "" {
+			t.Errorf("it is %q after its demotion", got)
+		}
+		m.stays = nil
+		m.want(m.do(instance(stop, 1)), done)
+	})
+}
