@@ -123,7 +123,7 @@ func (i Image) Mirror(c Command, dir string) ([]string, error) {
 	args := []string{
 		"qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-m", "768", "-smp", "2",
 		"-display", "none", "-nodefaults", "-no-reboot",
-		"-kernel", i.Kernel, "-initrd", i.Initrd, "-append", "console=ttyS0 quiet panic=-1 mirror.run=" + script,
+		"-kernel", i.Kernel, "-initrd", i.Initrd, "-append", emulated + " mirror.run=" + script,
 		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
 		"-serial", "file:" + filepath.Join(dir, "log"), "-qmp", "unix:" + filepath.Join(dir, "qmp") + ",server=on,wait=off",
 		"-device", "virtio-serial-pci",
