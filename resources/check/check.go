@@ -30,6 +30,7 @@ type Check struct {
 
 	Address netip.Addr // to ask; the real server's, unless set
 	Port    uint16     // to ask; the real server's, else the kind's
+	Source  netip.Addr // to ask from; the kernel's choice, unless set
 	TLS     bool       // speak TLS from the first byte
 	SNI     string     // server's name in the TLS handshake; Host, unless set
 	Verify  bool       // the certificate, against the system's authorities and SNI
@@ -47,6 +48,10 @@ type Check struct {
 
 	Command     string // program and arguments, split at blanks outside of quotes
 	Least, Most int    // process: of how many; 0: 1, and no limit
+	Dynamic     bool   // program: its status says the server's weight, too
+	File        string // file: that has a number
+	Weight      int    // file: what a 1 in it adds to the server's weight; 0: it takes the server out
+	Reverse     bool   // file: what is 0 is as what is not, and adds become subtractions
 }
 
 // The defaults of every kind.

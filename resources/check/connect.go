@@ -15,9 +15,9 @@ import (
 // its deadline is that of every read and write.
 func (c Check) dial(ctx context.Context, network string, at netip.AddrPort) (net.Conn, error) {
 	if network == "udp" {
-		return dialDatagrams(ctx, at)
+		return c.dialDatagrams(ctx, at)
 	}
-	conn, err := dialStream(ctx, at)
+	conn, err := dialStream(ctx, c.Source, at)
 	if err != nil || !c.TLS {
 		return conn, err
 	}
@@ -29,8 +29,11 @@ func (c Check) dial(ctx context.Context, network string, at netip.AddrPort) (net
 	return secure, nil
 }
 
-func dialDatagrams(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+func (c Check) dialDatagrams(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 	var d net.Dialer
+	if c.Source.IsValid() {
+		d.LocalAddr = &net.UDPAddr{IP: c.Source.AsSlice()}
+	}
 	conn, err := d.DialContext(ctx, "udp", at.String())
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type kind struct {
 	needs   needs
 	words   string // the words it takes beside the common ones, as a list with commas
 	make    func(Check) (probe, error)
+	weigh   func(Check) weigher // of those that may say a weight; it may return nil
 }
 
 // common words are taken by all kinds that ask at all.
@@ -35,7 +36,7 @@ const common = "interval,timeout,retry,rise,fall"
 
 // Words of all kinds that connect, and of those that may speak TLS.
 const (
-	where   = "address,port"
+	where   = "address,port,source"
 	secured = where + ",tls,sni,verify"
 )
 
@@ -44,27 +45,28 @@ var kinds map[string]kind
 
 func init() {
 	kinds = map[string]kind{
-		"tcp":       {"the port accepts a connection", 0, needsPort, secured, tcpProbe},
-		"http":      {"a page is served, with status, text or digest as wanted", 80, needsPort, secured + ",path,method,host,status,digest,receive", httpProbe},
-		"https":     {"as http, over TLS", 443, needsPort, where + ",sni,verify,path,method,host,status,digest,receive", httpsProbe},
-		"smtp":      {"it greets, takes HELO and says good-bye", 25, needsPort, secured + ",host", smtpProbe},
-		"pop":       {"it greets, and lets a login in if one is set", 110, needsPort, secured + ",login,password", popProbe},
-		"imap":      {"it greets, and lets a login in if one is set", 143, needsPort, secured + ",login,password", imapProbe},
-		"ftp":       {"it greets, and lets a login in if one is set", 21, needsPort, secured + ",login,password", ftpProbe},
-		"nntp":      {"it greets", 119, needsPort, secured, nntpProbe},
-		"redis":     {"it answers PING with PONG", 6379, needsPort, secured + ",login,password", redisProbe},
-		"simpletcp": {"a text is sent and the answer matches", 0, needsPort, secured + ",request,receive", simpleProbe},
-		"dns":       {"it answers a question, with a record that matches if that is asked for", 53, needsPort, where + ",request,type,receive", dnsProbe},
-		"ldap":      {"it lets the login in, or anybody, and has the entry", 389, needsPort, secured + ",request,receive,login,password", ldapProbe},
-		"mysql":     {"it greets; with a login a query finds a row", 3306, needsPort, where + ",login,password,database,request,receive", mysqlProbe},
-		"pgsql":     {"it greets; with a login a query finds a row", 5432, needsPort, where + ",login,password,database,request,receive", pgsqlProbe},
-		"sip":       {"it answers OPTIONS with 200, over UDP", 5060, needsPort, where + ",login", sipProbe},
-		"udp":       {"a datagram is not refused, and its answer matches if that is asked for", 0, needsPort, where + ",request,receive", udpProbe},
-		"ping":      {"it answers an ICMP echo request", 0, needsAddress, "address", pingProbe},
-		"program":   {"a program exits with status 0", 0, needsNothing, "command", programProbe},
-		"process":   {"a program runs on this node", 0, needsNothing, "command,least,most", processProbe},
-		"on":        {"it is taken to be up, without a question", 0, needsNothing, "", fixedProbe},
-		"off":       {"it is taken to be down, without a question", 0, needsNothing, "", fixedProbe},
+		"tcp":       {"the port accepts a connection", 0, needsPort, secured, tcpProbe, nil},
+		"http":      {"a page is served, with status, text or digest as wanted", 80, needsPort, secured + ",path,method,host,status,digest,receive", httpProbe, nil},
+		"https":     {"as http, over TLS", 443, needsPort, where + ",sni,verify,path,method,host,status,digest,receive", httpsProbe, nil},
+		"smtp":      {"it greets, takes HELO and says good-bye", 25, needsPort, secured + ",host", smtpProbe, nil},
+		"pop":       {"it greets, and lets a login in if one is set", 110, needsPort, secured + ",login,password", popProbe, nil},
+		"imap":      {"it greets, and lets a login in if one is set", 143, needsPort, secured + ",login,password", imapProbe, nil},
+		"ftp":       {"it greets, and lets a login in if one is set", 21, needsPort, secured + ",login,password", ftpProbe, nil},
+		"nntp":      {"it greets", 119, needsPort, secured, nntpProbe, nil},
+		"redis":     {"it answers PING with PONG", 6379, needsPort, secured + ",login,password", redisProbe, nil},
+		"simpletcp": {"a text is sent and the answer matches", 0, needsPort, secured + ",request,receive", simpleProbe, nil},
+		"dns":       {"it answers a question, with a record that matches if that is asked for", 53, needsPort, where + ",request,type,receive", dnsProbe, nil},
+		"ldap":      {"it lets the login in, or anybody, and has the entry", 389, needsPort, secured + ",request,receive,login,password", ldapProbe, nil},
+		"mysql":     {"it greets; with a login a query finds a row", 3306, needsPort, where + ",login,password,database,request,receive", mysqlProbe, nil},
+		"pgsql":     {"it greets; with a login a query finds a row", 5432, needsPort, where + ",login,password,database,request,receive", pgsqlProbe, nil},
+		"sip":       {"it answers OPTIONS with 200, over UDP", 5060, needsPort, where + ",login", sipProbe, nil},
+		"udp":       {"a datagram is not refused, and its answer matches if that is asked for", 0, needsPort, where + ",request,receive", udpProbe, nil},
+		"ping":      {"it answers an ICMP echo request", 0, needsAddress, "address", pingProbe, nil},
+		"program":   {"a program exits with status 0", 0, needsNothing, "command,dynamic", programProbe, programWeigher},
+		"process":   {"a program runs on this node", 0, needsNothing, "command,least,most", processProbe, nil},
+		"file":      {"a file on this node has no number, or 0", 0, needsNothing, "file,weight,reverse", fileProbe, fileWeigher},
+		"on":        {"it is taken to be up, without a question", 0, needsNothing, "", fixedProbe, nil},
+		"off":       {"it is taken to be down, without a question", 0, needsNothing, "", fixedProbe, nil},
 	}
 }
 

@@ -20,11 +20,12 @@ type Target struct {
 	Assume State
 }
 
-// A Result is a change of a target's state.
+// A Result is a change of a target's state, or of its weight.
 type Result struct {
 	ID     string
 	State  State
 	Reason string // of the last answer: "status 503", "connection refused"
+	Weight Weight
 }
 
 // A Status is what is known of a target, for display.
@@ -32,6 +33,7 @@ type Status struct {
 	ID       string
 	State    State
 	Reason   string        // of the last answer
+	Weight   Weight        // of the last success
 	Since    time.Duration // how long the state has been so
 	Latency  time.Duration // of the last attempt, from beginning to end
 	Late     time.Duration // how much the last attempt began after its time
@@ -50,8 +52,8 @@ func Once(ctx context.Context, c Check, server netip.AddrPort) (text string, too
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, w.check.Timeout)
 	defer cancel()
-	text, err = w.probe(ctx, w.at)
-	return text, time.Since(began), plain(err)
+	a := w.ask(ctx)
+	return a.text, time.Since(began), a.err
 }
 
 // Limits of what runs at once.
@@ -208,22 +210,28 @@ func (r *Runner) Status() []Status {
 }
 
 // record takes the answer of an attempt in.
-func (r *Runner) record(w *watch, began time.Time, late time.Duration, reason string, err error) {
+func (r *Runner) record(w *watch, began time.Time, late time.Duration, a answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.status.Attempts++
-	if err != nil {
+	reason := a.text
+	if a.err != nil {
 		w.status.Failures++
-		reason = err.Error()
+		reason = a.err.Error()
 	}
-	changed := w.judge.take(err == nil)
+	changed := w.judge.take(a.err == nil)
 	w.status.State, w.status.Changes = w.judge.state, w.judge.changes
 	w.status.Reason, w.status.Latency, w.status.Late = reason, time.Since(began), late
+	if changed {
+		w.since = time.Now()
+	}
+	if a.err == nil && w.status.Weight != a.weight {
+		w.status.Weight, changed = a.weight, true
+	}
 	if !changed || r.targets[w.target.ID] != w {
 		return
 	}
-	w.since = time.Now()
-	r.told = append(r.told, Result{ID: w.target.ID, State: w.status.State, Reason: reason})
+	r.told = append(r.told, Result{ID: w.target.ID, State: w.status.State, Reason: reason, Weight: w.status.Weight})
 	r.awake()
 }
 

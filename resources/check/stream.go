@@ -51,14 +51,19 @@ func nameless(err error) error {
 	return err
 }
 
-// dialStream connects. The connection's deadline is that of ctx.
-func dialStream(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+// dialStream connects, from an address if one is given. The connection's deadline is
+// that of ctx.
+func dialStream(ctx context.Context, from netip.Addr, at netip.AddrPort) (net.Conn, error) {
 	family, to, err := sockaddr(at)
 	if err != nil {
 		return nil, err
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
+		return nil, err
+	}
+	if err := bindTo(fd, from); err != nil {
+		_ = unix.Close(fd)
 		return nil, err
 	}
 	if err := unix.Connect(fd, to); err != nil && err != unix.EINPROGRESS {
@@ -77,6 +82,22 @@ func dialStream(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// bindTo lets a socket have an address of this host, and whatever port is free when it
+// connects (ip(7), IP_BIND_ADDRESS_NO_PORT).
+func bindTo(fd int, from netip.Addr) error {
+	if !from.IsValid() {
+		return nil
+	}
+	_, own, err := sockaddr(netip.AddrPortFrom(from, 0))
+	if err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
+		return err
+	}
+	return unix.Bind(fd, own)
 }
 
 // await returns when the connection stands, or why it does not: connect(2) of a

@@ -14,6 +14,7 @@ type watch struct {
 	check  Check // with the defaults
 	at     netip.AddrPort
 	probe  probe
+	weigh  weigher // in place of probe; nil: the check says no weight
 
 	// Guarded by runner.mu:
 	judge  judge
@@ -33,7 +34,7 @@ func newWatch(r *Runner, t Target) (*watch, error) {
 		return nil, err
 	}
 	return &watch{
-		runner: r, target: t, check: c, at: at, probe: p,
+		runner: r, target: t, check: c, at: at, probe: p, weigh: c.weigher(),
 		judge:  judge{rise: c.Rise, fall: c.Fall, state: t.Assume},
 		status: Status{ID: t.ID, State: t.Assume},
 		since:  time.Now(),
@@ -99,9 +100,9 @@ func (w *watch) once(ctx context.Context, due time.Time) (began time.Time) {
 	began = time.Now()
 	limited, cancel := context.WithTimeout(ctx, w.check.Timeout)
 	defer cancel()
-	text, err := w.probe(limited, w.at)
+	a := w.ask(limited)
 	if ctx.Err() == nil { // else nobody waits for it, and it may have failed for that
-		w.runner.record(w, began, began.Sub(due), text, plain(err))
+		w.runner.record(w, began, began.Sub(due), a)
 	}
 	return began
 }

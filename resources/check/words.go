@@ -35,6 +35,12 @@ var vocabulary = []word{
 		return c.Address.String()
 	}},
 	{"port", setPort, func(c Check) string { return positive(int(c.Port)) }},
+	{"source", setSource, func(c Check) string {
+		if !c.Source.IsValid() {
+			return ""
+		}
+		return c.Source.String()
+	}},
 	boolWord("tls", func(c *Check) *bool { return &c.TLS }),
 	textWord("sni", func(c *Check) *string { return &c.SNI }, isLine),
 	boolWord("verify", func(c *Check) *bool { return &c.Verify }),
@@ -52,6 +58,15 @@ var vocabulary = []word{
 	textWord("command", func(c *Check) *string { return &c.Command }, isCommand),
 	countWord("least", func(c *Check) *int { return &c.Least }),
 	countWord("most", func(c *Check) *int { return &c.Most }),
+	boolWord("dynamic", func(c *Check) *bool { return &c.Dynamic }),
+	textWord("file", func(c *Check) *string { return &c.File }, isFile),
+	{"weight", setWeight, func(c Check) string {
+		if c.Weight == 0 {
+			return ""
+		}
+		return strconv.Itoa(c.Weight)
+	}},
+	boolWord("reverse", func(c *Check) *bool { return &c.Reverse }),
 }
 
 // Parse reads a check: its kind, then word=value. A value with blanks stands in
@@ -195,6 +210,31 @@ func setAddress(c *Check, value string) error {
 	}
 	c.Address = a.Unmap()
 	return nil
+}
+
+func setSource(c *Check, value string) error {
+	a, err := netip.ParseAddr(value)
+	if err != nil {
+		return errors.New("it is not an IPv4 or IPv6 address")
+	}
+	c.Source = a.Unmap()
+	return nil
+}
+
+func setWeight(c *Check, value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < -heaviest || n > heaviest {
+		return fmt.Errorf("give a number from -%d to %d", heaviest, heaviest)
+	}
+	c.Weight = n
+	return nil
+}
+
+func isFile(value string) error {
+	if !strings.HasPrefix(value, "/") {
+		return errors.New("give the file with its whole path")
+	}
+	return isLine(value)
 }
 
 func setPort(c *Check, value string) error {

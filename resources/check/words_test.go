@@ -46,7 +46,7 @@ func TestACheckIsReadAndWrittenAlike(t *testing.T) {
 func TestAWrongWordIsNamedWithWhatWouldBeRight(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "has no kind"},
-		{"htpp path=/", `"htpp" is no kind of check; they are dns, ftp, http,`},
+		{"htpp path=/", `"htpp" is no kind of check; they are dns, file, ftp, http,`},
 		{"http path", `"path" is not word=value`},
 		{"http path=alive", "path=alive: begin it with a slash"},
 		{"http path=/a path=/b", "path= is there twice"},
