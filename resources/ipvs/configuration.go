@@ -53,6 +53,7 @@ type Real struct {
 	Weight       uint32
 	Upper, Lower uint32
 	Checks       []check.Check // its own; none: the virtual service's
+	Quiescent    *bool         // as the virtual service's, of it alone; nil: as that says
 	Up, Down     string        // programs to run when it comes and goes; empty: none
 }
 
@@ -234,8 +235,13 @@ func parseReal(s statement, method Method) (Real, error) {
 		"weight":  func(w string) (err error) { r.Weight, err = number(w, 65535); return err },
 		"upper":   func(w string) (err error) { r.Upper, err = number(w, 1<<31-1); return err },
 		"lower":   func(w string) (err error) { r.Lower, err = number(w, 1<<31-1); return err },
-		"up":      func(w string) error { r.Up = w; return command(w) },
-		"down":    func(w string) error { r.Down = w; return command(w) },
+		"quiescent": func(w string) error {
+			is, err := yes(w)
+			r.Quiescent = &is
+			return err
+		},
+		"up":   func(w string) error { r.Up = w; return command(w) },
+		"down": func(w string) error { r.Down = w; return command(w) },
 	}
 	if err := s.apply(options, known); err != nil {
 		return r, err

@@ -432,13 +432,17 @@ func (h *hold) keep(before []check.Target) {
 	for _, t := range before {
 		asked[t.ID] = true
 	}
-	down := Health{}
+	down, weights := Health{}, Weights{}
 	for _, t := range h.targets {
-		if q := (Question{t.Server, t.Check}); h.down[q] || t.Assume == check.Down && !asked[t.ID] {
+		q := Question{t.Server, t.Check}
+		if h.down[q] || t.Assume == check.Down && !asked[t.ID] {
 			down[q] = true
 		}
+		if w, said := h.standing.weights[q]; said {
+			weights[q] = w
+		}
 	}
-	h.down = down
+	h.down, h.standing.weights = down, weights
 }
 
 // signal leaves a token for whoever waits.

@@ -142,9 +142,14 @@ func (t *teller) take(news []Notice, now time.Time) {
 			t.agent.log.Warn("program is not run: too many wait", "resource", t.r.GetId(), "command", n.Command)
 		}
 	}
-	if len(t.pending) == 0 || now.Before(t.next) {
-		return
+	if len(t.pending) > 0 && !now.Before(t.next) {
+		t.flush(nil, now)
 	}
+}
+
+// flush tells what is left to be told, and of these news the events.
+func (t *teller) flush(news []Notice, now time.Time) {
+	t.pending = append(t.pending, news...)
 	for _, e := range summed(t.pending) {
 		e.Resource = t.r.GetId()
 		t.agent.tell(e)

@@ -2,9 +2,11 @@ package ipvs
 
 import (
 	"fmt"
+	"slices"
 
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
+	"quorate/resources/check"
 )
 
 // A Quorum is how much weight a virtual service needs of the servers that serve it
@@ -27,11 +29,17 @@ func (q Quorum) has(weight uint64, before bool) bool {
 	return weight >= uint64(q.least())+uint64(q.Hysteresis)
 }
 
-// A Standing is how virtual services stand as a whole. The zero Standing is that of
-// services of which nothing is known: they have their quorum.
+// A Standing is how virtual services stand as a whole, and what their servers weigh by
+// their checks. The zero Standing is that of services of which nothing is known: they
+// have their quorum, and their servers the weights of the configuration.
 type Standing struct {
 	services map[Key]serving // by the first key of the virtual service
+	weights  Weights
 }
+
+// Weights are what the checks say of weights, by the question that was asked. What
+// says nothing is not there.
+type Weights map[Question]check.Weight
 
 type serving struct {
 	quorate bool
@@ -45,10 +53,33 @@ func (s Standing) lacks(v Virtual) bool {
 	return known && !of.quorate
 }
 
+// weight is what a server of a service weighs by its checks.
+func (s Standing) weight(v Virtual, k Key, r Real) uint32 {
+	weight := int(r.Weight)
+	if len(s.weights) == 0 { // it is asked of every server, and often
+		return r.Weight
+	}
+	for _, q := range v.questions(k, r) {
+		weight += s.weights[q].Change(int(r.Weight))
+	}
+	return uint32(max(0, min(weight, heaviest)))
+}
+
+// heaviest is the most that the kernel takes.
+const heaviest = 65535
+
+// wanted is a server as its checks and an operator's orders have it, if it is to be in
+// the table.
+func (s Standing) wanted(v Virtual, k Key, r Real, orders resources.Orders) (Server, bool) {
+	server := r.of(k)
+	server.Weight = s.weight(v, k, r)
+	return ordered(server, k, orders)
+}
+
 // Stand returns how the services stand now, after they stood as before. A service
 // of which nothing was known had its quorum, but for one that begins with nothing.
 func (c *Configuration) Stand(before Standing, down Health, orders resources.Orders) Standing {
-	now := Standing{services: make(map[Key]serving, len(c.Virtuals))}
+	now := Standing{services: make(map[Key]serving, len(c.Virtuals)), weights: before.weights}
 	for _, v := range c.Virtuals {
 		was, known := before.services[v.Keys[0]]
 		if !known {
@@ -58,7 +89,7 @@ func (c *Configuration) Stand(before Standing, down Health, orders resources.Ord
 		for _, r := range v.Reals {
 			up := !v.downAnywhere(r, down)
 			is.up[r.Name()] = up
-			if s, there := ordered(r.of(v.Keys[0]), v.Keys[0], orders); up && there {
+			if s, there := now.wanted(v, v.Keys[0], r, orders); up && there {
 				is.weight += uint64(s.Weight)
 			}
 		}
@@ -82,9 +113,9 @@ func (v Virtual) downAnywhere(r Real, down Health) bool {
 }
 
 // found is how services stand that have a table already: one whose sorry server
-// serves lacks its quorum.
+// serves lacks its quorum, and what checks weigh has the weight that it has there.
 func (c *Configuration) found(table []Service) Standing {
-	s := Standing{services: make(map[Key]serving)}
+	s := Standing{services: make(map[Key]serving), weights: c.weighed(table)}
 	for _, v := range c.Virtuals {
 		there := find(table, v.Keys[0])
 		if there == nil {
@@ -99,6 +130,30 @@ func (c *Configuration) found(table []Service) Standing {
 		s.services[v.Keys[0]] = is
 	}
 	return s
+}
+
+func (c *Configuration) weighed(table []Service) Weights {
+	all := Weights{}
+	for _, v := range c.Virtuals {
+		for _, r := range v.Reals {
+			i := slices.IndexFunc(v.checksOf(r), check.Check.Weighs)
+			if i < 0 {
+				continue
+			}
+			for _, k := range v.Keys {
+				there := find(table, k)
+				if there == nil {
+					continue
+				}
+				for _, f := range there.Servers {
+					if f.Address == r.at(k) && f.Weight > 0 {
+						all[v.questions(k, r)[i]] = check.Weight{Value: int(f.Weight), Instead: true}
+					}
+				}
+			}
+		}
+	}
+	return all
 }
 
 // A Notice is a change of how services stand: an event, and the program to run.

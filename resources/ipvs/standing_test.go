@@ -12,6 +12,7 @@ import (
 	"time"
 
 	pb "quorate/proto/quorate/v1"
+	"quorate/resources/check"
 )
 
 // sick is the health in which some servers, by the last numbers of their addresses, are down.
@@ -203,5 +204,41 @@ func TestProgramsRunInOrderBesideTheDirector(t *testing.T) {
 	said, _ := os.ReadFile(dir + "/said")
 	if string(said) != "one\ntwo words\n" {
 		t.Errorf("said was %q", said)
+	}
+}
+
+func TestWeightsOfChecksAreAddedAndCounted(t *testing.T) {
+	c := configured(t, `virtual 10.0.0.1:80 quorum=4
+		real 10.0.0.21 weight=3; check program command=/bin/w dynamic=yes; check file file=/f weight=1
+		real 10.0.0.22 weight=1
+		sorry 10.0.0.30`)
+	k := c.Virtuals[0].Keys[0]
+	asked := c.Virtuals[0].questions(k, c.Virtuals[0].Reals[0])
+	for _, tt := range []struct {
+		program, file check.Weight
+		want          string
+	}{
+		{check.Weight{}, check.Weight{}, "21:3 22:1"},
+		{check.Weight{Value: 8, Instead: true}, check.Weight{}, "21:8 22:1"},
+		{check.Weight{Value: 8, Instead: true}, check.Weight{Value: -2}, "21:6 22:1"},
+		{check.Weight{}, check.Weight{Value: -1}, "30:1"},
+		{check.Weight{}, check.Weight{Value: 100000}, "21:65535 22:1"},
+		{check.Weight{}, check.Weight{Value: -100}, "30:1"},
+	} {
+		before := Standing{weights: Weights{asked[0]: tt.program, asked[1]: tt.file}}
+		if got := weights(c.Services(nil, nil, c.Stand(before, nil, nil))[0]); got != tt.want {
+			t.Errorf("program %+v, file %+v: %s, want %s", tt.program, tt.file, got, tt.want)
+		}
+	}
+	table := []Service{{Key: k, Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.21:80"), Weight: 7}, {Address: netip.MustParseAddrPort("10.0.0.22:80"), Weight: 1}}}}
+	if got := weights(c.Services(nil, nil, c.found(table))[0]); got != "21:7 22:1" {
+		t.Errorf("adopted as %s", got)
+	}
+}
+
+func TestAServerMayBeQuiescentAlone(t *testing.T) {
+	c := configured(t, "virtual 10.0.0.1:80 quiescent=yes; check tcp; real 10.0.0.21 quiescent=no; real 10.0.0.22; real 10.0.0.23")
+	if got := weights(c.Services(sick(c, 21, 22), nil, Standing{})[0]); got != "22:0 23:1" {
+		t.Errorf("got %s", got)
 	}
 }

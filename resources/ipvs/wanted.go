@@ -34,7 +34,7 @@ func (c *Configuration) Services(down Health, orders resources.Orders, as Standi
 			if s.Mask == 0 {
 				s.Mask = k.bits()
 			}
-			s.Servers = v.servers(k, down, orders, as.lacks(v))
+			s.Servers = v.servers(k, down, orders, as)
 			all = append(all, s)
 		}
 	}
@@ -53,13 +53,13 @@ func (c *Configuration) Keys() []Key {
 // servers are those of one of v's services, in the order of their addresses. A
 // sorry server is there when no real one gets any connection; where the quorum is
 // lacking, in place of all of them.
-func (v Virtual) servers(k Key, down Health, orders resources.Orders, lacking bool) []Server {
+func (v Virtual) servers(k Key, down Health, orders resources.Orders, as Standing) []Server {
 	var all []Server
-	lacking = lacking && len(v.Sorry) > 0
+	lacking := len(v.Sorry) > 0 && as.lacks(v)
 	for _, r := range v.Reals {
-		s, there := ordered(r.of(k), k, orders)
+		s, there := as.wanted(v, k, r, orders)
 		if lacking || v.down(k, r, down) {
-			there = there && v.Quiescent
+			there = there && v.quiescent(r)
 			s.Weight = 0
 		}
 		if there {
@@ -75,6 +75,14 @@ func (v Virtual) servers(k Key, down Health, orders resources.Orders, lacking bo
 	}
 	slices.SortFunc(all, compareServers)
 	return all
+}
+
+// quiescent reports whether a server that is down stays in the table.
+func (v Virtual) quiescent(r Real) bool {
+	if r.Quiescent != nil {
+		return *r.Quiescent
+	}
+	return v.Quiescent
 }
 
 // down reports whether any of the checks of a real server failed.

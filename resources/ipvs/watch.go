@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ func (a *Agent) Watch(ctx context.Context, r *pb.Resource, changed func(why stri
 	running.Go(func() { _ = x.checks.Run(ctx) }) // it ends with ctx, and with no other error
 	told := newTeller(a, r)
 	running.Go(func() { told.Run(ctx) })
+	defer func() { told.flush(x.hold.takeNews(), time.Now()) }()
 	defer running.Wait()
 	defer cancel()
 	tick, afresh := time.NewTicker(reread), true
@@ -102,17 +104,32 @@ func (x *watch) follow(afresh bool) error {
 // learn takes over what the checks know. A server of which they know nothing yet
 // stays as it was. h.mu is held.
 func (h *hold) learn(all []check.Status) {
-	state := make(map[string]check.State, len(all))
+	known := make(map[string]check.Status, len(all))
 	for _, s := range all {
-		state[s.ID] = s.State
+		known[s.ID] = s
 	}
 	for _, t := range h.targets {
-		switch state[t.ID] {
+		switch s := known[t.ID]; s.State {
 		case check.Up:
 			delete(h.down, Question{t.Server, t.Check})
+			h.weigh(Question{t.Server, t.Check}, s.Weight)
 		case check.Down:
 			h.down[Question{t.Server, t.Check}] = true
 		case check.Unknown:
 		}
 	}
+}
+
+// weigh takes over what a check says of a weight. What is published of the weights is
+// not modified. h.mu is held.
+func (h *hold) weigh(q Question, w check.Weight) {
+	if h.standing.weights[q] == w {
+		return
+	}
+	weights := maps.Clone(h.standing.weights)
+	if weights == nil {
+		weights = Weights{}
+	}
+	weights[q] = w
+	h.standing.weights = weights
 }
