@@ -26,17 +26,16 @@ var checkers = map[string]struct {
 	"MISC_CHECK": {"program", 0, 1},
 	"PING_CHECK": {"ping", 1, 1},
 	"UDP_CHECK":  {"udp", 1, 1},
+	"FILE_CHECK": {"file", 0, 0},
 }
 
 // leftCheckers have no equal.
 var leftCheckers = map[string]string{
-	"BFD_CHECK":  "there is no BFD",
-	"FILE_CHECK": "there is no check of a file",
+	"BFD_CHECK": "there is no BFD",
 }
 
 // leftOfCheck are directives of checks without an equal.
 var leftOfCheck = map[string]string{
-	"bindto":           "a check goes out as the system's routes say",
 	"bind_port":        "a check goes out from any port",
 	"bind_if":          "a check goes out as the system's routes say",
 	"fwmark":           "the packets of checks are not marked",
@@ -46,7 +45,6 @@ var leftOfCheck = map[string]string{
 	"tls_compliant":    "TLS is ended as it should be, always",
 	"regex_stack":      "patterns need no stack",
 	"user":             "programs run as the agent",
-	"misc_dynamic":     "a program says whether a server is up, and not its weight",
 	"min_reply_length": "any answer will do",
 	"max_reply_length": "any answer will do",
 }
@@ -99,6 +97,9 @@ func (t *keepalived) checker(virtual, real, d *Directive, port uint16) (made []s
 		if why, left := leftOfCheck[sub.Name()]; left && sub.holds() {
 			t.leaveAll(sub, why)
 		}
+	}
+	if d.Name() == "FILE_CHECK" {
+		return c.fileCheck()
 	}
 	c.common()
 	switch d.Name() {
@@ -200,9 +201,13 @@ func (c *checker) connection(in *Directive) {
 	}
 	c.wordOf(in, "connect_ip", "address")
 	if c.d.Name() == "PING_CHECK" {
+		if b := in.last("bindto"); b != nil {
+			c.leave(b, "a ping goes out as the system's routes say")
+		}
 		return
 	}
 	c.wordOf(in, "connect_port", "port")
+	c.wordOf(in, "bindto", "source")
 	if in.last("connect_port") == nil && c.port != 0 {
 		c.words = append(c.words, fmt.Sprintf("port=%d", c.port))
 	}
@@ -343,6 +348,10 @@ func (c *checker) program() (problem string) {
 	}
 	c.take(p)
 	c.words = append(c.words, "command="+p.word(1))
+	if d := c.d.last("misc_dynamic"); d != nil {
+		c.words = append(c.words, "dynamic=yes")
+		c.take(d)
+	}
 	return ""
 }
 

@@ -321,11 +321,8 @@ func (t *keepalived) realServer(virtual, d *Directive, v *Virtual, forward strin
 		t.leave(l, "it means nothing without uthreshold")
 	}
 	if i := d.last("inhibit_on_failure"); i != nil {
-		if negative(i.word(1)) == v.Quiescent {
-			t.leave(i, ofAllServers)
-		} else {
-			t.take(i)
-		}
+		r.Quiescent = map[bool]string{true: "no", false: "yes"}[negative(i.word(1))]
+		t.take(i)
 	}
 	v.Reals = append(v.Reals, r)
 }

@@ -37,6 +37,7 @@ type Real struct {
 	Weight       int
 	Upper, Lower int
 	Checks       []string // as resources/check reads them
+	Quiescent    string   // yes or no, of it alone; empty: as the virtual service
 	Up, Down     string   // programs
 	made         *Directive
 }
@@ -197,6 +198,7 @@ func (r *Real) line(what string) string {
 			option(b, n.name, strconv.Itoa(n.value))
 		}
 	}
+	option(b, "quiescent", r.Quiescent)
 	option(b, "up", enquoted(r.Up))
 	option(b, "down", enquoted(r.Down))
 	return b.String()
