@@ -13,6 +13,7 @@ import (
 	"net/smtp"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func checkMail(name, value string) error {
 	field := "option " + name
 	switch name {
 	case mailFrom:
-		if _, err := mail.ParseAddress(value); value != "" && err != nil {
+		if _, err := parseAddress(value); value != "" && err != nil {
 			return &Error{field, fmt.Sprintf("%q is no address of mail", value), "give for example quorate@example.com"}
 		}
 	case mailServer:
@@ -58,11 +59,31 @@ func CheckRecipient(path, value string) error {
 	case value == "" || strings.ContainsAny(value, "\x00\r\n"):
 		return &Error{"recipient", "its value is empty, or has several lines", "give value=ADDRESS"}
 	case path == Mail:
-		if _, err := mail.ParseAddress(value); err != nil {
+		if _, err := parseAddress(value); err != nil {
 			return &Error{"recipient", fmt.Sprintf("%q is no address of mail", value), "give for example admin@example.com"}
 		}
 	}
 	return nil
+}
+
+// localName is the name of a mailbox that a mail system completes with its own domain.
+var localName = regexp.MustCompile(`^[A-Za-z0-9._+-]+$`)
+
+// parseAddress reads an address, with a name before it or not, or the name of a local
+// mailbox, which is what cron and keepalived send mail to.
+func parseAddress(text string) (*mail.Address, error) {
+	if localName.MatchString(text) {
+		return &mail.Address{Address: text}, nil
+	}
+	return mail.ParseAddress(text)
+}
+
+// written is an address for a header.
+func written(a *mail.Address) string {
+	if localName.MatchString(a.Address) {
+		return a.Address
+	}
+	return a.String()
 }
 
 // endpoint is a server with its port.
@@ -75,7 +96,7 @@ func endpoint(server string) string {
 
 // mail sends a mail to the recipient.
 func (c Call) mail(ctx context.Context) error {
-	to, err := mail.ParseAddress(c.Recipient.GetValue())
+	to, err := parseAddress(c.Recipient.GetValue())
 	if err != nil {
 		return errors.New("it has no recipient with an address of mail; add one with `quorate alert recipient add`")
 	}
@@ -85,7 +106,7 @@ func (c Call) mail(ctx context.Context) error {
 	}
 	from := &mail.Address{Name: "Quorate", Address: "quorate@" + host}
 	if said := c.option(mailFrom); said != "" {
-		if from, err = mail.ParseAddress(said); err != nil {
+		if from, err = parseAddress(said); err != nil {
 			return fmt.Errorf("from=%s: %w", said, err)
 		}
 	}
@@ -104,8 +125,8 @@ func (c Call) mail(ctx context.Context) error {
 func (c Call) message(from, to *mail.Address, host string) []byte {
 	e, b := c.Event, &bytes.Buffer{}
 	header := func(name, value string) { fmt.Fprintf(b, "%s: %s\r\n", name, value) }
-	header("From", from.String())
-	header("To", to.String())
+	header("From", written(from))
+	header("To", written(to))
 	header("Subject", mime.QEncoding.Encode("utf-8", fmt.Sprintf("[%s] %s", cmp.Or(c.Cluster, "quorate"), clip(e.GetText()))))
 	header("Date", e.GetAt().AsTime().Local().Format(time.RFC1123Z))
 	header("Message-ID", fmt.Sprintf("<%d.%d.%s@%s>", e.GetId(), e.GetAt().AsTime().UnixNano(), c.Alert.GetId(), host))

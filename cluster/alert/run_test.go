@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,16 @@ func TestMailIsSentByAServer(t *testing.T) {
 	}
 	if s := m.Header.Get("Subject"); !strings.Contains(s, "=?utf-8?q?") {
 		t.Errorf("subject %q", s)
+	}
+}
+
+func TestMailGoesToALocalMailbox(t *testing.T) {
+	commands, m, err := mailed(t, map[string]string{"from": "root"}, "acassen", event("start", "a", "vip", pb.Severity_SEVERITY_INFO))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(commands, "MAIL FROM:<root>") || !slices.Contains(commands, "RCPT TO:<acassen>") || m.Header.Get("To") != "acassen" {
+		t.Errorf("the server was told %q, headers %v", commands, m.Header)
 	}
 }
 
