@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +30,7 @@ func newPowerScene(t *testing.T) *vmScene {
 			return nil, err
 		}
 		return i.CommandBehind(vm.BMC{Simulator: simulator, Address: controller + "/24", User: "admin", Password: "topsecret"}, h, dir)
-	})
+	}, emulated)[0]
 	s.found("wan") // an emulated machine is slow
 	s.play(`
 		lvsm# printf topsecret > $SHARED/secret
@@ -132,22 +131,14 @@ func (s *vmScene) comesBack() {
 	s.Helper()
 	_ = s.monitor.Close()
 	_ = s.console.Close()
-	ctx, cancel := context.WithTimeout(s.Context(), bootTime)
-	defer cancel()
-	var err error
-	if s.console, err = vm.OpenConsole(ctx, s.dir); err != nil {
-		s.Fatal(err)
-	}
-	if s.monitor, err = vm.OpenMonitor(ctx, s.dir); err != nil {
-		s.Fatal(err)
-	}
-	err = await(s.Context(), emulated+" to be back", func() error {
+	s.connect()
+	err := await(s.Context(), s.name+" to be back", func() error {
 		v, err := s.cluster.View(s.Context(), "lvsm")
 		if err != nil {
 			return err
 		}
 		for _, n := range v.GetState().GetNodes() {
-			if n.GetName() == emulated && (n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED || n.GetFencedAt() != nil) {
+			if n.GetName() == s.name && (n.GetAdmission() != pb.Admission_ADMISSION_ADMITTED || n.GetFencedAt() != nil) {
 				return fmt.Errorf("it is %v, fenced at %v", n.GetAdmission(), n.GetFencedAt())
 			}
 		}

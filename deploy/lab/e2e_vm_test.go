@@ -16,89 +16,124 @@ import (
 // emulated is the node of a vmScene that has a machine, and a clock, of its own.
 const emulated = "vm1"
 
-// A vmScene is a cluster of two ordinary nodes and one in an emulated machine,
-// which owns the address.
+// A vmScene is a scene with a host in an emulated machine: mostly a cluster of two
+// ordinary nodes and this one, which owns the address.
 type vmScene struct {
 	*scene
+	name    string // of the host
+	dir     string // of the machine's sockets
 	monitor *vm.Monitor
 	console *vm.Console
-	dir     string // of the machine's sockets
 }
 
 func newVMScene(t *testing.T, profile string) *vmScene {
 	t.Helper()
-	s := emulate(t, func(i vm.Image, h vm.Host, dir string) ([]string, error) { return i.Command(h, dir), nil })
+	s := emulate(t, func(i vm.Image, h vm.Host, dir string) ([]string, error) { return i.Command(h, dir), nil }, emulated)[0]
 	s.found(profile)
 	return s
 }
 
-// emulate brings up a lab of two ordinary nodes and one in an emulated machine, which
-// is what become makes of its host.
-func emulate(t *testing.T, become func(i vm.Image, h vm.Host, dir string) ([]string, error)) *vmScene {
+// emulate brings up a lab of two ordinary nodes and some in emulated machines, which
+// are what become makes of their hosts.
+func emulate(t *testing.T, become func(i vm.Image, h vm.Host, dir string) ([]string, error), names ...string) []*vmScene {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: whole clusters take their time")
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: emulated machines need /dev/net/tun, and so root: a paused machine and a clock that is set were not tested")
+		t.Skip("SKIPPED: emulated machines need /dev/net/tun, and so root: nothing was tried in one")
 	}
 	quorate, dir := quorateProgram(t), t.TempDir()
 	image, err := vm.Build(t.Context(), filepath.Join("..", "..", ".build", "kernel"), quorate, dir)
-	if errors.Is(err, vm.ErrUnavailable) && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED: %v: a paused machine and a clock that is set were not tested", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec := NewSpec("vm", []string{"lvsm", "lvss"}, AgentCommand).With(emulated)
+	spec := NewSpec("vm", []string{"lvsm", "lvss"}, AgentCommand)
 	spec.Program = quorate
-	i := slices.IndexFunc(spec.Hosts, func(h Host) bool { return h.Name == emulated })
-	h := &spec.Hosts[i]
-	h.Command, err = become(image, vm.Host{
-		Name: h.Name, Address: h.Address().String() + "/24", Hardware: h.mac(0).String(), Hosts: string(hostsFile(spec)),
-	}, dir)
+	for _, name := range names {
+		spec = spec.With(name)
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(spec.Hosts, func(h Host) bool { return h.Name == name })
+		h := &spec.Hosts[i]
+		if err == nil {
+			err = os.Mkdir(filepath.Join(dir, name), 0o755)
+		}
+		if err == nil {
+			h.Command, err = become(image, vm.Host{
+				Name: h.Name, Address: h.Address().String() + "/24", Hardware: h.mac(0).String(), Hosts: string(hostsFile(spec)),
+			}, filepath.Join(dir, name))
+		}
+	}
 	if errors.Is(err, vm.ErrUnavailable) && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED: %v: the power of a machine was not switched", err)
+		t.Skipf("SKIPPED: %v: nothing was tried in an emulated machine", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &vmScene{scene: dress(t, start(t, spec)), dir: dir}
-	s.open(dir)
-	return s
+	lab := dress(t, start(t, spec))
+	var machines []*vmScene
+	for _, name := range names {
+		s := &vmScene{scene: lab, name: name, dir: filepath.Join(dir, name)}
+		s.open()
+		s.answers()
+		machines = append(machines, s)
+	}
+	return machines
 }
 
-// open connects to the machine, and waits until its agent answers.
-func (s *vmScene) open(dir string) {
+// open connects to the machine, and has it tell how it fared if the test fails.
+func (s *vmScene) open() {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), bootTime)
-	defer cancel()
-	s.Cleanup(func() {
-		if said, err := os.ReadFile(s.Log(emulated)); s.Failed() && err == nil {
-			s.Logf("qemu said:\n%s", said)
-		}
-	})
-	var err error
-	if s.monitor, err = vm.OpenMonitor(ctx, dir); err != nil {
-		s.Fatal(err)
-	}
-	if s.console, err = vm.OpenConsole(ctx, dir); err != nil {
-		s.Fatal(err)
-	}
 	s.Cleanup(func() {
 		_ = s.monitor.Close()
 		_ = s.console.Close()
-		if log, err := os.ReadFile(filepath.Join(dir, "log")); s.Failed() && err == nil {
-			s.Logf("the machine said last:\n%s", log[max(0, len(log)-4000):])
+		if !s.Failed() {
+			return
 		}
+		said, _ := os.ReadFile(s.Log(s.name))
+		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		s.Logf("qemu of %s said:\n%s\nthe machine said last:\n%s", s.name, said, log[max(0, len(log)-4000):])
 	})
-	err = await(ctx, "the machine's agent to answer", func() error {
+	s.connect()
+}
+
+// connect connects to the machine once it has booted.
+func (s *vmScene) connect() {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), bootTime)
+	defer cancel()
+	var err error
+	if s.monitor, err = vm.OpenMonitor(ctx, s.dir); err != nil {
+		s.Fatal(err)
+	}
+	if s.console, err = vm.OpenConsole(ctx, s.dir); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.monitor.Prefer(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// answers waits until the machine's agent does.
+func (s *vmScene) answers() {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), bootTime)
+	defer cancel()
+	err := await(ctx, "the machine's agent to answer", func() error {
 		_, err := s.console.Run(ctx, "echo secret | quorate cluster password --stdin")
 		return err
 	})
 	if err != nil {
 		s.Fatal(err)
 	}
+}
+
+// shell has the machine's shell run a line, and returns what it printed.
+func (s *vmScene) shell(line string) string {
+	s.Helper()
+	said, err := s.console.Run(s.Context(), line)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return said
 }
 
 // found makes the cluster, with the address on the machine.
