@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
-            apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils resource-agents systemd fence-agents ipmitool libopenipmi0
+            apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils pacemaker-common resource-agents systemd fence-agents ipmitool libopenipmi0
 SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd
 
 .DEFAULT_GOAL := build

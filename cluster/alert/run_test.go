@@ -186,3 +186,41 @@ func TestMailGoesThroughSendmailWhereThereIsOne(t *testing.T) {
 		t.Errorf("sent was\n%s", sent)
 	}
 }
+
+// Pacemaker's own sample (package pacemaker-common of Debian) runs as it is.
+func TestPacemakersSampleUnderstandsWhatItIsTold(t *testing.T) {
+	const sample = "/usr/share/pacemaker/alerts/alert_file.sh.sample"
+	text, err := os.ReadFile(sample)
+	if err != nil {
+		t.Skipf("SKIPPED: %v; install pacemaker-common", err)
+	}
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "alert_file.sh"), filepath.Join(dir, "out")
+	if err := os.WriteFile(script, text, 0o700); err != nil { //nolint:gosec // it is to be run
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(out, nil, 0o666); err != nil { //nolint:gosec // the sample gives it away
+		t.Fatal(err)
+	}
+	for _, e := range []*pb.Event{
+		event("node-gone", "a", "", pb.Severity_SEVERITY_WARNING), event("fenced", "a", "", pb.Severity_SEVERITY_WARNING),
+		event("failover", "b", "vip", pb.Severity_SEVERITY_WARNING), event("operation-failed", "b", "vip", pb.Severity_SEVERITY_WARNING),
+	} {
+		c := Call{Alert: &pb.Alert{Id: "x", Path: script}, Recipient: &pb.AlertRecipient{Value: out}, Event: e, Version: "1", NodeID: "id"}
+		if err := Run(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+	}
+	said, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"12:00:00.123456: Node 'a' is now 'lost'", "12:00:00.123456: Fencing what happened",
+		"Resource operation 'start' for 'vip' on 'b': ok", "Resource operation 'monitor' for 'vip' on 'b': error",
+	} {
+		if !strings.Contains(string(said), want) {
+			t.Errorf("the sample lacks %q in\n%s", want, said)
+		}
+	}
+}

@@ -103,7 +103,7 @@ func given(words map[string]string, name string) *string {
 	return nil
 }
 
-// AddRecipient reads ALERT value=VALUE [id=ID] [description=TEXT] [options NAME=VALUE...] [meta NAME=VALUE...]
+// AddRecipient reads ALERT value=VALUE [id=ID] [description=TEXT] [options NAME=VALUE...] [meta NAME=VALUE...].
 func AddRecipient(words []string) (*pb.AddRecipient, error) {
 	if len(words) < 2 || strings.Contains(words[0], "=") {
 		return nil, Errorf("a recipient needs an alert and a value").With("write for example alert value=admin@example.com")
@@ -120,7 +120,7 @@ func AddRecipient(words []string) (*pb.AddRecipient, error) {
 	}}, s.noScope()
 }
 
-// UpdateRecipient reads ID [value=VALUE] [description=TEXT] [options NAME=VALUE...] [meta NAME=VALUE...]
+// UpdateRecipient reads ID [value=VALUE] [description=TEXT] [options NAME=VALUE...] [meta NAME=VALUE...].
 func UpdateRecipient(words []string) (*pb.UpdateRecipient, error) {
 	if len(words) < 2 || strings.Contains(words[0], "=") {
 		return nil, Errorf("an update needs the id of a recipient and what to change").With("write for example alert-recipient value=admin@example.com")
