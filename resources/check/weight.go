@@ -34,14 +34,14 @@ type weigher func(ctx context.Context, at netip.AddrPort) answer
 
 // weigher is that of the check; nil: it says no weight.
 func (c Check) weigher() weigher {
-	if weigh := kinds[c.Kind].weigh; weigh != nil {
-		return weigh(c)
+	if !c.Weighs() {
+		return nil
 	}
-	return nil
+	return kinds[c.Kind].weigh(c)
 }
 
 // Weighs reports whether the check may say a weight.
-func (c Check) Weighs() bool { return c.weigher() != nil }
+func (c Check) Weighs() bool { return kinds[c.Kind].weigh != nil && (c.Dynamic || c.Weight != 0) }
 
 // ask asks once.
 func (w *watch) ask(ctx context.Context) answer {

@@ -83,7 +83,8 @@ type hold struct {
 	down     Health
 	active   bool // between the end of Start and the beginning of Stop
 	standing Standing
-	news     []Notice // to be told
+	news     []Notice                // to be told
+	known    map[string]check.Status // what the checks knew when they were last asked, by the id of the question
 	checks   *check.Runner
 	orders   *resources.OrderBook // nil: not read yet
 }

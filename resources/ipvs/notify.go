@@ -55,34 +55,23 @@ func (a *Agent) end(ctx context.Context, r *pb.Resource, commands []string) {
 // be told of it. h.mu is held.
 func (h *hold) notice() {
 	now := h.config.Stand(h.standing, h.down, h.orders.InForce())
-	var reasons map[string]string
+	var ill *sick
 	h.news = append(h.news, h.config.Notices(h.standing, now, func(v Virtual, r Real) string {
-		if reasons == nil {
-			reasons = h.reasons()
+		if ill == nil {
+			ill = new(h.down.sick())
 		}
-		return v.why(r, h.down, reasons)
+		return v.why(r, *ill, h.known)
 	})...)
 	h.standing = now
 }
 
-// reasons are the last answers of the checks, by question.
-func (h *hold) reasons() map[string]string {
-	all := make(map[string]string, len(h.targets))
-	if h.checks != nil {
-		for _, s := range h.checks.Status() {
-			all[s.ID] = s.Reason
-		}
-	}
-	return all
-}
-
 // why is what the checks said last of a server: of one that is down, a check that failed.
-func (v Virtual) why(r Real, down Health, reasons map[string]string) string {
+func (v Virtual) why(r Real, down sick, known map[string]check.Status) string {
 	isDown := v.downAnywhere(r, down)
 	for _, k := range v.Keys {
 		for _, q := range v.questions(k, r) {
-			if down[q] == isDown {
-				return reasons[q.id()]
+			if down.Health[q] == isDown {
+				return known[q.id()].Reason
 			}
 		}
 	}

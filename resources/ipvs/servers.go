@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -29,7 +30,7 @@ func (s Server) Name() string {
 type view struct {
 	config *Configuration
 	orders resources.OrderBook
-	down   Health
+	down   sick
 	checks map[string]check.Status // by the id of the question
 	table  map[Key]map[netip.AddrPort]load
 }
@@ -72,10 +73,7 @@ func (h *hold) view() *view {
 	if !h.active {
 		return nil
 	}
-	v := &view{config: h.config, orders: h.orders.Copy(), down: make(Health, len(h.down))}
-	for q, down := range h.down {
-		v.down[q] = down
-	}
+	v := &view{config: h.config, orders: h.orders.Copy(), down: maps.Clone(h.down).sick()}
 	if h.checks == nil {
 		return v
 	}

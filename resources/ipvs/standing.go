@@ -44,7 +44,17 @@ type Weights map[Question]check.Weight
 type serving struct {
 	quorate bool
 	weight  uint64
-	up      map[string]bool // servers, by name
+	reals   []Real // of the configuration that was in force; nil: nothing is known of them
+	down    []bool // of each
+}
+
+// names are the servers that are known, and whether they are down.
+func (s serving) names() map[string]bool {
+	all := make(map[string]bool, len(s.reals))
+	for i, r := range s.reals {
+		all[r.Name()] = s.down[i]
+	}
+	return all
 }
 
 // lacks reports whether a virtual service is known to have no quorum.
@@ -80,16 +90,16 @@ func (s Standing) wanted(v Virtual, k Key, r Real, orders resources.Orders) (Ser
 // of which nothing was known had its quorum, but for one that begins with nothing.
 func (c *Configuration) Stand(before Standing, down Health, orders resources.Orders) Standing {
 	now := Standing{services: make(map[Key]serving, len(c.Virtuals)), weights: before.weights}
+	ill := down.sick()
 	for _, v := range c.Virtuals {
 		was, known := before.services[v.Keys[0]]
 		if !known {
 			was.quorate = !v.Alpha
 		}
-		is := serving{up: make(map[string]bool, len(v.Reals))}
-		for _, r := range v.Reals {
-			up := !v.downAnywhere(r, down)
-			is.up[r.Name()] = up
-			if s, there := now.wanted(v, v.Keys[0], r, orders); up && there {
+		is := serving{reals: v.Reals, down: make([]bool, len(v.Reals))}
+		for i, r := range v.Reals {
+			is.down[i] = v.downAnywhere(r, ill)
+			if s, there := now.wanted(v, v.Keys[0], r, orders); !is.down[i] && there {
 				is.weight += uint64(s.Weight)
 			}
 		}
@@ -100,10 +110,7 @@ func (c *Configuration) Stand(before Standing, down Health, orders resources.Ord
 }
 
 // downAnywhere reports whether a server is down for any of v's services.
-func (v Virtual) downAnywhere(r Real, down Health) bool {
-	if len(down) == 0 {
-		return false
-	}
+func (v Virtual) downAnywhere(r Real, down sick) bool {
 	for _, k := range v.Keys {
 		if v.down(k, r, down) {
 			return true
@@ -169,17 +176,36 @@ type Notice struct {
 func (c *Configuration) Notices(before, now Standing, why func(Virtual, Real) string) (list []Notice) {
 	for _, v := range c.Virtuals {
 		was, is := before.services[v.Keys[0]], now.services[v.Keys[0]]
-		for _, r := range v.Reals {
-			up, known := was.up[r.Name()]
-			if known && up != is.up[r.Name()] {
-				list = append(list, serverNotice(v, r, !up, why(v, r)))
-			}
+		if was.reals == nil {
+			continue
 		}
-		if was.up != nil && was.quorate != is.quorate {
+		for _, i := range was.changed(is) {
+			list = append(list, serverNotice(v, v.Reals[i], !is.down[i], why(v, v.Reals[i])))
+		}
+		if was.quorate != is.quorate {
 			list = append(list, quorumNotice(v, is))
 		}
 	}
 	return list
+}
+
+// changed are the places of the servers that both know and that went or came.
+func (s serving) changed(is serving) (places []int) {
+	if &s.reals[0] == &is.reals[0] { // one configuration
+		for i, down := range is.down {
+			if down != s.down[i] {
+				places = append(places, i)
+			}
+		}
+		return places
+	}
+	before := s.names()
+	for i, r := range is.reals {
+		if down, known := before[r.Name()]; known && down != is.down[i] {
+			places = append(places, i)
+		}
+	}
+	return places
 }
 
 func serverNotice(v Virtual, r Real, up bool, why string) Notice {
@@ -211,8 +237,8 @@ func (c *Configuration) Endings(was Standing) (commands []string) {
 		if !v.Omega {
 			continue
 		}
-		for _, r := range v.Reals {
-			if of.up[r.Name()] && r.Down != "" {
+		for i, r := range of.reals {
+			if !of.down[i] && r.Down != "" {
 				commands = append(commands, r.Down)
 			}
 		}

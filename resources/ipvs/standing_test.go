@@ -15,8 +15,8 @@ import (
 	"quorate/resources/check"
 )
 
-// sick is the health in which some servers, by the last numbers of their addresses, are down.
-func sick(c *Configuration, numbers ...int) Health {
+// ailing is the health in which some servers, by the last numbers of their addresses, are down.
+func ailing(c *Configuration, numbers ...int) Health {
 	down := Health{}
 	for _, n := range numbers {
 		down[Question{netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:80", n)), c.Virtuals[0].Checks[0]}] = true
@@ -54,7 +54,7 @@ func TestAServiceHasItsQuorumByTheWeightsOfItsServers(t *testing.T) {
 	for _, tt := range tests {
 		c := configured(t, strings.Replace(pool, "QUORUM", tt.options, 1))
 		before := Standing{services: map[Key]serving{c.Virtuals[0].Keys[0]: {quorate: tt.before}}}
-		down := sick(c, tt.down...)
+		down := ailing(c, tt.down...)
 		now := c.Stand(before, down, nil)
 		if got := !now.lacks(c.Virtuals[0]); got != tt.want {
 			t.Errorf("%q, quorate before: %v, down %v: quorate %v", tt.options, tt.before, tt.down, got)
@@ -67,7 +67,7 @@ func TestAServiceHasItsQuorumByTheWeightsOfItsServers(t *testing.T) {
 
 func TestWithoutASorryServerThoseThatAreLeftServeOn(t *testing.T) {
 	c := configured(t, "virtual 10.0.0.1:80 quorum=5; check tcp; real 10.0.0.21; real 10.0.0.22")
-	down := sick(c, 21)
+	down := ailing(c, 21)
 	if got := weights(c.Services(down, nil, c.Stand(Standing{}, down, nil))[0]); got != "22:1" {
 		t.Errorf("got %s", got)
 	}
@@ -93,7 +93,7 @@ func TestEachChangeIsToldOnceWithItsProgram(t *testing.T) {
 	}
 	before := Standing{}
 	for i, s := range steps {
-		now := c.Stand(before, sick(c, s.down...), nil)
+		now := c.Stand(before, ailing(c, s.down...), nil)
 		var got []string
 		for _, n := range c.Notices(before, now, func(Virtual, Real) string { return "connection refused" }) {
 			got = append(got, strings.TrimSpace(n.Kind+" "+n.Command))
@@ -128,13 +128,13 @@ func TestWithAlphaAServerIsDownUntilACheckHasFoundItUp(t *testing.T) {
 // A director that an agent adopts after its restart tells nothing again.
 func TestAnAdoptedSorryServerSaysThatTheQuorumIsLacking(t *testing.T) {
 	c := configured(t, strings.Replace(pool, "QUORUM", "quorum=3 hysteresis=1", 1))
-	down := sick(c, 21, 22)
+	down := ailing(c, 21, 22)
 	table := c.Services(down, nil, c.Stand(Standing{}, down, nil))
 	found := c.found(table)
 	if !found.lacks(c.Virtuals[0]) {
 		t.Errorf("found %v", found)
 	}
-	now := c.Stand(found, sick(c, 21), nil)
+	now := c.Stand(found, ailing(c, 21), nil)
 	if news := c.Notices(found, now, nil); len(news) > 0 || !now.lacks(c.Virtuals[0]) {
 		t.Errorf("after the adoption %v is told, lacking: %v", news, now.lacks(c.Virtuals[0]))
 	}
@@ -145,7 +145,7 @@ func TestOmegaRunsTheProgramsOfWhatWasUp(t *testing.T) {
 	if got := strings.Join(c.Endings(c.Stand(Standing{}, nil, nil)), ", "); got != "/r/down 21, /q/down all" {
 		t.Errorf("of a healthy service %q", got)
 	}
-	if got := c.Endings(c.Stand(Standing{}, sick(c, 21), nil)); len(got) > 0 {
+	if got := c.Endings(c.Stand(Standing{}, ailing(c, 21), nil)); len(got) > 0 {
 		t.Errorf("of one that lost its quorum %q", got)
 	}
 }
@@ -238,7 +238,7 @@ func TestWeightsOfChecksAreAddedAndCounted(t *testing.T) {
 
 func TestAServerMayBeQuiescentAlone(t *testing.T) {
 	c := configured(t, "virtual 10.0.0.1:80 quiescent=yes; check tcp; real 10.0.0.21 quiescent=no; real 10.0.0.22; real 10.0.0.23")
-	if got := weights(c.Services(sick(c, 21, 22), nil, Standing{})[0]); got != "22:0 23:1" {
+	if got := weights(c.Services(ailing(c, 21, 22), nil, Standing{})[0]); got != "22:0 23:1" {
 		t.Errorf("got %s", got)
 	}
 }

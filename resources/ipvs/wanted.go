@@ -15,6 +15,23 @@ import (
 // that a new owner need not wait for the first answers.
 type Health map[Question]bool
 
+// sick is a health that is asked of thousands of servers at once: hardly any of them
+// is looked up by its questions.
+type sick struct {
+	Health
+	servers map[netip.AddrPort]bool // that are down by any question
+}
+
+func (h Health) sick() sick {
+	s := sick{h, make(map[netip.AddrPort]bool, len(h))}
+	for q, down := range h {
+		if down {
+			s.servers[q.Server] = true
+		}
+	}
+	return s
+}
+
 // A Question is a check of a server. Services that ask the same of the same server
 // share it.
 type Question struct {
@@ -28,13 +45,14 @@ func (q Question) id() string { return fmt.Sprintf("%s %s", q.Server, q.Check) }
 // orders say of a server the worse counts.
 func (c *Configuration) Services(down Health, orders resources.Orders, as Standing) []Service {
 	var all []Service
+	ill := down.sick()
 	for _, v := range c.Virtuals {
 		for _, k := range v.Keys {
 			s := Service{Key: k, Scheduler: v.Scheduler, Flags: v.Flags, Timeout: uint32(v.Timeout / time.Second), Mask: v.Mask}
 			if s.Mask == 0 {
 				s.Mask = k.bits()
 			}
-			s.Servers = v.servers(k, down, orders, as)
+			s.Servers = v.servers(k, ill, orders, as)
 			all = append(all, s)
 		}
 	}
@@ -53,8 +71,8 @@ func (c *Configuration) Keys() []Key {
 // servers are those of one of v's services, in the order of their addresses. A
 // sorry server is there when no real one gets any connection; where the quorum is
 // lacking, in place of all of them.
-func (v Virtual) servers(k Key, down Health, orders resources.Orders, as Standing) []Server {
-	var all []Server
+func (v Virtual) servers(k Key, down sick, orders resources.Orders, as Standing) []Server {
+	all := make([]Server, 0, len(v.Reals))
 	lacking := len(v.Sorry) > 0 && as.lacks(v)
 	for _, r := range v.Reals {
 		s, there := as.wanted(v, k, r, orders)
@@ -86,8 +104,8 @@ func (v Virtual) quiescent(r Real) bool {
 }
 
 // down reports whether any of the checks of a real server failed.
-func (v Virtual) down(k Key, r Real, down Health) bool {
-	return len(down) > 0 && slices.ContainsFunc(v.questions(k, r), func(q Question) bool { return down[q] })
+func (v Virtual) down(k Key, r Real, down sick) bool {
+	return len(down.servers) > 0 && down.servers[r.at(k)] && slices.ContainsFunc(v.questions(k, r), func(q Question) bool { return down.Health[q] })
 }
 
 // checksOf are the server's own checks, else the service's.

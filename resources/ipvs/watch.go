@@ -108,6 +108,7 @@ func (h *hold) learn(all []check.Status) {
 	for _, s := range all {
 		known[s.ID] = s
 	}
+	h.known = known
 	for _, t := range h.targets {
 		switch s := known[t.ID]; s.State {
 		case check.Up:
