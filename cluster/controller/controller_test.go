@@ -36,13 +36,14 @@ type desk struct {
 	away       map[string]bool          // nodes that are not reached
 	unanswered int                      // orders that such nodes were asked for and are waited for
 	servers    []consensus.Server
-	uses       []string        // of fencing devices
-	broken     map[string]bool // devices that do nothing
+	uses       []string                 // of fencing devices
+	broken     map[string]bool          // devices that do nothing
+	hangs      map[string]time.Duration // how long a use of a device takes, by node
 }
 
 func newDesk(t *testing.T, nodes ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}, away: map[string]bool{}, broken: map[string]bool{}}
+	d := &desk{t: t, store: state.New(), slow: map[string]time.Duration{}, mute: map[string]bool{}, away: map[string]bool{}, broken: map[string]bool{}, hangs: map[string]time.Duration{}}
 	d.servers = []consensus.Server{{ID: nodes[0], Voter: true}}
 	d.commit(&pb.Command{Body: &pb.Command_Bootstrap{Bootstrap: &pb.Bootstrap{ClusterId: "c", ClusterName: "c", Node: member(nodes[0])}}})
 	for _, n := range nodes[1:] {
@@ -121,10 +122,17 @@ func (d *desk) Propose(_ context.Context, c *pb.Command) (*state.Applied, error)
 }
 
 // Operate implements Peers: devices do what they are told, but those that are broken.
-func (d *desk) Operate(_ context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+func (d *desk) Operate(ctx context.Context, node string, r *pb.OperateRequest) (*pb.OperateResponse, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.uses = append(d.uses, strings.TrimSpace(r.Action+" "+r.Target)+" by "+r.Device.Id+" on "+node)
+	hangs := d.hangs[node]
+	d.mu.Unlock()
+	select {
+	case <-time.After(hangs):
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
 	if d.broken[r.Device.Id] {
 		return &pb.OperateResponse{Error: r.Device.Id + " is broken"}, nil
 	}

@@ -54,22 +54,24 @@ func (t *term) carryOut(ctx context.Context, id uint64) error {
 		if f == nil || state.Ended(f) {
 			return nil
 		}
-		r := t.attempt(ctx, st, f, !delayed)
+		r, failed := t.attempt(ctx, st, f, !delayed)
 		delayed = true
-		if len(r.Attempts) == 0 && !r.Done { // there is no way: until somebody makes one
+		if !r.Done && failed == "" { // there is no way: until somebody makes one
 			if err := sleep(ctx, changed, time.Now().Add(time.Hour)); err != nil {
 				return nil //nolint:nilerr // the term has ended
 			}
 			continue
 		}
-		if err := t.recordFencing(ctx, r); err != nil {
-			return err
+		if r.Done || len(r.Attempts) > 0 {
+			if err := t.recordFencing(ctx, r); err != nil {
+				return err
+			}
 		}
-		if r.Done {
+		if r.Done || !t.wanted(f) {
 			pause = fenceAgain
 			continue
 		}
-		t.logger.Warn("not fenced, trying again", "node", state.NodeName(st, f.Node), "after", pause, "err", r.Attempts[len(r.Attempts)-1].Error)
+		t.logger.Warn("not fenced, trying again", "node", state.NodeName(st, f.Node), "after", pause, "err", failed)
 		if !t.awaitRetry(ctx, st, pause) {
 			return nil
 		}
@@ -107,26 +109,37 @@ func (t *term) recordFencing(ctx context.Context, r *pb.RecordFencing) error {
 	}
 }
 
-// attempt tries the ways to do what the phase wants until one has succeeded.
-func (t *term) attempt(ctx context.Context, st *pb.State, f *pb.Fencing, delay bool) *pb.RecordFencing {
-	r := &pb.RecordFencing{Id: f.Id, Phase: f.Phase}
+// attempt tries the ways to do what the phase wants until one has succeeded. It returns
+// what is still to be recorded, and why the last one failed; empty: none was tried.
+func (t *term) attempt(ctx context.Context, st *pb.State, f *pb.Fencing, delay bool) (r *pb.RecordFencing, failed string) {
+	r = &pb.RecordFencing{Id: f.Id, Phase: f.Phase}
 	ways := state.WaysToFence(st, f.Node)
 	if f.Phase == phaseOn {
 		ways = usedWay(st, f, ways)
 		r.Done = len(ways) == 0 // what switched it off is no more
 	}
 	for _, w := range ways {
-		did, ok := t.use(ctx, st, f, w, delay, r)
-		if ctx.Err() != nil {
-			return r
-		}
-		if ok {
+		did, problem := t.use(ctx, st, f, w, delay, r)
+		switch {
+		case ctx.Err() != nil:
+			return r, failed
+		case problem == "":
 			r.Done, r.By = true, strings.Join(did, " and ")
 			r.StaysOff = f.Phase == phaseOff && !slices.ContainsFunc(w.Devices, func(d *pb.FencingDevice) bool { return !fencing.StaysOff(d) })
-			return r
+			return r, ""
+		}
+		failed = problem
+		if !t.wanted(f) {
+			break
 		}
 	}
-	return r
+	return r, failed
+}
+
+// wanted reports whether a fencing is still to be done, in the phase that it was in.
+func (t *term) wanted(f *pb.Fencing) bool {
+	now := state.FencingByID(t.state.Get().State, f.Id)
+	return now != nil && now.Phase == f.Phase
 }
 
 // usedWay is the way by which a node was switched off, without the devices that do
@@ -148,51 +161,67 @@ func usedWay(st *pb.State, f *pb.Fencing, ways []fencing.Way) []fencing.Way {
 	return nil
 }
 
-// use has all devices of a way do what the phase wants, and says which did.
-func (t *term) use(ctx context.Context, st *pb.State, f *pb.Fencing, w fencing.Way, delay bool, r *pb.RecordFencing) (did []string, ok bool) {
+// use has all devices of a way do what the phase wants, and says which did, or why one
+// did not.
+func (t *term) use(ctx context.Context, st *pb.State, f *pb.Fencing, w fencing.Way, delay bool, r *pb.RecordFencing) (did []string, problem string) {
 	action := fencing.Off
 	if f.Phase == phaseOn {
 		action = fencing.On
 	}
 	for _, d := range w.Devices {
 		if wait := fencing.Delay(d, state.NodeName(st, f.Node), rand.Float64()); wait > 0 && delay && action == fencing.Off { //nolint:gosec // no secret
-			if sleep(ctx, nil, time.Now().Add(wait)) != nil {
-				return nil, false
+			if err := sleep(ctx, nil, time.Now().Add(wait)); err != nil {
+				return nil, err.Error()
 			}
 		}
-		by, ok := t.useDevice(ctx, st, f, d, &pb.FencingAttempt{Device: d.Id, Action: action, Level: w.Level}, r)
-		if !ok {
-			return nil, false
+		by, problem := t.useDevice(ctx, st, f, d, &pb.FencingAttempt{Device: d.Id, Action: action, Level: w.Level}, r)
+		if problem != "" {
+			return nil, problem
 		}
 		did = append(did, fmt.Sprintf("%s, by %s", d.Id, state.NodeName(st, by)))
 	}
-	return did, len(did) > 0
+	return did, ""
 }
 
 // mostUsers is how many nodes one after the other try to use a device.
 const mostUsers = 3
 
 // useDevice has a device do something, by one node after the other until one has
-// succeeded: the device may be out of reach for some.
-func (t *term) useDevice(ctx context.Context, st *pb.State, f *pb.Fencing, d *pb.FencingDevice, what *pb.FencingAttempt, r *pb.RecordFencing) (by string, ok bool) {
+// succeeded: the device may be out of reach for some. Each failure is recorded at once,
+// for the next one may take minutes.
+func (t *term) useDevice(ctx context.Context, st *pb.State, f *pb.Fencing, d *pb.FencingDevice, what *pb.FencingAttempt, r *pb.RecordFencing) (by, problem string) {
 	users := usersOf(st, d, f.Node)
+	if len(users) == 0 {
+		problem = "no other node is there to use it"
+		r.Attempts = append(r.Attempts, &pb.FencingAttempt{Device: d.Id, Action: what.Action, Level: what.Level, Error: problem})
+	}
 	for _, node := range users[:min(len(users), mostUsers)] {
 		a := &pb.FencingAttempt{Device: what.Device, Action: what.Action, Level: what.Level, Node: node, At: timestamppb.Now()}
 		began := time.Now()
 		a.Error = t.operate(ctx, st, node, &pb.OperateRequest{Fencing: f.Id, Device: d, Action: what.Action, Target: state.NodeName(st, f.Node)})
 		a.Took = durationpb.New(time.Since(began))
 		if ctx.Err() != nil {
-			return "", false
+			return "", ctx.Err().Error()
 		}
 		r.Attempts = append(r.Attempts, a)
 		if a.Error == "" {
-			return node, true
+			return node, ""
+		}
+		problem = a.Error
+		t.recordFailures(ctx, r)
+		if !t.wanted(f) {
+			break
 		}
 	}
-	if len(users) == 0 {
-		r.Attempts = append(r.Attempts, &pb.FencingAttempt{Device: d.Id, Action: what.Action, Level: what.Level, Error: "no other node is there to use it"})
+	return "", problem
+}
+
+// recordFailures records what was tried up to now. What cannot be recorded now is with
+// the outcome.
+func (t *term) recordFailures(ctx context.Context, r *pb.RecordFencing) {
+	if t.recordFencing(ctx, &pb.RecordFencing{Id: r.Id, Phase: r.Phase, Attempts: r.Attempts}) == nil {
+		r.Attempts = nil
 	}
-	return "", false
 }
 
 // operate orders a node to use a device and returns why it did not; empty: it did.

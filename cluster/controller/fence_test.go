@@ -81,6 +81,46 @@ func TestWhatNeedsPowerStartsElsewhereOnceItsNodeIsOffS4(t *testing.T) {
 	})
 }
 
+// The second node may take minutes to find out that it cannot do it either.
+func TestAFailureIsToldBeforeTheNextNodeTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "a", "b", "c")
+		d.needing("vip", "b")
+		d.device("d1", nil, "b")
+		d.broken["d1"] = true
+		_, end := d.lead()
+		defer end()
+		time.Sleep(time.Second)
+		d.hangs["c"] = 30 * time.Second
+		d.gone("b", "a")
+		time.Sleep(10 * time.Second)
+		if f := state.FencingUnderWay(d.store.Get().State, "b"); f.GetFailures() != 1 || f.Attempts[0].Error != "d1 is broken" {
+			t.Errorf("while the second node tries: %v", f)
+		}
+	})
+}
+
+func TestAFencingThatWasCalledOffIsTriedNoFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "a", "b", "c")
+		d.needing("vip", "b")
+		d.device("d1", nil, "b")
+		d.device("d2", nil, "b")
+		d.broken["d1"] = true
+		_, end := d.lead()
+		defer end()
+		time.Sleep(time.Second)
+		d.hangs["c"] = 5 * time.Second
+		d.gone("b", "a")
+		time.Sleep(time.Second)
+		d.admit("b")
+		time.Sleep(time.Minute)
+		if used := d.switched(); used != "off b by d1 on a, off b by d1 on c" {
+			t.Errorf("devices were used: %s", used)
+		}
+	})
+}
+
 func TestTheNextLevelIsTriedWhenADeviceOfOneHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, "a", "b")

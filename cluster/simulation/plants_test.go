@@ -211,6 +211,6 @@ var plantedBugs = []planted{
 		{operate, "|| !d.GetTraits().GetStatus() {", "|| BUG || !d.GetTraits().GetStatus() {"},
 	}},
 	{name: "failed fencing taken for done", fails: "cluster/controller.TestWhatNeedsPowerStartsElsewhereOnceItsNodeIsOffS4", seed: 252, want: "S1", edits: []edit{
-		{fences, "\t\tif a.Error == \"\" {\n\t\t\treturn node, true\n", "\t\tif a.Error == \"\" || BUG {\n\t\t\treturn node, true\n"},
+		{fences, "\t\tif a.Error == \"\" {\n\t\t\treturn node, \"\"\n", "\t\tif a.Error == \"\" || BUG {\n\t\t\treturn node, \"\"\n"},
 	}},
 }
