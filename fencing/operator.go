@@ -19,7 +19,7 @@ import (
 // test gives way to what must be done.
 // An order for what is under way already, for the same fencing, joins it; it goes on
 // when its orderer is gone, so that a node is not left between off and on, and what
-// became of it is reported then.
+// became of it is reported then. It ends when it is called off.
 type Operator struct {
 	catalog Catalog
 	report  func(ctx context.Context, r *pb.OperateRequest, answer *pb.OperateResponse)
@@ -42,7 +42,7 @@ type outcome struct {
 	done    chan struct{}
 	answer  *pb.OperateResponse // set before done is closed
 	waiting int                 // orderers
-	yield   context.CancelFunc  // ends it, if it is a test
+	yield   context.CancelFunc  // ends it
 }
 
 // NewOperator makes one that takes no orders until Run. Without a catalog there are
@@ -103,16 +103,30 @@ func (o *Operator) begin(r *pb.OperateRequest) (*outcome, error) {
 	o.running.Go(func() {
 		defer cancel()
 		u.answer = o.perform(ctx, turn, r)
-		if !o.finish(key, u) && r.Fencing != 0 && o.report != nil {
+		if !o.finish(key, u) && r.Fencing != 0 && o.report != nil && !Yielded(u.answer.Error) {
 			o.report(ctx, r, u.answer)
 		}
 	})
 	return u, nil
 }
 
+// CallOff ends the uses for fencings of which that is not wanted any more: a machine
+// that has been confirmed off, and is switched on by hand, is not to be switched off by
+// a device that answers at last.
+func (o *Operator) CallOff(wanted func(fencing uint64, action string) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, u := range o.uses {
+		if key.fencing != 0 && !wanted(key.fencing, key.action) {
+			u.yield()
+		}
+	}
+}
+
 // errYielded is the outcome of a use that was ended: of a test for the sake of a
-// fencing, or of any because the agent ends. It says nothing of the device.
-var errYielded = errors.New("the device was needed for something else, or this agent ends")
+// fencing, of a fencing that was called off, or of any because the agent ends. It says
+// nothing of the device.
+var errYielded = errors.New("the device was needed for something else, the fencing was called off, or this agent ends")
 
 // Yielded reports whether an answer says nothing of the device.
 func Yielded(answer string) bool { return answer == errYielded.Error() }

@@ -153,6 +153,30 @@ func TestAUseGoesOnWithoutItsOrdererAndIsReported(t *testing.T) {
 	})
 }
 
+func TestAUseEndsWhenItsFencingIsCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newToy()
+		y.slow[Off] = 5 * time.Second
+		o, reported := running(t, y)
+		answers := make(chan *pb.OperateResponse, 1)
+		go func() {
+			answer, _ := o.Operate(t.Context(), &pb.OperateRequest{Fencing: 1, Device: toyDevice(), Action: Off, Target: "n1"})
+			answers <- answer
+		}()
+		time.Sleep(time.Second)
+		o.CallOff(func(fencing uint64, action string) bool { return fencing == 1 && action == Off })
+		time.Sleep(time.Second)
+		o.CallOff(func(uint64, string) bool { return false })
+		if a := <-answers; !Yielded(a.Error) {
+			t.Errorf("it ended with %v", a)
+		}
+		time.Sleep(10 * time.Second)
+		if y.off["n1"] || len(*reported) > 0 {
+			t.Errorf("it is off: %v; reported: %v", y.off["n1"], *reported)
+		}
+	})
+}
+
 func TestAnOrderForWhatIsUnderWayJoinsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newToy()

@@ -147,6 +147,7 @@ func (k *Core) work(ctx, beating context.Context) error {
 	g, working := errgroup.WithContext(working)
 	g.Go(func() error { return k.executor.Run(working) })
 	g.Go(func() error { return k.operator.Run(working) })
+	g.Go(func() error { return k.callOff(working) })
 	g.Go(func() error { return k.fencer.Run(working) })
 	g.Go(func() error { return k.pair.Run(working) })
 	g.Go(func() error { return k.raft.Lead(working, k.term) })

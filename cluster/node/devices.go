@@ -41,6 +41,30 @@ func (k *Core) reportUse(ctx context.Context, r *pb.OperateRequest, answer *pb.O
 	}
 }
 
+// callOff ends what this node has devices do for fencings that have ended otherwise,
+// until ctx is canceled.
+func (k *Core) callOff(ctx context.Context) error {
+	for {
+		changed, st := k.store.Changed(), k.store.Get().State
+		k.operator.CallOff(func(fencing uint64, action string) bool { return stillWanted(st, fencing, action) })
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// stillWanted reports whether a fencing still needs an action, as far as a state that
+// may be behind knows. What one of a pair does by itself is in no log.
+func stillWanted(st *pb.State, id uint64, action string) bool {
+	f := state.FencingByID(st, id)
+	if f == nil {
+		return id > st.LastFencing
+	}
+	return f.Phase == pb.FencingPhase_FENCING_PHASE_OFF && action == fencing.Off || f.Phase == pb.FencingPhase_FENCING_PHASE_ON && action == fencing.On
+}
+
 // alone reports whether one device by itself does what a fencing wants.
 func alone(st *pb.State, f *pb.Fencing, a *pb.FencingAttempt) bool {
 	for _, w := range state.WaysToFence(st, f.Node) {
