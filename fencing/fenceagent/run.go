@@ -105,16 +105,17 @@ func lastWords(said, output string) string {
 	return ""
 }
 
-// environment is the agent's, without what belongs to its service manager.
+// environment is the agent's, without what belongs to its service manager. Python's
+// complaints about programs that are older than it are kept out of their last words.
 func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+	return append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		for _, p := range []string{"NOTIFY_", "WATCHDOG_", "LISTEN_"} {
 			if strings.HasPrefix(v, p) {
 				return true
 			}
 		}
 		return false
-	})
+	}), "PYTHONWARNINGS=ignore")
 }
 
 // secretsOf are the values of a device that are not to be repeated.
