@@ -282,8 +282,10 @@ func (c *checker) pattern(url *Directive, words []string) ([]string, string) {
 	if r == nil {
 		return words, ""
 	}
-	if url.last("regex_no_match") != nil {
-		return nil, "a page that must not match is not available"
+	word := "receive="
+	if no := url.last("regex_no_match"); no != nil {
+		word = "absent="
+		c.take(no)
 	}
 	for _, name := range []string{"regex_min_offset", "regex_max_offset"} {
 		if o := url.last(name); o != nil {
@@ -310,7 +312,7 @@ func (c *checker) pattern(url *Directive, words []string) ([]string, string) {
 		return nil, "its regex is one of PCRE that RE2 does not have: " + err.Error()
 	}
 	c.take(r)
-	return append(words, "receive="+text), ""
+	return append(words, word+text), ""
 }
 
 // mail makes a check of each host, or of the real server.

@@ -43,6 +43,7 @@ type Check struct {
 	Request string // what is sent or asked for: a name, a query, a line
 	Type    string // dns: type of the records asked for
 	Receive string // regular expression that the answer matches somewhere
+	Absent  string // http: regular expression that the page must not match
 
 	Login, Password, Database string
 

@@ -26,6 +26,7 @@ type page struct {
 	status  codes
 	digest  string
 	receive *regexp.Regexp
+	absent  *regexp.Regexp
 }
 
 // httpProbe asks over a new connection each time: one that is kept would only
@@ -46,8 +47,11 @@ func httpProbe(c Check) (probe, error) {
 	if p.receive, err = pattern(c.Receive); err != nil {
 		return nil, err
 	}
-	if p.head.Method == "HEAD" && (c.Digest != "" || c.Receive != "") {
-		return nil, errors.New("method=HEAD brings no page: leave out digest= and receive=, or the method")
+	if p.absent, err = pattern(c.Absent); err != nil {
+		return nil, err
+	}
+	if p.head.Method == "HEAD" && (c.Digest != "" || c.Receive != "" || c.Absent != "") {
+		return nil, errors.New("method=HEAD brings no page: leave out digest=, receive= and absent=, or the method")
 	}
 	return p.probe, nil
 }
@@ -131,7 +135,7 @@ func (p *page) judge(answer *http.Response) (string, error) {
 	}
 	sum := md5.New()
 	body := io.TeeReader(answer.Body, sum)
-	if p.receive != nil {
+	if p.receive != nil || p.absent != nil {
 		if err := p.match(body); err != nil {
 			return "", err
 		}
@@ -153,8 +157,11 @@ func (p *page) match(body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if !p.receive.Match(text) {
+	if p.receive != nil && !p.receive.Match(text) {
 		return fmt.Errorf("the page does not match %q", p.receive)
+	}
+	if p.absent != nil && p.absent.Match(text) {
+		return fmt.Errorf("the page matches %q", p.absent)
 	}
 	return nil
 }

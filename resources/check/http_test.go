@@ -72,6 +72,8 @@ var pageTests = []struct{ words, want string }{
 	{`receive="Test Page"`, "ok status 200"},
 	{`receive=T[a-z]+.P`, "ok status 200"},
 	{`receive="Other Page"`, `the page does not match "Other Page"`},
+	{`absent="Test Page"`, `the page matches "Test Page"`},
+	{`absent=Fault receive=Test`, "ok status 200"},
 	{"path=/host host=www.example.com receive=host=www.example.com;", "ok status 200"},
 	{"path=/host receive=host=127.0.0.1:[0-9]+;", "ok status 200"},
 	{"digest=" + md5Of(pageText), "ok status 200, the digest is right"},

@@ -46,8 +46,8 @@ var kinds map[string]kind
 func init() {
 	kinds = map[string]kind{
 		"tcp":       {"the port accepts a connection", 0, needsPort, secured, tcpProbe, nil},
-		"http":      {"a page is served, with status, text or digest as wanted", 80, needsPort, secured + ",path,method,host,status,digest,receive", httpProbe, nil},
-		"https":     {"as http, over TLS", 443, needsPort, where + ",sni,verify,path,method,host,status,digest,receive", httpsProbe, nil},
+		"http":      {"a page is served, with status, text or digest as wanted", 80, needsPort, secured + ",path,method,host,status,digest,receive,absent", httpProbe, nil},
+		"https":     {"as http, over TLS", 443, needsPort, where + ",sni,verify,path,method,host,status,digest,receive,absent", httpsProbe, nil},
 		"smtp":      {"it greets, takes HELO and says good-bye", 25, needsPort, secured + ",host", smtpProbe, nil},
 		"pop":       {"it greets, and lets a login in if one is set", 110, needsPort, secured + ",login,password", popProbe, nil},
 		"imap":      {"it greets, and lets a login in if one is set", 143, needsPort, secured + ",login,password", imapProbe, nil},

@@ -52,6 +52,7 @@ var vocabulary = []word{
 	textWord("request", func(c *Check) *string { return &c.Request }, isLine),
 	textWord("type", func(c *Check) *string { return &c.Type }, isLine),
 	textWord("receive", func(c *Check) *string { return &c.Receive }, isPattern),
+	textWord("absent", func(c *Check) *string { return &c.Absent }, isPattern),
 	textWord("login", func(c *Check) *string { return &c.Login }, isLine),
 	textWord("password", func(c *Check) *string { return &c.Password }, isLine),
 	textWord("database", func(c *Check) *string { return &c.Database }, isLine),
