@@ -18,16 +18,19 @@ type mailer struct {
 	addresses, virtual, real bool // whether they ask for it by default
 }
 
+// mailing is an alert of one kind that says what global_defs does.
+func (m *mailer) mailing(id, kind string) mailing {
+	return mailing{id: id, of: m.made, choice: []string{kind}, options: m.options, meta: m.meta, recipients: m.recipients}
+}
+
 // mail makes alerts of smtp_alert: of instances about their first addresses, so that a
 // move is one mail, and of virtual and real servers about the directors.
 func (t *keepalived) mail(file *Directive) {
 	m := t.mailer(file)
-	addresses := mailing{id: "mail-addresses", of: m.made, choice: []string{"resource"}, options: m.options, meta: m.meta, recipients: m.recipients}
-	servers := addresses
-	servers.id, servers.choice = "mail-servers", []string{"server"}
+	addresses, servers := m.mailing("mail-addresses", "resource"), m.mailing("mail-servers", "server")
 	for _, in := range t.instances {
-		if in.directive != nil && t.mails(m, in.directive, &addresses, m.addresses) && len(in.addresses) > 0 {
-			addresses.resources = append(addresses.resources, vipName(in.addresses[0]))
+		if in.directive != nil {
+			t.addressMails(m, in.directive, in, &addresses)
 		}
 		for _, d := range in.made {
 			if t.serverMails(m, d, &servers) && !slices.Contains(servers.resources, in.director()) {
@@ -36,8 +39,8 @@ func (t *keepalived) mail(file *Directive) {
 		}
 	}
 	for _, d := range file.find("vrrp_sync_group") {
-		if of := t.instancesOf(d); len(of) > 0 && len(of[0].addresses) > 0 && t.mails(m, d, &addresses, m.addresses) {
-			addresses.resources = append(addresses.resources, vipName(of[0].addresses[0]))
+		if of := t.instancesOf(d); len(of) > 0 {
+			t.addressMails(m, d, of[0], &addresses)
 		}
 	}
 	if len(addresses.resources)+len(servers.resources) == 0 {
@@ -107,13 +110,19 @@ func (t *keepalived) mailOptions(m *mailer, defs *Directive) {
 	}
 }
 
-// mails reports whether an instance or a sync group has mail sent.
-func (t *keepalived) mails(m *mailer, d *Directive, to *mailing, otherwise bool) bool {
-	s := d.last("smtp_alert")
-	if s == nil {
-		return otherwise && len(m.recipients) > 0
+// addressMails has mail sent about the first address of an instance, if that or its
+// sync group asks for it.
+func (t *keepalived) addressMails(m *mailer, d *Directive, in *instance, to *mailing) {
+	sent := m.addresses && len(m.recipients) > 0
+	if s := d.last("smtp_alert"); s != nil {
+		sent = t.asks(m, s, to, "a mail for each time that the addresses come to a node or fail on one")
 	}
-	return t.asks(m, s, to, "a mail for each time that the addresses come to a node or fail on one")
+	if !sent || len(in.addresses) == 0 {
+		return
+	}
+	if id := vipName(in.addresses[0]); !slices.Contains(to.resources, id) {
+		to.resources = append(to.resources, id)
+	}
 }
 
 // asks takes a smtp_alert, and reports whether mail is sent for it.
