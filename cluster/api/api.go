@@ -194,6 +194,7 @@ type Server struct {
 	dialer     Dialer
 	resolver   Resolver
 	logger     *slog.Logger
+	early      found // what starts too early
 
 	socket    string
 	access    localAccess

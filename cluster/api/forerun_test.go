@@ -65,6 +65,37 @@ func TestAGroupThatStartsTooEarlyIsWarnedOfAndAmongTheProblems(t *testing.T) {
 	}
 }
 
+func TestAnOrderThatStartsTooEarlyIsWarnedOf(t *testing.T) {
+	w := newWorld(t)
+	a := w.boot("lvsm")
+	must(t, a.kinds.Register(&leadAgent{}))
+	a.setup(t, true)
+	dir := t.TempDir()
+	order := func(first, then string, kind pb.OrderAction) *pb.Edit {
+		return &pb.Edit{Kind: &pb.Edit_CreateConstraint{CreateConstraint: &pb.CreateConstraint{Constraint: &pb.Constraint{
+			Id: "o", Kind: &pb.Constraint_Order{Order: &pb.Order{First: first, Then: then, FirstAction: kind, ThenAction: kind}},
+		}}}}
+	}
+	_, err := a.change(t,
+		create("vip", "ocf:quorate:file", map[string]string{"path": filepath.Join(dir, "vip")}),
+		create("lead", "quorate:lead", map[string]string{"path": filepath.Join(dir, "lead")}),
+	)
+	must(t, err)
+	resp, err := a.change(t, order("vip", "lead", pb.OrderAction_ORDER_ACTION_START))
+	must(t, err)
+	const want = "constraint o starts vip before lead, and its folder is locked; delete it, and use `quorate constraint order lead then vip`"
+	if got := strings.Join(resp.Warnings, "\n"); got != want {
+		t.Errorf("warnings: %q, want %q", got, want)
+	}
+	for _, edit := range []*pb.Edit{order("lead", "vip", pb.OrderAction_ORDER_ACTION_START), order("vip", "lead", pb.OrderAction_ORDER_ACTION_STOP)} {
+		resp, err := a.change(t, &pb.Edit{Kind: &pb.Edit_DeleteConstraint{DeleteConstraint: &pb.DeleteConstraint{Id: "o"}}}, edit)
+		must(t, err)
+		if len(resp.Warnings) > 0 {
+			t.Errorf("of %v: %q", edit, resp.Warnings)
+		}
+	}
+}
+
 func TestAlertsThatCannotWorkAreWarnedOf(t *testing.T) {
 	w := newWorld(t)
 	a := w.boot("lvsm")
