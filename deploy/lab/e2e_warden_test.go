@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 )
@@ -53,7 +52,7 @@ func TestE2EWarden(t *testing.T) {
 			next, ended, gap := s.orphan(fault, owner)
 			ends, gaps, owner = append(ends, ended), append(gaps, gap), next
 		}
-		t.Logf("%s, %d runs: the daemon ended %v after it at most, and ran again after %v to %v", fault, len(ends), slices.Max(ends), slices.Min(gaps), slices.Max(gaps))
+		t.Logf("%s, tried %d times: the daemon ended after %s; it ran again after %s", fault, len(ends), spread(ends), spread(gaps))
 	}
 	if twice, err := os.ReadFile(filepath.Join(s.Shared(), "twice")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the daemon was started while it ran, on %s (%v)", twice, err)
