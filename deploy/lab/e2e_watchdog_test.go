@@ -143,8 +143,8 @@ func (s *watchdogScene) bites(b bite) (reset, taken time.Duration) {
 		s.Fatal(err, meterErr)
 	}
 	s.Logf("%s: struck within %v; %s was reset %v after that, and taken over from after %v", b.name, struck-began, owner.name, reset, taken)
-	// From the last beat to the strike less than half a lease has passed.
-	if taken < reset || taken+struck-began < watchdogWait-wanLease/2 {
+	// The last beat was less than a lease before the strike, as the lease was held.
+	if taken < reset || taken+struck-began < watchdogWait-wanLease {
 		s.Errorf("it was taken over from after %v, reset after %v; others have to wait until it was, and %v after its last beat", taken, reset, watchdogWait)
 	}
 	if seen.Double > 0 {
