@@ -57,7 +57,7 @@ func (e *Executor) unitByHand(r *pb.ExecuteRequest) (*unit, error) {
 func (e *Executor) actByHand(ctx context.Context, u *unit, r *pb.ExecuteRequest, agent resources.Agent, answer *pb.RunByHandResponse) (pb.Outcome, error) {
 	promoter, promotes := agent.(resources.Promoter)
 	var err error
-	switch r.Operation.Kind { //nolint:exhaustive // nothing else is done by hand
+	switch r.Operation.Kind {
 	case pb.OperationKind_OPERATION_KIND_MONITOR:
 		s, err := agent.Monitor(ctx, r.Resource)
 		answer.State = s.String()

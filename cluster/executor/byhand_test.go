@@ -3,6 +3,7 @@ package executor
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,12 +84,14 @@ func TestByHandWaitsForTheOperationUnderWay(t *testing.T) {
 	onMachine(t, func(m *machine) {
 		m.delay["db"] = 3 * time.Second
 		began := time.Now()
-		go m.do(request(start, "db", 1))
+		var starting sync.WaitGroup
+		starting.Go(func() { _, _ = m.exec.Execute(m.t.Context(), request(start, "db", 1)) })
 		synctest.Wait()
 		m.byHand(pb.OperationKind_OPERATION_KIND_MONITOR, "db")
 		if took := time.Since(began); took < 3*time.Second {
 			t.Errorf("it answered after %v", took)
 		}
+		starting.Wait()
 	})
 }
 

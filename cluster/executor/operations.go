@@ -71,7 +71,7 @@ func (e *Executor) perform(ctx context.Context, u *unit, op *pb.Operation, agent
 
 // explain puts an error, and what kind of fault it is, into a result.
 func explain(into *pb.Result, err error) {
-	into.Error = oneLine(err.Error())
+	into.Error = strings.TrimSuffix(oneLine(err.Error()), ": "+context.DeadlineExceeded.Error()) // which the outcome says
 	var f *resources.Fault
 	if errors.As(err, &f) {
 		into.Cause, into.Obstacle, into.Ban = f.Kind, f.Obstacle, f.Ban
