@@ -53,6 +53,12 @@ type Warden interface {
 	Stuck(resource string)
 }
 
+// Clear is asked before a resource starts. An error says what is in the way: nothing
+// is started then, and that is no failure of the resource. Else the start has the
+// context that is returned, which ends when it is not clear any more. After it, done
+// is called.
+type Clear func(ctx context.Context, r *pb.Resource) (start context.Context, done context.CancelFunc, err error)
+
 // Config is what an Executor is made of.
 type Config struct {
 	Node   string // id of this node
@@ -60,9 +66,7 @@ type Config struct {
 	Lease  Lease
 	Log    Log
 	Agents Agents
-	// Clear is asked before a resource starts, if not nil. An error says what is
-	// in the way: nothing is started then, and that is no failure of the resource.
-	Clear  func(ctx context.Context, r *pb.Resource) error
+	Clear  Clear  // nil: nothing is ever in the way
 	Warden Warden // nil: none
 	Logger *slog.Logger
 }
@@ -74,7 +78,7 @@ type Executor struct {
 	lease  Lease
 	log    Log
 	agents Agents
-	clear  func(ctx context.Context, r *pb.Resource) error
+	clear  Clear
 	warden Warden
 	logger *slog.Logger
 

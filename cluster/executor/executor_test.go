@@ -100,10 +100,11 @@ func (m *machine) Propose(_ context.Context, c *pb.Command) error {
 	return nil
 }
 
-func (m *machine) clear(context.Context, *pb.Resource) error {
+func (m *machine) clear(ctx context.Context, _ *pb.Resource) (context.Context, context.CancelFunc, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.taken
+	ctx, done := context.WithCancel(ctx)
+	return ctx, done, m.taken
 }
 
 func (m *machine) Find(string) (resources.Agent, error) { return agent{m}, nil }

@@ -155,7 +155,8 @@ func (e *Executor) serve(ctx context.Context, u *unit, r *pb.Resource, agent res
 		return pb.Outcome_OUTCOME_REFUSED, errors.New("the right ended before the start began")
 	}
 	ctx = resources.WithTold(ctx, u.toldNow(e))
-	taken := e.taken(ctx, r)
+	ctx, done, taken := e.cleared(ctx, r)
+	defer done()
 	runs, promoted := false, false
 	if taken == nil {
 		err = e.warden.Hold(ctx, r, agent, e.watchdog(u))
@@ -201,10 +202,10 @@ func (e *Executor) watchdog(u *unit) time.Duration {
 	return u.watchdog
 }
 
-// taken is who else has what is to start here, if anybody.
-func (e *Executor) taken(ctx context.Context, r *pb.Resource) error {
+// cleared finds out who else has what is to start here, if anybody.
+func (e *Executor) cleared(ctx context.Context, r *pb.Resource) (start context.Context, done context.CancelFunc, taken error) {
 	if e.clear == nil {
-		return nil
+		return ctx, func() {}, nil
 	}
 	return e.clear(ctx, r)
 }

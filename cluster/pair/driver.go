@@ -96,8 +96,10 @@ type Driver struct {
 	round   Round
 	forking bool
 	failed  string
-	excused bool              // a person said to go on although the peer was never heard
-	refused map[string]string // by resource: the claim that was told last
+	excused bool                       // a person said to go on although the peer was never heard
+	refused map[string]string          // by resource: the claim that was told last
+	trusted map[int]context.CancelFunc // the starts under way that nobody was asked about
+	trusts  int                        // how many there ever were
 }
 
 // keptNotes is how many events may wait for a leader. More are in the log only.
@@ -107,6 +109,7 @@ const keptNotes = 64
 func New(c Config) *Driver {
 	return &Driver{
 		Config: c, wake: make(chan struct{}, 1), notes: make(chan *pb.Event, keptNotes), refused: make(map[string]string),
+		trusted: make(map[int]context.CancelFunc),
 		machine: Machine{Length: c.Length, Threshold: lease.Threshold(c.Length)},
 	}
 }
@@ -145,6 +148,9 @@ func (d *Driver) step(ctx context.Context) time.Duration {
 	before := d.machine
 	next, orders := before.Step(s)
 	d.machine = next
+	if next.Phase.Cautious() {
+		d.distrust() // before the lease is kept
+	}
 	if orders.Fork {
 		d.forking, d.failed = true, ""
 	}

@@ -40,6 +40,7 @@ type home struct {
 	forkErr  error
 	forks    int
 	events   []string
+	kept     func() // called when the lease is kept by itself, if not nil
 }
 
 // at lives a in a home whose peer, b, owns the address vip and is heard.
@@ -137,6 +138,9 @@ func (h *home) Prolong(_ string, start time.Duration) error {
 		return lease.ErrLapsed
 	}
 	h.deadline = max(h.deadline, start+length)
+	if h.kept != nil {
+		h.kept()
+	}
 	return nil
 }
 
@@ -399,20 +403,19 @@ func TestANodeThatHasJustStartedWaitsForItsPeer(t *testing.T) {
 func TestAStartAsksTheLANWhileThePeerMayServe(t *testing.T) {
 	at(t, func(h *home) {
 		vip := h.st.Resources[1]
-		ctx := h.ctx
-		if err := h.driver.Clear(ctx, vip); err != nil || len(h.asked) > 0 {
+		if err := h.clear(vip); err != nil || len(h.asked) > 0 {
 			t.Errorf("together: %v, asked for %v; want that nothing is in the way", err, h.asked)
 		}
 		h.with(func() { h.silent = true })
 		time.Sleep(time.Second)
-		if err := errors.Join(h.driver.Clear(ctx, vip), h.driver.Clear(ctx, h.st.Resources[0])); err != nil {
+		if err := errors.Join(h.clear(vip), h.clear(h.st.Resources[0])); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(2 * time.Second)
 		h.with(func() { h.claims["vip"] = &resources.Claim{By: "02:00:00:00:00:01"} })
 		began := time.Now()
 		for range 3 {
-			if err := h.driver.Clear(ctx, vip); err == nil || !strings.Contains(err.Error(), "02:00:00:00:00:01") {
+			if err := h.clear(vip); err == nil || !strings.Contains(err.Error(), "02:00:00:00:00:01") {
 				t.Errorf("with another owner: %v", err)
 			}
 		}
@@ -426,8 +429,45 @@ func TestAStartAsksTheLANWhileThePeerMayServe(t *testing.T) {
 			t.Errorf("the events are %q, want one for one owner", h.events)
 		}
 		h.with(func() { h.claims["vip"], h.deaf = nil, errors.New("eth0 has no carrier") })
-		if err := h.driver.Clear(ctx, vip); err == nil || !strings.Contains(err.Error(), "no carrier") {
+		if err := h.clear(vip); err == nil || !strings.Contains(err.Error(), "no carrier") {
 			t.Errorf("without a carrier: %v", err)
+		}
+	})
+}
+
+// clear asks for a start that is done at once.
+func (h *home) clear(r *pb.Resource) error {
+	_, done, err := h.driver.Clear(h.ctx, r)
+	done()
+	return err
+}
+
+// S1: the peer asks for an address that is not up yet, and finds it free.
+func TestAStartThatNobodyWasAskedAboutEndsBeforeTheLeaseIsKeptAlone(t *testing.T) {
+	at(t, func(h *home) {
+		vip, process := h.st.Resources[1], h.st.Resources[0]
+		late, done, err := h.driver.Clear(h.ctx, vip)
+		defer done()
+		other, done, err2 := h.driver.Clear(h.ctx, process)
+		defer done()
+		if err := errors.Join(err, err2, late.Err()); err != nil {
+			t.Fatal(err)
+		}
+		kept := make(chan error, 1)
+		h.with(func() {
+			h.silent = true
+			h.kept = func() {
+				select {
+				case kept <- late.Err():
+				default:
+				}
+			}
+		})
+		if <-kept == nil {
+			t.Error("the lease is kept, and the start goes on")
+		}
+		if other.Err() != nil {
+			t.Error("a process that has no address to ask for was kept from starting")
 		}
 	})
 }
@@ -442,7 +482,7 @@ func TestThreeVotersAreNoPair(t *testing.T) {
 		if status := h.driver.Status(); status != nil || h.forks > 0 {
 			t.Errorf("with policy stop: %v, %d forks", status, h.forks)
 		}
-		if err := h.driver.Clear(h.ctx, h.st.Resources[1]); err != nil || len(h.asked) > 0 {
+		if err := h.clear(h.st.Resources[1]); err != nil || len(h.asked) > 0 {
 			t.Errorf("a start asked for %v: %v", h.asked, err)
 		}
 	})

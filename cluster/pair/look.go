@@ -161,14 +161,27 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 // Clear asks, before a resource starts here, whether another host has its
 // address, while the peer may be serving it. An error names that host. It is
 // returned late: whoever ordered the start will order it again.
-func (d *Driver) Clear(ctx context.Context, r *pb.Resource) error {
+//
+// While the peer is heard nobody is asked, and the start must be done under the
+// lease that the peer's acks give: its context ends before this node keeps its
+// lease by itself, when the peer may ask for the address and find it free.
+func (d *Driver) Clear(ctx context.Context, r *pb.Resource) (context.Context, context.CancelFunc, error) {
+	ctx, done := context.WithCancel(ctx)
 	st := d.State.Get().State
 	d.mu.Lock()
 	cautious, peer, asked := d.machine.Phase.Cautious(), d.peer, d.justAsked(r)
+	if !cautious && d.asker(r) != nil {
+		done = d.trust(done)
+	}
 	d.mu.Unlock()
 	if !cautious || d.asker(r) == nil {
-		return nil
+		return ctx, done, nil
 	}
+	return ctx, done, d.inquire(ctx, st, r, peer, asked)
+}
+
+// inquire has the LAN asked for a resource that is about to start.
+func (d *Driver) inquire(ctx context.Context, st *pb.State, r *pb.Resource, peer string, asked bool) error {
 	again := time.NewTimer(Again)
 	defer again.Stop()
 	finding, text := d.find(ctx, r, state.Preferred(st, peer, d.Self), asked)
@@ -185,6 +198,28 @@ func (d *Driver) Clear(ctx context.Context, r *pb.Resource) error {
 	case <-ctx.Done():
 	}
 	return errors.New(text)
+}
+
+// trust keeps a start that nobody was asked about, until it is done. d.mu is held.
+func (d *Driver) trust(end context.CancelFunc) (done context.CancelFunc) {
+	d.trusts++
+	number := d.trusts
+	d.trusted[number] = end
+	return func() {
+		d.mu.Lock()
+		delete(d.trusted, number)
+		d.mu.Unlock()
+		end()
+	}
+}
+
+// distrust ends the starts that nobody was asked about, once the peer is silent.
+// d.mu is held.
+func (d *Driver) distrust() {
+	for _, end := range d.trusted {
+		end()
+	}
+	clear(d.trusted)
 }
 
 // justAsked reports whether the round that let this node go on asked for a

@@ -179,8 +179,8 @@ func (a *Agent) Start(ctx context.Context, r *pb.Resource) error {
 		return err
 	}
 	wait := h.limit.take(time.Now())
-	if !a.leased() {
-		return errors.Join(fmt.Errorf("start %s: the lease ended meanwhile", w.addr), a.remove(r))
+	if !a.leased() || ctx.Err() != nil {
+		return errors.Join(fmt.Errorf("start %s: %w: it ended meanwhile", w.addr, resources.ErrNoLease), a.remove(r))
 	}
 	if wait > 0 { // it was started over and over within a second
 		h.anew()
@@ -200,7 +200,7 @@ func (a *Agent) place(ctx context.Context, h *hold, w *wish, p *choice) error {
 			return fmt.Errorf("start %s: %w", w.addr, err)
 		}
 	} else if ctx.Err() != nil {
-		return fmt.Errorf("start %s: %w", w.addr, ctx.Err())
+		return fmt.Errorf("start %s: %w: %w", w.addr, resources.ErrNoLease, ctx.Err())
 	}
 	if g, ok := a.guard.(*Lifetimes); ok {
 		var err error
