@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -128,7 +129,8 @@ type applied struct {
 	voters  []string
 	beatTo  []string // the voters, and members that may become voters
 	nodes   map[string]member
-	checked bool // this node goes on alone, and only while its checks succeed
+	alone   bool // this node goes on without the peer of its pair
+	checked bool // and only while its checks succeed
 }
 
 // A member is a node as applied, and when this engine learned of its epoch.
@@ -203,8 +205,9 @@ func (e *Engine) Apply(st *pb.State) {
 func (e *Engine) read(st *pb.State, now time.Duration) applied {
 	next := applied{
 		version: st.Electorate.GetVersion(), voters: st.Electorate.GetVoters(),
-		nodes: make(map[string]member, len(st.Nodes)), checked: checked(st, e.Self),
+		nodes: make(map[string]member, len(st.Nodes)), alone: state.Lost(st, e.Self) != "",
 	}
+	next.checked = next.alone && st.GetProperties()["quorum.ping"] != ""
 	for _, n := range st.Nodes {
 		m := member{
 			epoch: n.Epoch, nonce: n.Nonce, admitted: n.Admission == pb.Admission_ADMISSION_ADMITTED,

@@ -20,6 +20,8 @@ type holder struct {
 	seq      uint64
 	beats    []beat        // newest last; those that may still extend the lease
 	deadline time.Duration // clock; 0: none since the epoch began
+	alone    bool          // the deadline is one that this node gave itself
+	guarded  time.Duration // what the guard was told last under this lease; 0: nothing yet
 	held     bool          // as last told to Rights
 	had      bool          // once under this epoch
 	refused  map[string]bool
@@ -55,7 +57,23 @@ const (
 
 // valid reports whether the lease is held at a time on the clock.
 func (h *holder) valid(now time.Duration) bool {
-	return h.epoch != 0 && now < h.deadline
+	return h.epoch != 0 && now < h.end()
+}
+
+// end is when the lease ends. What the guard has silenced, the peer of a pair may have
+// found free: a lease that this node keeps by itself is over with its guard, which may
+// be written late.
+func (h *holder) end() time.Duration {
+	if h.alone && h.guarded > 0 {
+		return min(h.deadline, h.guarded)
+	}
+	return h.deadline
+}
+
+// extend moves the deadline.
+func (h *holder) extend(e *Engine, deadline time.Duration, alone bool) {
+	h.deadline, h.alone = deadline, alone || e.applied.alone
+	poke(e.guard)
 }
 
 // Held returns the epoch under which this node may serve at this moment, and
@@ -97,7 +115,7 @@ func (e *Engine) endEpoch(reason string) {
 	h := &e.holder
 	e.rest()
 	h.spent = max(h.spent, h.epoch)
-	h.epoch, h.deadline, h.held, h.beats = 0, 0, false, nil
+	h.epoch, h.deadline, h.guarded, h.held, h.beats = 0, 0, 0, false, nil
 	e.notify(notice{kind: dropped, reason: reason})
 }
 
@@ -105,7 +123,7 @@ func (e *Engine) endEpoch(reason string) {
 // now, which may be earlier than it was. Acks of beats that are no longer
 // remembered count for nothing.
 func (h *holder) recount(e *Engine) {
-	h.deadline = h.until(e, math.MaxInt64)
+	h.deadline, h.alone = h.until(e, math.MaxInt64), e.applied.alone
 	if now := e.Clock.Now(); !h.valid(now) {
 		e.lapse(now)
 	}
@@ -195,8 +213,8 @@ func (e *Engine) pause(ctx context.Context, next time.Duration) error {
 	e.mu.Lock()
 	now := e.Clock.Now()
 	until := next
-	if e.holder.held && e.holder.deadline < until {
-		until = e.holder.deadline
+	if e.holder.held {
+		until = min(until, e.holder.end())
 	}
 	e.mu.Unlock()
 	timer := time.NewTimer(max(until-now, 0))
@@ -267,12 +285,10 @@ func (e *Engine) receiveAck(from string, a *pb.Ack) {
 		}
 		b.from[from] = true
 		if end := e.counted(*b) + b.length; e.applied.majority(e.acks(*b)) && end > h.deadline {
-			h.deadline, extended = end, true
+			h.extend(e, end, false)
+			extended = true
 			e.wish.grant(b.length)
 		}
-	}
-	if extended {
-		poke(e.guard)
 	}
 	if extended && !h.held {
 		poke(e.wake)
@@ -318,11 +334,20 @@ func (e *Engine) trimGuard() error {
 	if !held {
 		return nil // it ends by itself, at an earlier deadline
 	}
-	err := e.Guard.Extend(deadline)
-	if err != nil {
+	if err := e.Guard.Extend(deadline); err != nil {
 		e.silenced()
+		return err
 	}
-	return err
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, now := &e.holder, e.Clock.Now()
+	switch {
+	case !h.valid(now): // it ended meanwhile, and does not come back by this
+		e.lapse(now)
+	case h.deadline >= deadline: // it is not another one
+		h.guarded = max(h.guarded, deadline)
+	}
+	return nil
 }
 
 // silenced lets the lease lapse because the guard was taken away under it.
@@ -375,7 +400,7 @@ func (e *Engine) rest() {
 func (e *Engine) lapse(now time.Duration) {
 	h := &e.holder
 	early := h.deadline > now
-	h.deadline = 0
+	h.deadline, h.guarded = 0, 0
 	if !h.held {
 		return
 	}

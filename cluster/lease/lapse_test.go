@@ -19,6 +19,11 @@ import (
 func (s *seat) Extend(deadline time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if stalled := s.stalled; stalled != nil {
+		s.mu.Unlock()
+		<-stalled
+		s.mu.Lock()
+	}
 	s.guarded = deadline
 	return nil
 }

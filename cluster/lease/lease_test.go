@@ -60,6 +60,7 @@ type seat struct {
 	jammed  error         // of the guard
 	kept    bool          // the guard admits what an earlier start admitted
 	guarded time.Duration // deadline of the guard
+	stalled chan struct{} // until it is closed the guard is not written; nil: it is
 	cleared int           // how often the guard was
 	late    time.Duration // how long its next SetLength takes to arrive
 	handed  int           // how often leadership was handed over

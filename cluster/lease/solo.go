@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
 
@@ -65,8 +64,7 @@ func (e *Engine) Prolong(peer string, start time.Duration) error {
 		return ErrHeard
 	}
 	if end := min(start, now) + h.length; end > h.deadline {
-		h.deadline = end
-		poke(e.guard)
+		h.extend(e, end, true)
 	}
 	e.vouch(start) // which the lease is recounted by once the peer is no voter
 	return nil
@@ -150,10 +148,4 @@ func (e *Engine) counted(b beat) time.Duration {
 // could hold a lease. e.mu is held.
 func (e *Engine) unvouched() bool {
 	return e.applied.checked && e.Clock.Now() >= e.voter.vouched+e.Length
-}
-
-// checked reports whether this node goes on alone without its peer, and checks
-// are configured for that.
-func checked(st *pb.State, self string) bool {
-	return state.Lost(st, self) != "" && st.GetProperties()["quorum.ping"] != ""
 }

@@ -52,6 +52,33 @@ func TestANodeOfAPairKeepsItsLeaseByItself(t *testing.T) {
 	})
 }
 
+// S1: what the guard has silenced meanwhile, the peer may have found free.
+func TestALeaseThatIsKeptAloneIsOverWithItsGuard(t *testing.T) {
+	inRoom(t, duo, func(r *room) {
+		a := r.engines["a"]
+		stop := r.alone()
+		defer stop()
+		r.isolate("b", true)
+		time.Sleep(2 * time.Second)
+		stalled := make(chan struct{})
+		a.mu.Lock()
+		a.stalled = stalled
+		guarded := a.guarded
+		a.mu.Unlock()
+		for r.held("a") && r.Now() < guarded+length {
+			time.Sleep(time.Millisecond)
+		}
+		if now := r.Now(); now > guarded+time.Millisecond {
+			t.Errorf("the lease is held %v after the guard had ended", now-guarded)
+		}
+		close(stalled)
+		time.Sleep(5 * time.Second)
+		if r.held("a") {
+			t.Error("the lease came back with the guard")
+		}
+	})
+}
+
 // Lease protocol, section 3, b: once lapsed a node may not extend itself.
 func TestALapsedNodeCannotExtendItsLease(t *testing.T) {
 	inRoom(t, duo, func(r *room) {
