@@ -54,7 +54,7 @@ func (t *keepalived) syncDaemon(d *Directive) {
 			name = word
 		}
 	}
-	i := slices.IndexFunc(t.instances, func(in *instance) bool { return in.name == name && len(in.virtuals) > 0 })
+	i := slices.IndexFunc(t.instances, func(in *instance) bool { return in.directive != nil && in.name == name && len(in.virtuals) > 0 })
 	if i < 0 || copies.iface == "" || copies.id > 255 {
 		return // it stays left, with a reason
 	}
