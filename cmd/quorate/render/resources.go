@@ -172,6 +172,14 @@ func (v *View) unowned(r *pb.Resource, s subject) look {
 	return l
 }
 
+// stray says what runs on a node that does not own it.
+func stray(i *pb.Instance, node string) string {
+	if i.GetByHand() {
+		return fmt.Sprintf("It is run by hand on %s.", node)
+	}
+	return fmt.Sprintf("It was found running on %s, which does not own it.", node)
+}
+
 // strays notes what is active, or may be, on nodes that do not own it.
 func (v *View) strays(l *look, s subject, a *pb.Assignment) {
 	for _, i := range v.resp.GetState().GetInstances() {
@@ -184,7 +192,7 @@ func (v *View) strays(l *look, s subject, a *pb.Assignment) {
 			if l.node == "" || s.node != "" {
 				l.state, l.node = Cell{"running", Warn}, node
 			}
-			l.note(Warn, fmt.Sprintf("It was found running on %s, which does not own it.", node))
+			l.note(Warn, stray(i, node))
 		case pb.InstanceState_INSTANCE_STATE_FAILED:
 			l.note(Bad, fmt.Sprintf("It was found on %s, failed: %s", node, i.GetLastError()))
 		case pb.InstanceState_INSTANCE_STATE_BLOCKED:
