@@ -171,6 +171,7 @@ func (s *scene) debugs() {
 		says D is running on lvss
 		lvsm# quorate status
 		says D is left alone, as it is run by hand on lvss
+		says It is run by hand on lvss.
 		lvsm# pcs resource enable D --wait`)
 	if said := s.fails(2, "lvsm", "quorate resource debug-start D"); !strings.Contains(said, "D may run on two nodes then: D is run by hand on lvss") {
 		s.Errorf("a second start by hand said %q", said)
