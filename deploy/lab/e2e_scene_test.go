@@ -329,6 +329,14 @@ func unanswered(t Tally, since time.Duration) []Gap {
 	return slices.DeleteFunc(slices.Clone(t.Gaps), func(g Gap) bool { return g.To <= since || g.Lost == g.Late })
 }
 
+// file makes a file, as of $SHARED.
+func (s *scene) file(path, text string, mode os.FileMode) {
+	s.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		s.Fatal(err)
+	}
+}
+
 // form makes a cluster that keeps the address on the first node.
 func (s *scene) form() {
 	s.Helper()
