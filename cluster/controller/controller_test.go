@@ -38,7 +38,7 @@ type desk struct {
 	servers    []consensus.Server
 	uses       []string                 // of fencing devices
 	broken     map[string]bool          // devices that do nothing
-	hangs      map[string]time.Duration // how long a use of a device takes, by node
+	hangs      map[string]time.Duration // how long a use of a device takes, by node or device
 }
 
 func newDesk(t *testing.T, nodes ...string) *desk {
@@ -126,7 +126,7 @@ func (d *desk) Operate(ctx context.Context, node string, r *pb.OperateRequest) (
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.uses = append(d.uses, strings.TrimSpace(r.Action+" "+r.Target)+" by "+r.Device.Id+" on "+node)
-	hangs := d.hangs[node]
+	hangs := max(d.hangs[node], d.hangs[r.Device.Id])
 	d.mu.Unlock()
 	select {
 	case <-time.After(hangs):

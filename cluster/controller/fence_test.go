@@ -163,6 +163,30 @@ func TestAFencingThatALeaderLeftIsTakenUpByTheNext(t *testing.T) {
 	})
 }
 
+func TestSeveralNodesAreFencedAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "a", "b", "c")
+		d.needing("vip", "b")
+		d.needing("web", "c")
+		d.device("d1", nil, "b")
+		d.device("d2", nil, "c")
+		d.hangs["d1"] = 20 * time.Second
+		_, end := d.lead()
+		defer end()
+		time.Sleep(time.Minute)
+		d.gone("b", "a")
+		d.gone("c", "a")
+		time.Sleep(time.Second)
+		if vip, web := d.owner("vip"), d.owner("web"); vip != "b" || web != "a" {
+			t.Errorf("while b is being fenced, and c is off, vip is owned by %s and web by %s", vip, web)
+		}
+		time.Sleep(time.Minute)
+		if vip := d.owner("vip"); vip != "a" {
+			t.Errorf("once b is off vip is owned by %s", vip)
+		}
+	})
+}
+
 func TestAFencingIsDelayedAsItsDeviceSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, "a", "b")
