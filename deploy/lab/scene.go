@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
+	"time"
+
+	pb "quorate/proto/quorate/v1"
 )
 
 // A Scene is something that people build, built in a lab and put to the test: what it
@@ -102,7 +105,34 @@ func (p Play) Run(ctx context.Context, out, progress io.Writer) (err error) {
 			return fmt.Errorf("scene %s: %w", scene.Name, err)
 		}
 	}
+	if err := s.late(ctx); err != nil {
+		return err
+	}
 	return errors.Join(s.print(out), errors.Join(s.broken...))
+}
+
+// late notes how late the agents' beats were at worst, and how often one lost its lease
+// for that: on a machine that stood still no cluster keeps what it promises.
+func (s *stage) late(ctx context.Context) error {
+	s.scene = "all"
+	var worst time.Duration
+	var lapses uint64
+	for _, n := range s.Spec.Nodes() {
+		var l *pb.LeaseStatus
+		err := await(ctx, "the word of "+n, func() error {
+			r, err := s.cluster.Get(ctx, n)
+			l = r.GetLease()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		worst = max(worst, l.GetWorstBeatDelay().AsDuration())
+		lapses += l.GetLapses()
+	}
+	s.measured("the latest beat of the agents that run", worst.Seconds(), "s")
+	s.measured("leases that they lost", float64(lapses), "")
+	return nil
 }
 
 func (s *stage) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
