@@ -12,7 +12,7 @@ DESTDIR  ?=
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := haproxy keepalived nftables iproute2 procps protobuf-compiler libprotobuf-dev stress-ng uidmap \
             apache2-utils curl qemu-system-x86 busybox-static cpio kmod fuse3 pacemaker-cli-utils pacemaker-common resource-agents systemd fence-agents ipmitool libopenipmi0
-SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd
+SERVERS  := redis-server redis-tools postgresql mariadb-server-core mariadb-client-core slapd vsftpd nginx
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall deps test race simulate bench bench-checks bench-scheduler fuzz demo lab-shell proto check fmt lint tidy vuln clean

@@ -28,9 +28,21 @@ const (
 
 // inLab are the scripts that a scene of the lab has live, and which.
 var inLab = map[string]string{
-	"anything": "in the lab: a daemon, killed, and its node without power (TestE2EScript)",
-	"Stateful": "in the lab: promoted, demoted, killed, and its node without power (TestE2EPromotable)",
+	"anything":   "in the lab: a daemon, killed, and its node without power (TestE2EScript)",
+	"Stateful":   "in the lab: promoted, demoted, killed, and its node without power (TestE2EPromotable)",
+	"mysql":      "in the lab: a MariaDB on a shared disk, killed, and its node without power (TestE2EDatabase)",
+	"nginx":      stacked + "killed",
+	"ClusterMon": stacked + "killed; by our crm_mon",
+	"Dummy":      stacked + "broken",
+	"IPaddr2":    stacked[:len(stacked)-2],
+	"Filesystem": stacked + "broken; a stop that fails blocks it, and has its node fenced",
+	"IPsrcaddr":  stacked[:len(stacked)-2],
+	"Delay":      stacked[:len(stacked)-2],
+	"MailTo":     stacked + "its mails are caught",
 }
+
+// stacked is what becomes of the scripts of one group.
+const stacked = "in the lab: moved, and its node without power (TestE2EScriptsOfDebian); "
 
 // TestDocsListEveryScript checks that the table names every script of the package
 // and what is tried with each; the words of scripts that cannot run here depend on
@@ -77,7 +89,7 @@ func tried() map[string]string {
 		}
 	}
 	for script, where := range inLab {
-		how[script] = where
+		how[script] = strings.TrimPrefix(how[script]+"; "+where, "; ")
 	}
 	return how
 }
