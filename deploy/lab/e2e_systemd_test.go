@@ -30,6 +30,14 @@ exec unshare --mount --pid --cgroup --uts --ipc --fork --kill-child=SIGKILL sh -
 	container=test exec ` + systemdProgram + ` --system --unit=up.target --log-target=console --show-status=no'
 `
 
+// mayHaveCgroups fails where a systemd cannot be given a cgroup of its own.
+const mayHaveCgroups = `
+mount -t cgroup2 cgroup2 /mnt
+mkdir -p /mnt/quorate-lab-probe
+sh -ec "echo \$\$ > /mnt/quorate-lab-probe/cgroup.procs; unshare --mount --cgroup --pid --fork mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+rmdir /mnt/quorate-lab-probe
+`
+
 // unitsOfTheTest are beside the shipped ones. stubborn.service does not stop in time.
 var unitsOfTheTest = map[string]string{
 	"up.target":        "[Unit]\nDefaultDependencies=no\nWants=quorate.service\n",
@@ -48,6 +56,9 @@ func newSystemdScene(t *testing.T) *scene {
 		t.Skip("SKIPPED: a systemd in namespaces takes root")
 	case exec.Command("test", "-x", systemdProgram).Run() != nil:
 		t.Skip("SKIPPED: needs systemd")
+	}
+	if out, err := exec.Command("unshare", "--mount", "sh", "-ec", mayHaveCgroups).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: needs cgroups that may be made: %v: %s", err, out)
 	}
 	units := t.TempDir()
 	spec := NewSpec("e2e", []string{"lvsm", "lvss", "web1"}, AgentCommand).WithWebServers()
