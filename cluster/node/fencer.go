@@ -101,6 +101,8 @@ func (f *fencer) end(t target, how string, err error) {
 		return
 	case err == nil:
 		f.outcome, f.how = pair.FencingDone, how
+	case errors.Is(err, errUnwanted):
+		f.outcome, f.again = pair.FencingFailed, time.Time{}
 	default:
 		f.outcome, f.again = pair.FencingFailed, time.Now().Add(fenceAgain)
 		f.core.logger.Error("peer not fenced", "peer", state.NodeName(f.state(), t.node), "err", err)
@@ -144,23 +146,58 @@ func (f *fencer) use(ctx context.Context, st *pb.State, d *pb.FencingDevice, t t
 	}
 	// No number of the log's, and another one for each epoch of the peer.
 	r := &pb.OperateRequest{Fencing: 1<<63 | t.epoch, Device: state.Revealed(st, d), Action: fencing.Off, Target: name}
-	answer, err := f.core.operator.Operate(ctx, r)
-	if err != nil {
+	answer, err := f.order(ctx, r)
+	switch {
+	case err != nil:
 		return err
-	}
-	if answer.Error != "" {
+	case fencing.Yielded(answer.Error):
+		return errUnwanted
+	case answer.Error != "":
 		return fmt.Errorf("%s: %s", d.Id, answer.Error)
 	}
 	return nil
 }
 
+// order has a device do something for as long as that is wanted: a peer that is heard
+// again is not to be switched off by a device that answers at last.
+func (f *fencer) order(ctx context.Context, r *pb.OperateRequest) (*pb.OperateResponse, error) {
+	done, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer end()
+	watching.Go(func() {
+		if f.lapses(done) {
+			f.core.operator.CallOff(func(fencing uint64, _ string) bool { return fencing != r.Fencing })
+		}
+	})
+	return f.core.operator.Operate(ctx, r)
+}
+
+// lapses waits until the fencing is not wanted any more; false: ctx ended before.
+func (f *fencer) lapses(ctx context.Context) bool {
+	tick := time.NewTicker(unwanted / 10)
+	defer tick.Stop()
+	for f.wanted() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// wanted reports whether the fencing that was begun is still asked for.
+func (f *fencer) wanted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Since(f.asked) <= unwanted && f.outcome == pair.FencingPending
+}
+
 // delay waits, and reports whether the fencing is still wanted then.
 func (f *fencer) delay(ctx context.Context, d time.Duration) bool {
 	for end := time.Now().Add(d); ; {
-		f.mu.Lock()
-		stale, pending := time.Since(f.asked) > unwanted, f.outcome == pair.FencingPending
-		f.mu.Unlock()
-		if stale || !pending || ctx.Err() != nil {
+		if !f.wanted() || ctx.Err() != nil {
 			return false
 		}
 		left := time.Until(end)
