@@ -246,9 +246,10 @@ func (s *scene) notifies() {
 	s.told("web1", "post demote", "demote=lvsm", "promoted=lvsm")
 	s.told("web1", "pre promote", "promote=lvss", "promoted= ")
 	s.told("web1", "post promote", "promote=lvss")
-	s.play("lvss# rm /run/notified\npower-off lvsm")
+	s.play("lvss# rm /run/notified\nlvsm# pcs node standby lvsm --wait")
 	s.runs("T", "lvss", "web1")
-	s.play("heal lvsm")
+	s.told("lvss", "post stop", "stop=lvsm")
+	s.play("lvsm# pcs node unstandby lvsm --wait")
 	s.told("lvss", "post start", "start=lvsm")
 	s.play("lvsm# pcs resource delete T --wait")
 }
