@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -38,23 +40,29 @@ func TestE2EKillAllLosesNothing(t *testing.T) {
 
 // createUntilKilled creates resources on all nodes at once, until after some of
 // them all agents are killed, and adds to created what was acknowledged.
+//
+// A command may fail also while all agents live: where the disk of the leader
+// hangs, another is elected, and what the first had not committed was never
+// promised. So the next is tried, for as long as a minute.
 func (s *scene) createUntilKilled(created map[string]string, round int) {
 	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
 	type made struct{ id, ip string }
 	var streams sync.WaitGroup
 	var number atomic.Int64
+	var killed atomic.Bool
 	acknowledged := make(chan made)
 	for _, node := range s.Spec.Nodes() {
 		streams.Go(func() {
-			for {
+			for !killed.Load() && ctx.Err() == nil {
 				n := number.Add(1)
 				m := made{fmt.Sprintf("r%d-%d", round, n), fmt.Sprintf("fd77::%x:%x", round+1, n)}
-				_, err := s.Output(s.Context(), node, "pcs", "resource", "create", m.id, "ocf:heartbeat:IPaddr2",
+				_, err := s.Output(ctx, node, "pcs", "resource", "create", m.id, "ocf:heartbeat:IPaddr2",
 					"ip="+m.ip, "meta", "target-role=Stopped")
-				if err != nil {
-					return
+				if err == nil {
+					acknowledged <- m
 				}
-				acknowledged <- m
 			}
 		})
 	}
@@ -67,12 +75,15 @@ func (s *scene) createUntilKilled(created map[string]string, round int) {
 	for m := range acknowledged {
 		created[m.id] = m.ip
 		if count++; count == last {
-			killing.Go(func() { s.each(Kill) })
+			killing.Go(func() {
+				killed.Store(true)
+				s.each(Kill)
+			})
 		}
 	}
 	killing.Wait()
 	if count < last {
-		s.Fatalf("round %d: all commands failed before any agent was killed", round+1)
+		s.Fatalf("round %d: only %d commands were acknowledged in a minute", round+1, count)
 	}
 }
 
