@@ -57,7 +57,7 @@ func (d *draft) fenceGone(n *pb.Node) {
 // escalate asks for the node of a failed stop to be fenced, where the policy is that
 // and the resource does not say otherwise (on-fail).
 func (d *draft) escalate(i *pb.Instance) {
-	policy := d.onFail(&pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_STOP, Resource: i.Resource, Node: i.Node}, &pb.Result{})
+	policy := d.onFailedStop(i)
 	if policy == "fence" || policy == "" && d.needsPower(i.Resource) {
 		d.askFencing(NodeByID(d.State, i.Node), false, "", fmt.Sprintf("the stop of %s there failed: %s", i.Resource, i.LastError))
 	}

@@ -56,6 +56,9 @@ func (d *draft) admit(a *pb.Admit) error {
 		}
 	})
 	d.putNodeRecord(admitted)
+	if rebooted {
+		d.rebooted(admitted)
+	}
 	d.forget(admitted)
 	d.returned(admitted)
 	d.record(&pb.Event{
@@ -281,6 +284,9 @@ func (d *draft) free(f *pb.Free) error {
 	case !a.Watchdog && InstanceOf(d.State, a.Resource, a.Node).GetState() == pb.InstanceState_INSTANCE_STATE_BLOCKED: // S5
 		return refuse(Precondition, "assignment", "make sure that the machine is off, then run `resource cleanup "+f.Resource+"`",
 			"the stop of %s on %s failed, and the node is gone since", f.Resource, NodeName(d.State, a.Node))
+	}
+	if FencingOf(d.State, a.Resource) != FencingNone { // else nobody has waited
+		d.reset(a)
 	}
 	d.dropAssignment(a.Number)
 	if i := InstanceOf(d.State, a.Resource, a.Node); i.GetPromoted() {

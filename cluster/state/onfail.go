@@ -74,6 +74,12 @@ func (d *draft) onFail(o *pb.Operation, r *pb.Result) string {
 	return policy
 }
 
+// onFailedStop is what the failed stop of an instance leads to; empty: what the policy of
+// fencing says.
+func (d *draft) onFailedStop(i *pb.Instance) string {
+	return d.onFail(&pb.Operation{Kind: pb.OperationKind_OPERATION_KIND_STOP, Resource: i.Resource, Node: i.Node}, &pb.Result{})
+}
+
 // specOf is what a resource says of an operation that failed; never nil. A monitor that
 // does not say which one it is, is the first.
 func specOf(r *pb.Resource, kind pb.OperationKind, res *pb.Result) *pb.OperationSpec {

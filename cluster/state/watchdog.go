@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -51,4 +52,55 @@ func longer(a, b *durationpb.Duration) *durationpb.Duration {
 		return b
 	}
 	return a
+}
+
+// rebooted takes in that a node which has a new epoch was booted since the last one, be it
+// before others have waited for that.
+func (d *draft) rebooted(n *pb.Node) {
+	for _, a := range d.Assignments {
+		if a.Node == n.Id {
+			d.reset(a)
+		}
+	}
+}
+
+// reset takes in that the machine was reset on which something could not be stopped that
+// needs a watchdog. That is as good as a fencing: it is on record as one, and counts as one
+// of those after which a node waits for an operator; the node returns as a clean member.
+func (d *draft) reset(a *pb.Assignment) {
+	i := InstanceOf(d.State, a.Resource, a.Node)
+	if !a.Watchdog || i.GetState() != pb.InstanceState_INSTANCE_STATE_BLOCKED || d.leftBlocked(i) {
+		return
+	}
+	known := slices.ContainsFunc(d.Fencings, func(f *pb.Fencing) bool {
+		return f.Node == a.Node && f.Epoch == a.Epoch && f.OffAt != nil
+	})
+	if !known {
+		d.recordReset(a, i)
+	}
+	d.putInstance(with(i, func(i *pb.Instance) {
+		d.clean(i)
+		d.stopped(i)
+	}))
+}
+
+// leftBlocked reports whether a failed stop leads to nothing, and a person is to look.
+func (d *draft) leftBlocked(i *pb.Instance) bool {
+	policy := d.onFailedStop(i)
+	return policy == failBlock || policy == failStandby
+}
+
+func (d *draft) recordReset(a *pb.Assignment, i *pb.Instance) {
+	name := NodeName(d.State, a.Node)
+	d.LastFencing++
+	d.putFencing(&pb.Fencing{
+		Id: d.LastFencing, Node: a.Node, Epoch: a.Epoch, Phase: pb.FencingPhase_FENCING_PHASE_DONE,
+		Reason: fmt.Sprintf("the stop of %s there failed: %s", i.Resource, i.LastError), AskedAt: i.LastFailure,
+		OffAt: d.at, EndedAt: d.at, By: "its watchdog", Note: "that resets it",
+	})
+	d.record(&pb.Event{
+		Kind: "fenced", Node: name, Severity: pb.Severity_SEVERITY_WARNING,
+		Text: fmt.Sprintf("%s was reset by its watchdog, as the stop of %s there had failed", name, i.Resource),
+	})
+	d.hold(a.Node)
 }
