@@ -44,7 +44,9 @@ func emulate(t *testing.T, become func(i vm.Image, h vm.Host, dir string) ([]str
 		t.Skip("SKIPPED: emulated machines need /dev/net/tun, and so root: nothing was tried in one")
 	}
 	quorate, dir := quorateProgram(t), t.TempDir()
-	image, err := vm.Build(t.Context(), filepath.Join("..", "..", ".build", "kernel"), quorate, dir)
+	image, err := vm.Build(t.Context(), filepath.Join("..", "..", ".build", "kernel"), map[string]string{
+		"sbin/quorate": quorate, "usr/lib/ocf/resource.d/test/lasting": filepath.Join("testdata", "lasting"),
+	}, dir)
 	spec := NewSpec("vm", []string{"lvsm", "lvss"}, AgentCommand)
 	spec.Program = quorate
 	for _, name := range names {

@@ -38,10 +38,12 @@ var bites = []bite{
 
 // TestE2EWatchdog has machines with a watchdog (softdog) own an address that needs one
 // (fencing=watchdog), and lets the owner's agent stand still, or kills it while its disk
-// hangs; with -daemon-runs it does each so often, and kills it on a sound disk, too. The
-// machine is reset, and another one takes over after that and not before it may.
+// hangs; with -daemon-runs it does each so often, and kills it on a sound disk, too. Before
+// that it has a stop fail. The machine is reset, and another one takes over after that and
+// not before it may.
 func TestE2EWatchdog(t *testing.T) {
 	s := newWatchdogScene(t)
+	t.Run("a stop", func(t *testing.T) { s.in(t).testFailedStops() })
 	for _, b := range bites {
 		if b.rare && *daemonRuns == 1 {
 			continue

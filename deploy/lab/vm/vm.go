@@ -58,9 +58,10 @@ type Host struct {
 }
 
 // Build makes an image of a host's machine in a directory, from an unpacked kernel
-// package (see the target deps of the Makefile) and the program that it runs.
-func Build(ctx context.Context, unpacked, program, dir string) (Image, error) {
-	return build(ctx, unpacked, dir, system{init: initScript, files: map[string]string{"sbin/quorate": program}, modules: modules})
+// package (see the target deps of the Makefile) and the programs in it: where each is
+// there, and where it comes from. What it runs is sbin/quorate.
+func Build(ctx context.Context, unpacked string, programs map[string]string, dir string) (Image, error) {
+	return build(ctx, unpacked, dir, system{init: initScript, files: programs, modules: modules})
 }
 
 func build(ctx context.Context, unpacked, dir string, s system) (Image, error) {
@@ -116,6 +117,9 @@ func (s system) lay(root string) error {
 
 func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o755)
+	}
 	if err != nil {
 		return err
 	}
