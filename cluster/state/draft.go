@@ -66,6 +66,7 @@ func shallow(s *pb.State) *pb.State {
 		Alerts:             s.Alerts,
 		AlertConditions:    s.AlertConditions,
 		AlertsTold:         s.AlertsTold,
+		Accepted:           s.Accepted,
 	}
 	if unknown := s.ProtoReflect().GetUnknown(); len(unknown) > 0 {
 		c.ProtoReflect().SetUnknown(unknown)

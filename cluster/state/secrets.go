@@ -68,11 +68,11 @@ func MissingSecret(s *pb.State, f *pb.FencingDevice) string {
 	return ""
 }
 
-// Shown returns a state for people: without secrets, and without checkpoints, which
-// may be larger than all the rest.
+// Shown returns a state for people: without secrets, without checkpoints, which may be
+// larger than all the rest, and without what tells a command from its repetition.
 func Shown(s *pb.State) *pb.State {
 	c := shallow(s)
-	c.Checkpoints, c.Secrets = nil, nil
+	c.Checkpoints, c.Secrets, c.Accepted = nil, nil, nil
 	return c
 }
 

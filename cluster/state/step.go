@@ -16,6 +16,8 @@ type Applied struct {
 
 // Step returns the state that a command leads to, or a *[Refusal]. It changes
 // neither the state nor the command, so it also answers what a command would do.
+// A command that was accepted before, by its request, changes nothing and is
+// answered as it was then.
 func Step(s *pb.State, index uint64, c *pb.Command) (*pb.State, *Applied, error) {
 	return step(s, index, proto.CloneOf(c))
 }
@@ -25,11 +27,15 @@ func step(s *pb.State, index uint64, c *pb.Command) (*pb.State, *Applied, error)
 	if c.Level > Level {
 		panic(fmt.Sprintf("apply entry %d: feature level %d is newer than this build's %d", index, c.Level, Level))
 	}
+	if first, err := acceptedBefore(s, c.Request); first != nil || err != nil {
+		return s, first, err
+	}
 	d := newDraft(s, index, c)
 	if err := d.apply(c); err != nil {
 		return nil, nil, err
 	}
 	d.finishDeletions()
+	d.accept(c.Request)
 	return d.State, &Applied{Index: index, Operations: d.dispatched}, nil
 }
 

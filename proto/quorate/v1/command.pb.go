@@ -84,6 +84,7 @@ type Command struct {
 	Level      uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`                            // proposed only once every member runs this feature level
 	ProposedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=proposed_at,json=proposedAt,proto3" json:"proposed_at,omitempty"` // proposer's clock; the only time Apply may read
 	Actor      string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`                             // who asked: user@node, or the node itself
+	Request    *Request               `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`                         // set: takes effect once, however often it is proposed
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Command_Bootstrap
@@ -163,6 +164,13 @@ func (x *Command) GetActor() string {
 		return x.Actor
 	}
 	return ""
+}
+
+func (x *Command) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
 }
 
 func (x *Command) GetBody() isCommand_Body {
@@ -521,6 +529,60 @@ func (*Command_RecordAlerts) isCommand_Body() {}
 
 func (*Command_RunByHand) isCommand_Body() {}
 
+// Request is what a command is known by that is proposed again while it is
+// unknown whether it was committed.
+type Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`        // 16 random bytes
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"` // log index that the proposer had applied when it first asked: it was not accepted before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Request) Reset() {
+	*x = Request{}
+	mi := &file_quorate_v1_command_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Request) ProtoMessage() {}
+
+func (x *Request) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_command_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Request.ProtoReflect.Descriptor instead.
+func (*Request) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Request) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Request) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
 // Bootstrap is the first command of a cluster.
 type Bootstrap struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -535,7 +597,7 @@ type Bootstrap struct {
 
 func (x *Bootstrap) Reset() {
 	*x = Bootstrap{}
-	mi := &file_quorate_v1_command_proto_msgTypes[1]
+	mi := &file_quorate_v1_command_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -547,7 +609,7 @@ func (x *Bootstrap) String() string {
 func (*Bootstrap) ProtoMessage() {}
 
 func (x *Bootstrap) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[1]
+	mi := &file_quorate_v1_command_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -560,7 +622,7 @@ func (x *Bootstrap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bootstrap.ProtoReflect.Descriptor instead.
 func (*Bootstrap) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{1}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Bootstrap) GetClusterId() string {
@@ -607,7 +669,7 @@ type PutNode struct {
 
 func (x *PutNode) Reset() {
 	*x = PutNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[2]
+	mi := &file_quorate_v1_command_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +681,7 @@ func (x *PutNode) String() string {
 func (*PutNode) ProtoMessage() {}
 
 func (x *PutNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[2]
+	mi := &file_quorate_v1_command_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +694,7 @@ func (x *PutNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutNode.ProtoReflect.Descriptor instead.
 func (*PutNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PutNode) GetNode() *Node {
@@ -653,7 +715,7 @@ type RemoveNode struct {
 
 func (x *RemoveNode) Reset() {
 	*x = RemoveNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[3]
+	mi := &file_quorate_v1_command_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +727,7 @@ func (x *RemoveNode) String() string {
 func (*RemoveNode) ProtoMessage() {}
 
 func (x *RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[3]
+	mi := &file_quorate_v1_command_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +740,7 @@ func (x *RemoveNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNode.ProtoReflect.Descriptor instead.
 func (*RemoveNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RemoveNode) GetNode() string {
@@ -704,7 +766,7 @@ type PutToken struct {
 
 func (x *PutToken) Reset() {
 	*x = PutToken{}
-	mi := &file_quorate_v1_command_proto_msgTypes[4]
+	mi := &file_quorate_v1_command_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +778,7 @@ func (x *PutToken) String() string {
 func (*PutToken) ProtoMessage() {}
 
 func (x *PutToken) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[4]
+	mi := &file_quorate_v1_command_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +791,7 @@ func (x *PutToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutToken.ProtoReflect.Descriptor instead.
 func (*PutToken) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PutToken) GetToken() *Token {
@@ -751,7 +813,7 @@ type RedeemToken struct {
 
 func (x *RedeemToken) Reset() {
 	*x = RedeemToken{}
-	mi := &file_quorate_v1_command_proto_msgTypes[5]
+	mi := &file_quorate_v1_command_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +825,7 @@ func (x *RedeemToken) String() string {
 func (*RedeemToken) ProtoMessage() {}
 
 func (x *RedeemToken) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[5]
+	mi := &file_quorate_v1_command_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +838,7 @@ func (x *RedeemToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemToken.ProtoReflect.Descriptor instead.
 func (*RedeemToken) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RedeemToken) GetId() string {
@@ -815,7 +877,7 @@ type Admit struct {
 
 func (x *Admit) Reset() {
 	*x = Admit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[6]
+	mi := &file_quorate_v1_command_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +889,7 @@ func (x *Admit) String() string {
 func (*Admit) ProtoMessage() {}
 
 func (x *Admit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[6]
+	mi := &file_quorate_v1_command_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +902,7 @@ func (x *Admit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admit.ProtoReflect.Descriptor instead.
 func (*Admit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Admit) GetNode() string {
@@ -899,7 +961,7 @@ type NodeGone struct {
 
 func (x *NodeGone) Reset() {
 	*x = NodeGone{}
-	mi := &file_quorate_v1_command_proto_msgTypes[7]
+	mi := &file_quorate_v1_command_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +973,7 @@ func (x *NodeGone) String() string {
 func (*NodeGone) ProtoMessage() {}
 
 func (x *NodeGone) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[7]
+	mi := &file_quorate_v1_command_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +986,7 @@ func (x *NodeGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGone.ProtoReflect.Descriptor instead.
 func (*NodeGone) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NodeGone) GetNode() string {
@@ -958,7 +1020,7 @@ type Testimony struct {
 
 func (x *Testimony) Reset() {
 	*x = Testimony{}
-	mi := &file_quorate_v1_command_proto_msgTypes[8]
+	mi := &file_quorate_v1_command_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1032,7 @@ func (x *Testimony) String() string {
 func (*Testimony) ProtoMessage() {}
 
 func (x *Testimony) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[8]
+	mi := &file_quorate_v1_command_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1045,7 @@ func (x *Testimony) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Testimony.ProtoReflect.Descriptor instead.
 func (*Testimony) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Testimony) GetVoter() string {
@@ -1011,7 +1073,7 @@ type SetElectorate struct {
 
 func (x *SetElectorate) Reset() {
 	*x = SetElectorate{}
-	mi := &file_quorate_v1_command_proto_msgTypes[9]
+	mi := &file_quorate_v1_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1085,7 @@ func (x *SetElectorate) String() string {
 func (*SetElectorate) ProtoMessage() {}
 
 func (x *SetElectorate) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[9]
+	mi := &file_quorate_v1_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1098,7 @@ func (x *SetElectorate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetElectorate.ProtoReflect.Descriptor instead.
 func (*SetElectorate) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetElectorate) GetFromVersion() uint64 {
@@ -1064,7 +1126,7 @@ type ConfirmElectorate struct {
 
 func (x *ConfirmElectorate) Reset() {
 	*x = ConfirmElectorate{}
-	mi := &file_quorate_v1_command_proto_msgTypes[10]
+	mi := &file_quorate_v1_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1138,7 @@ func (x *ConfirmElectorate) String() string {
 func (*ConfirmElectorate) ProtoMessage() {}
 
 func (x *ConfirmElectorate) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[10]
+	mi := &file_quorate_v1_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1151,7 @@ func (x *ConfirmElectorate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmElectorate.ProtoReflect.Descriptor instead.
 func (*ConfirmElectorate) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConfirmElectorate) GetNode() string {
@@ -1131,7 +1193,7 @@ type ForkAlone struct {
 
 func (x *ForkAlone) Reset() {
 	*x = ForkAlone{}
-	mi := &file_quorate_v1_command_proto_msgTypes[11]
+	mi := &file_quorate_v1_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1205,7 @@ func (x *ForkAlone) String() string {
 func (*ForkAlone) ProtoMessage() {}
 
 func (x *ForkAlone) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[11]
+	mi := &file_quorate_v1_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1218,7 @@ func (x *ForkAlone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForkAlone.ProtoReflect.Descriptor instead.
 func (*ForkAlone) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ForkAlone) GetNumber() uint64 {
@@ -1225,7 +1287,7 @@ type SetLength struct {
 
 func (x *SetLength) Reset() {
 	*x = SetLength{}
-	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	mi := &file_quorate_v1_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1299,7 @@ func (x *SetLength) String() string {
 func (*SetLength) ProtoMessage() {}
 
 func (x *SetLength) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[12]
+	mi := &file_quorate_v1_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1312,7 @@ func (x *SetLength) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLength.ProtoReflect.Descriptor instead.
 func (*SetLength) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetLength) GetNode() string {
@@ -1307,7 +1369,7 @@ type Dispatch struct {
 
 func (x *Dispatch) Reset() {
 	*x = Dispatch{}
-	mi := &file_quorate_v1_command_proto_msgTypes[13]
+	mi := &file_quorate_v1_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1381,7 @@ func (x *Dispatch) String() string {
 func (*Dispatch) ProtoMessage() {}
 
 func (x *Dispatch) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[13]
+	mi := &file_quorate_v1_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1394,7 @@ func (x *Dispatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dispatch.ProtoReflect.Descriptor instead.
 func (*Dispatch) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Dispatch) GetOperations() []*Operation {
@@ -1351,7 +1413,7 @@ type RecordResult struct {
 
 func (x *RecordResult) Reset() {
 	*x = RecordResult{}
-	mi := &file_quorate_v1_command_proto_msgTypes[14]
+	mi := &file_quorate_v1_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1425,7 @@ func (x *RecordResult) String() string {
 func (*RecordResult) ProtoMessage() {}
 
 func (x *RecordResult) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[14]
+	mi := &file_quorate_v1_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1438,7 @@ func (x *RecordResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordResult.ProtoReflect.Descriptor instead.
 func (*RecordResult) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RecordResult) GetResult() *Result {
@@ -1398,7 +1460,7 @@ type Free struct {
 
 func (x *Free) Reset() {
 	*x = Free{}
-	mi := &file_quorate_v1_command_proto_msgTypes[15]
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1472,7 @@ func (x *Free) String() string {
 func (*Free) ProtoMessage() {}
 
 func (x *Free) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[15]
+	mi := &file_quorate_v1_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1485,7 @@ func (x *Free) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Free.ProtoReflect.Descriptor instead.
 func (*Free) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Free) GetResource() string {
@@ -1460,7 +1522,7 @@ type ReportDisk struct {
 
 func (x *ReportDisk) Reset() {
 	*x = ReportDisk{}
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1534,7 @@ func (x *ReportDisk) String() string {
 func (*ReportDisk) ProtoMessage() {}
 
 func (x *ReportDisk) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[16]
+	mi := &file_quorate_v1_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1547,7 @@ func (x *ReportDisk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportDisk.ProtoReflect.Descriptor instead.
 func (*ReportDisk) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportDisk) GetNode() string {
@@ -1525,7 +1587,7 @@ type LocalTrouble struct {
 
 func (x *LocalTrouble) Reset() {
 	*x = LocalTrouble{}
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1599,7 @@ func (x *LocalTrouble) String() string {
 func (*LocalTrouble) ProtoMessage() {}
 
 func (x *LocalTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[17]
+	mi := &file_quorate_v1_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1612,7 @@ func (x *LocalTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalTrouble.ProtoReflect.Descriptor instead.
 func (*LocalTrouble) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LocalTrouble) GetNode() string {
@@ -1608,7 +1670,7 @@ type SetTransient struct {
 
 func (x *SetTransient) Reset() {
 	*x = SetTransient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1682,7 @@ func (x *SetTransient) String() string {
 func (*SetTransient) ProtoMessage() {}
 
 func (x *SetTransient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[18]
+	mi := &file_quorate_v1_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1695,7 @@ func (x *SetTransient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTransient.ProtoReflect.Descriptor instead.
 func (*SetTransient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetTransient) GetNode() string {
@@ -1674,7 +1736,7 @@ type RunByHand struct {
 
 func (x *RunByHand) Reset() {
 	*x = RunByHand{}
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1748,7 @@ func (x *RunByHand) String() string {
 func (*RunByHand) ProtoMessage() {}
 
 func (x *RunByHand) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[19]
+	mi := &file_quorate_v1_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1761,7 @@ func (x *RunByHand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunByHand.ProtoReflect.Descriptor instead.
 func (*RunByHand) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RunByHand) GetResource() string {
@@ -1766,7 +1828,7 @@ type RecordFencing struct {
 
 func (x *RecordFencing) Reset() {
 	*x = RecordFencing{}
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1840,7 @@ func (x *RecordFencing) String() string {
 func (*RecordFencing) ProtoMessage() {}
 
 func (x *RecordFencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[20]
+	mi := &file_quorate_v1_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1853,7 @@ func (x *RecordFencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordFencing.ProtoReflect.Descriptor instead.
 func (*RecordFencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecordFencing) GetId() uint64 {
@@ -1846,7 +1908,7 @@ type RecordDevice struct {
 
 func (x *RecordDevice) Reset() {
 	*x = RecordDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +1920,7 @@ func (x *RecordDevice) String() string {
 func (*RecordDevice) ProtoMessage() {}
 
 func (x *RecordDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[21]
+	mi := &file_quorate_v1_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +1933,7 @@ func (x *RecordDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordDevice.ProtoReflect.Descriptor instead.
 func (*RecordDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecordDevice) GetCondition() *DeviceCondition {
@@ -1893,7 +1955,7 @@ type RecordAlerts struct {
 
 func (x *RecordAlerts) Reset() {
 	*x = RecordAlerts{}
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +1967,7 @@ func (x *RecordAlerts) String() string {
 func (*RecordAlerts) ProtoMessage() {}
 
 func (x *RecordAlerts) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[22]
+	mi := &file_quorate_v1_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +1980,7 @@ func (x *RecordAlerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAlerts.ProtoReflect.Descriptor instead.
 func (*RecordAlerts) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RecordAlerts) GetTold() uint64 {
@@ -1944,7 +2006,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2018,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[23]
+	mi := &file_quorate_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2031,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Record) GetEvents() []*Event {
@@ -1989,7 +2051,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2063,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[24]
+	mi := &file_quorate_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2076,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Change) GetEdits() []*Edit {
@@ -2065,7 +2127,7 @@ type Edit struct {
 
 func (x *Edit) Reset() {
 	*x = Edit{}
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2139,7 @@ func (x *Edit) String() string {
 func (*Edit) ProtoMessage() {}
 
 func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[25]
+	mi := &file_quorate_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2152,7 @@ func (x *Edit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edit.ProtoReflect.Descriptor instead.
 func (*Edit) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Edit) GetKind() isEdit_Kind {
@@ -2563,7 +2625,7 @@ type CreateAlert struct {
 
 func (x *CreateAlert) Reset() {
 	*x = CreateAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2575,7 +2637,7 @@ func (x *CreateAlert) String() string {
 func (*CreateAlert) ProtoMessage() {}
 
 func (x *CreateAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[26]
+	mi := &file_quorate_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2588,7 +2650,7 @@ func (x *CreateAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAlert.ProtoReflect.Descriptor instead.
 func (*CreateAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreateAlert) GetAlert() *Alert {
@@ -2612,7 +2674,7 @@ type UpdateAlert struct {
 
 func (x *UpdateAlert) Reset() {
 	*x = UpdateAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2686,7 @@ func (x *UpdateAlert) String() string {
 func (*UpdateAlert) ProtoMessage() {}
 
 func (x *UpdateAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[27]
+	mi := &file_quorate_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2699,7 @@ func (x *UpdateAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAlert.ProtoReflect.Descriptor instead.
 func (*UpdateAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateAlert) GetId() string {
@@ -2693,7 +2755,7 @@ type AlertScope struct {
 
 func (x *AlertScope) Reset() {
 	*x = AlertScope{}
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +2767,7 @@ func (x *AlertScope) String() string {
 func (*AlertScope) ProtoMessage() {}
 
 func (x *AlertScope) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[28]
+	mi := &file_quorate_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2718,7 +2780,7 @@ func (x *AlertScope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertScope.ProtoReflect.Descriptor instead.
 func (*AlertScope) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AlertScope) GetSelect() []string {
@@ -2744,7 +2806,7 @@ type DeleteAlert struct {
 
 func (x *DeleteAlert) Reset() {
 	*x = DeleteAlert{}
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2818,7 @@ func (x *DeleteAlert) String() string {
 func (*DeleteAlert) ProtoMessage() {}
 
 func (x *DeleteAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[29]
+	mi := &file_quorate_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2831,7 @@ func (x *DeleteAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAlert.ProtoReflect.Descriptor instead.
 func (*DeleteAlert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteAlert) GetId() string {
@@ -2790,7 +2852,7 @@ type AddRecipient struct {
 
 func (x *AddRecipient) Reset() {
 	*x = AddRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2864,7 @@ func (x *AddRecipient) String() string {
 func (*AddRecipient) ProtoMessage() {}
 
 func (x *AddRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[30]
+	mi := &file_quorate_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +2877,7 @@ func (x *AddRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRecipient.ProtoReflect.Descriptor instead.
 func (*AddRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AddRecipient) GetAlert() string {
@@ -2853,7 +2915,7 @@ type UpdateRecipient struct {
 
 func (x *UpdateRecipient) Reset() {
 	*x = UpdateRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +2927,7 @@ func (x *UpdateRecipient) String() string {
 func (*UpdateRecipient) ProtoMessage() {}
 
 func (x *UpdateRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[31]
+	mi := &file_quorate_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +2940,7 @@ func (x *UpdateRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRecipient.ProtoReflect.Descriptor instead.
 func (*UpdateRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UpdateRecipient) GetId() string {
@@ -2932,7 +2994,7 @@ type RemoveRecipient struct {
 
 func (x *RemoveRecipient) Reset() {
 	*x = RemoveRecipient{}
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3006,7 @@ func (x *RemoveRecipient) String() string {
 func (*RemoveRecipient) ProtoMessage() {}
 
 func (x *RemoveRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[32]
+	mi := &file_quorate_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3019,7 @@ func (x *RemoveRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRecipient.ProtoReflect.Descriptor instead.
 func (*RemoveRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RemoveRecipient) GetId() string {
@@ -2976,7 +3038,7 @@ type CreateDevice struct {
 
 func (x *CreateDevice) Reset() {
 	*x = CreateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3050,7 @@ func (x *CreateDevice) String() string {
 func (*CreateDevice) ProtoMessage() {}
 
 func (x *CreateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[33]
+	mi := &file_quorate_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3063,7 @@ func (x *CreateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDevice.ProtoReflect.Descriptor instead.
 func (*CreateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateDevice) GetDevice() *FencingDevice {
@@ -3029,7 +3091,7 @@ type UpdateDevice struct {
 
 func (x *UpdateDevice) Reset() {
 	*x = UpdateDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3103,7 @@ func (x *UpdateDevice) String() string {
 func (*UpdateDevice) ProtoMessage() {}
 
 func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[34]
+	mi := &file_quorate_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3116,7 @@ func (x *UpdateDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateDevice.ProtoReflect.Descriptor instead.
 func (*UpdateDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UpdateDevice) GetId() string {
@@ -3125,7 +3187,7 @@ type DeleteDevice struct {
 
 func (x *DeleteDevice) Reset() {
 	*x = DeleteDevice{}
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3199,7 @@ func (x *DeleteDevice) String() string {
 func (*DeleteDevice) ProtoMessage() {}
 
 func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[35]
+	mi := &file_quorate_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3212,7 @@ func (x *DeleteDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDevice.ProtoReflect.Descriptor instead.
 func (*DeleteDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeleteDevice) GetId() string {
@@ -3178,7 +3240,7 @@ type AddLevel struct {
 
 func (x *AddLevel) Reset() {
 	*x = AddLevel{}
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3190,7 +3252,7 @@ func (x *AddLevel) String() string {
 func (*AddLevel) ProtoMessage() {}
 
 func (x *AddLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[36]
+	mi := &file_quorate_v1_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3203,7 +3265,7 @@ func (x *AddLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLevel.ProtoReflect.Descriptor instead.
 func (*AddLevel) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AddLevel) GetLevel() *FencingLevel {
@@ -3233,7 +3295,7 @@ type RemoveLevels struct {
 
 func (x *RemoveLevels) Reset() {
 	*x = RemoveLevels{}
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3307,7 @@ func (x *RemoveLevels) String() string {
 func (*RemoveLevels) ProtoMessage() {}
 
 func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[37]
+	mi := &file_quorate_v1_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3320,7 @@ func (x *RemoveLevels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveLevels.ProtoReflect.Descriptor instead.
 func (*RemoveLevels) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RemoveLevels) GetTarget() string {
@@ -3300,7 +3362,7 @@ type FenceNode struct {
 
 func (x *FenceNode) Reset() {
 	*x = FenceNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3374,7 @@ func (x *FenceNode) String() string {
 func (*FenceNode) ProtoMessage() {}
 
 func (x *FenceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[38]
+	mi := &file_quorate_v1_command_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3387,7 @@ func (x *FenceNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceNode.ProtoReflect.Descriptor instead.
 func (*FenceNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FenceNode) GetNode() string {
@@ -3352,7 +3414,7 @@ type ConfirmOff struct {
 
 func (x *ConfirmOff) Reset() {
 	*x = ConfirmOff{}
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3426,7 @@ func (x *ConfirmOff) String() string {
 func (*ConfirmOff) ProtoMessage() {}
 
 func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[39]
+	mi := &file_quorate_v1_command_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3439,7 @@ func (x *ConfirmOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmOff.ProtoReflect.Descriptor instead.
 func (*ConfirmOff) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ConfirmOff) GetNode() string {
@@ -3398,7 +3460,7 @@ type CleanupFencing struct {
 
 func (x *CleanupFencing) Reset() {
 	*x = CleanupFencing{}
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3410,7 +3472,7 @@ func (x *CleanupFencing) String() string {
 func (*CleanupFencing) ProtoMessage() {}
 
 func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[40]
+	mi := &file_quorate_v1_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3423,7 +3485,7 @@ func (x *CleanupFencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanupFencing.ProtoReflect.Descriptor instead.
 func (*CleanupFencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CleanupFencing) GetNode() string {
@@ -3444,7 +3506,7 @@ type SetOptions struct {
 
 func (x *SetOptions) Reset() {
 	*x = SetOptions{}
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3518,7 @@ func (x *SetOptions) String() string {
 func (*SetOptions) ProtoMessage() {}
 
 func (x *SetOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[41]
+	mi := &file_quorate_v1_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3531,7 @@ func (x *SetOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOptions.ProtoReflect.Descriptor instead.
 func (*SetOptions) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SetOptions) GetScope() OptionScope {
@@ -3503,7 +3565,7 @@ type CreateResource struct {
 
 func (x *CreateResource) Reset() {
 	*x = CreateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3577,7 @@ func (x *CreateResource) String() string {
 func (*CreateResource) ProtoMessage() {}
 
 func (x *CreateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[42]
+	mi := &file_quorate_v1_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3590,7 @@ func (x *CreateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResource.ProtoReflect.Descriptor instead.
 func (*CreateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CreateResource) GetResource() *Resource {
@@ -3562,7 +3624,7 @@ type UpdateResource struct {
 
 func (x *UpdateResource) Reset() {
 	*x = UpdateResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +3636,7 @@ func (x *UpdateResource) String() string {
 func (*UpdateResource) ProtoMessage() {}
 
 func (x *UpdateResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[43]
+	mi := &file_quorate_v1_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +3649,7 @@ func (x *UpdateResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResource.ProtoReflect.Descriptor instead.
 func (*UpdateResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UpdateResource) GetId() string {
@@ -3662,7 +3724,7 @@ type DeleteResource struct {
 
 func (x *DeleteResource) Reset() {
 	*x = DeleteResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3736,7 @@ func (x *DeleteResource) String() string {
 func (*DeleteResource) ProtoMessage() {}
 
 func (x *DeleteResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[44]
+	mi := &file_quorate_v1_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3749,7 @@ func (x *DeleteResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResource.ProtoReflect.Descriptor instead.
 func (*DeleteResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DeleteResource) GetId() string {
@@ -3709,7 +3771,7 @@ type AddToGroup struct {
 
 func (x *AddToGroup) Reset() {
 	*x = AddToGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +3783,7 @@ func (x *AddToGroup) String() string {
 func (*AddToGroup) ProtoMessage() {}
 
 func (x *AddToGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[45]
+	mi := &file_quorate_v1_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +3796,7 @@ func (x *AddToGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToGroup.ProtoReflect.Descriptor instead.
 func (*AddToGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{45}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AddToGroup) GetGroup() string {
@@ -3775,7 +3837,7 @@ type RemoveFromGroup struct {
 
 func (x *RemoveFromGroup) Reset() {
 	*x = RemoveFromGroup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +3849,7 @@ func (x *RemoveFromGroup) String() string {
 func (*RemoveFromGroup) ProtoMessage() {}
 
 func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[46]
+	mi := &file_quorate_v1_command_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +3862,7 @@ func (x *RemoveFromGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromGroup.ProtoReflect.Descriptor instead.
 func (*RemoveFromGroup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{46}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RemoveFromGroup) GetGroup() string {
@@ -3828,7 +3890,7 @@ type CloneResource struct {
 
 func (x *CloneResource) Reset() {
 	*x = CloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[47]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3840,7 +3902,7 @@ func (x *CloneResource) String() string {
 func (*CloneResource) ProtoMessage() {}
 
 func (x *CloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[47]
+	mi := &file_quorate_v1_command_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3853,7 +3915,7 @@ func (x *CloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloneResource.ProtoReflect.Descriptor instead.
 func (*CloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{47}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CloneResource) GetClone() *Clone {
@@ -3874,7 +3936,7 @@ type UncloneResource struct {
 
 func (x *UncloneResource) Reset() {
 	*x = UncloneResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[48]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +3948,7 @@ func (x *UncloneResource) String() string {
 func (*UncloneResource) ProtoMessage() {}
 
 func (x *UncloneResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[48]
+	mi := &file_quorate_v1_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +3961,7 @@ func (x *UncloneResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncloneResource.ProtoReflect.Descriptor instead.
 func (*UncloneResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{48}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UncloneResource) GetId() string {
@@ -3918,7 +3980,7 @@ type CreateConstraint struct {
 
 func (x *CreateConstraint) Reset() {
 	*x = CreateConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[49]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3930,7 +3992,7 @@ func (x *CreateConstraint) String() string {
 func (*CreateConstraint) ProtoMessage() {}
 
 func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[49]
+	mi := &file_quorate_v1_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3943,7 +4005,7 @@ func (x *CreateConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConstraint.ProtoReflect.Descriptor instead.
 func (*CreateConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{49}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateConstraint) GetConstraint() *Constraint {
@@ -3962,7 +4024,7 @@ type DeleteConstraint struct {
 
 func (x *DeleteConstraint) Reset() {
 	*x = DeleteConstraint{}
-	mi := &file_quorate_v1_command_proto_msgTypes[50]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3974,7 +4036,7 @@ func (x *DeleteConstraint) String() string {
 func (*DeleteConstraint) ProtoMessage() {}
 
 func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[50]
+	mi := &file_quorate_v1_command_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3987,7 +4049,7 @@ func (x *DeleteConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConstraint.ProtoReflect.Descriptor instead.
 func (*DeleteConstraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{50}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DeleteConstraint) GetId() string {
@@ -4013,7 +4075,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_quorate_v1_command_proto_msgTypes[51]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4025,7 +4087,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[51]
+	mi := &file_quorate_v1_command_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4038,7 +4100,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{51}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *UpdateNode) GetName() string {
@@ -4110,7 +4172,7 @@ type MoveResource struct {
 
 func (x *MoveResource) Reset() {
 	*x = MoveResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[52]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4122,7 +4184,7 @@ func (x *MoveResource) String() string {
 func (*MoveResource) ProtoMessage() {}
 
 func (x *MoveResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[52]
+	mi := &file_quorate_v1_command_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4135,7 +4197,7 @@ func (x *MoveResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResource.ProtoReflect.Descriptor instead.
 func (*MoveResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{52}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *MoveResource) GetId() string {
@@ -4170,7 +4232,7 @@ type Cleanup struct {
 
 func (x *Cleanup) Reset() {
 	*x = Cleanup{}
-	mi := &file_quorate_v1_command_proto_msgTypes[53]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +4244,7 @@ func (x *Cleanup) String() string {
 func (*Cleanup) ProtoMessage() {}
 
 func (x *Cleanup) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[53]
+	mi := &file_quorate_v1_command_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +4257,7 @@ func (x *Cleanup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cleanup.ProtoReflect.Descriptor instead.
 func (*Cleanup) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{53}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Cleanup) GetResource() string {
@@ -4224,7 +4286,7 @@ type RestartResource struct {
 
 func (x *RestartResource) Reset() {
 	*x = RestartResource{}
-	mi := &file_quorate_v1_command_proto_msgTypes[54]
+	mi := &file_quorate_v1_command_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4236,7 +4298,7 @@ func (x *RestartResource) String() string {
 func (*RestartResource) ProtoMessage() {}
 
 func (x *RestartResource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[54]
+	mi := &file_quorate_v1_command_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4249,7 +4311,7 @@ func (x *RestartResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartResource.ProtoReflect.Descriptor instead.
 func (*RestartResource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{54}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RestartResource) GetId() string {
@@ -4276,7 +4338,7 @@ type ReplaceConfiguration struct {
 
 func (x *ReplaceConfiguration) Reset() {
 	*x = ReplaceConfiguration{}
-	mi := &file_quorate_v1_command_proto_msgTypes[55]
+	mi := &file_quorate_v1_command_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4288,7 +4350,7 @@ func (x *ReplaceConfiguration) String() string {
 func (*ReplaceConfiguration) ProtoMessage() {}
 
 func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_command_proto_msgTypes[55]
+	mi := &file_quorate_v1_command_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4301,7 +4363,7 @@ func (x *ReplaceConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaceConfiguration.ProtoReflect.Descriptor instead.
 func (*ReplaceConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_command_proto_rawDescGZIP(), []int{55}
+	return file_quorate_v1_command_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReplaceConfiguration) GetConfiguration() *Configuration {
@@ -4323,12 +4385,13 @@ var File_quorate_v1_command_proto protoreflect.FileDescriptor
 const file_quorate_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"\x18quorate/v1/command.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\x9f\v\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16quorate/v1/model.proto\x1a\x17quorate/v1/server.proto\"\xce\v\n" +
 	"\aCommand\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12;\n" +
 	"\vproposed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"proposedAt\x12\x14\n" +
-	"\x05actor\x18\x03 \x01(\tR\x05actor\x125\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12-\n" +
+	"\arequest\x18\x04 \x01(\v2\x13.quorate.v1.RequestR\arequest\x125\n" +
 	"\tbootstrap\x18\n" +
 	" \x01(\v2\x15.quorate.v1.BootstrapH\x00R\tbootstrap\x12,\n" +
 	"\x06change\x18\v \x01(\v2\x12.quorate.v1.ChangeH\x00R\x06change\x120\n" +
@@ -4356,7 +4419,10 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\rrecord_device\x183 \x01(\v2\x18.quorate.v1.RecordDeviceH\x00R\frecordDevice\x12?\n" +
 	"\rrecord_alerts\x18F \x01(\v2\x18.quorate.v1.RecordAlertsH\x00R\frecordAlerts\x127\n" +
 	"\vrun_by_hand\x18K \x01(\v2\x15.quorate.v1.RunByHandH\x00R\trunByHandB\x06\n" +
-	"\x04body\"\x98\x03\n" +
+	"\x04body\"/\n" +
+	"\aRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\"\x98\x03\n" +
 	"\tBootstrap\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12!\n" +
@@ -4705,217 +4771,219 @@ func file_quorate_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_quorate_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_quorate_v1_command_proto_goTypes = []any{
 	(OptionScope)(0),              // 0: quorate.v1.OptionScope
 	(*Command)(nil),               // 1: quorate.v1.Command
-	(*Bootstrap)(nil),             // 2: quorate.v1.Bootstrap
-	(*PutNode)(nil),               // 3: quorate.v1.PutNode
-	(*RemoveNode)(nil),            // 4: quorate.v1.RemoveNode
-	(*PutToken)(nil),              // 5: quorate.v1.PutToken
-	(*RedeemToken)(nil),           // 6: quorate.v1.RedeemToken
-	(*Admit)(nil),                 // 7: quorate.v1.Admit
-	(*NodeGone)(nil),              // 8: quorate.v1.NodeGone
-	(*Testimony)(nil),             // 9: quorate.v1.Testimony
-	(*SetElectorate)(nil),         // 10: quorate.v1.SetElectorate
-	(*ConfirmElectorate)(nil),     // 11: quorate.v1.ConfirmElectorate
-	(*ForkAlone)(nil),             // 12: quorate.v1.ForkAlone
-	(*SetLength)(nil),             // 13: quorate.v1.SetLength
-	(*Dispatch)(nil),              // 14: quorate.v1.Dispatch
-	(*RecordResult)(nil),          // 15: quorate.v1.RecordResult
-	(*Free)(nil),                  // 16: quorate.v1.Free
-	(*ReportDisk)(nil),            // 17: quorate.v1.ReportDisk
-	(*LocalTrouble)(nil),          // 18: quorate.v1.LocalTrouble
-	(*SetTransient)(nil),          // 19: quorate.v1.SetTransient
-	(*RunByHand)(nil),             // 20: quorate.v1.RunByHand
-	(*RecordFencing)(nil),         // 21: quorate.v1.RecordFencing
-	(*RecordDevice)(nil),          // 22: quorate.v1.RecordDevice
-	(*RecordAlerts)(nil),          // 23: quorate.v1.RecordAlerts
-	(*Record)(nil),                // 24: quorate.v1.Record
-	(*Change)(nil),                // 25: quorate.v1.Change
-	(*Edit)(nil),                  // 26: quorate.v1.Edit
-	(*CreateAlert)(nil),           // 27: quorate.v1.CreateAlert
-	(*UpdateAlert)(nil),           // 28: quorate.v1.UpdateAlert
-	(*AlertScope)(nil),            // 29: quorate.v1.AlertScope
-	(*DeleteAlert)(nil),           // 30: quorate.v1.DeleteAlert
-	(*AddRecipient)(nil),          // 31: quorate.v1.AddRecipient
-	(*UpdateRecipient)(nil),       // 32: quorate.v1.UpdateRecipient
-	(*RemoveRecipient)(nil),       // 33: quorate.v1.RemoveRecipient
-	(*CreateDevice)(nil),          // 34: quorate.v1.CreateDevice
-	(*UpdateDevice)(nil),          // 35: quorate.v1.UpdateDevice
-	(*DeleteDevice)(nil),          // 36: quorate.v1.DeleteDevice
-	(*AddLevel)(nil),              // 37: quorate.v1.AddLevel
-	(*RemoveLevels)(nil),          // 38: quorate.v1.RemoveLevels
-	(*FenceNode)(nil),             // 39: quorate.v1.FenceNode
-	(*ConfirmOff)(nil),            // 40: quorate.v1.ConfirmOff
-	(*CleanupFencing)(nil),        // 41: quorate.v1.CleanupFencing
-	(*SetOptions)(nil),            // 42: quorate.v1.SetOptions
-	(*CreateResource)(nil),        // 43: quorate.v1.CreateResource
-	(*UpdateResource)(nil),        // 44: quorate.v1.UpdateResource
-	(*DeleteResource)(nil),        // 45: quorate.v1.DeleteResource
-	(*AddToGroup)(nil),            // 46: quorate.v1.AddToGroup
-	(*RemoveFromGroup)(nil),       // 47: quorate.v1.RemoveFromGroup
-	(*CloneResource)(nil),         // 48: quorate.v1.CloneResource
-	(*UncloneResource)(nil),       // 49: quorate.v1.UncloneResource
-	(*CreateConstraint)(nil),      // 50: quorate.v1.CreateConstraint
-	(*DeleteConstraint)(nil),      // 51: quorate.v1.DeleteConstraint
-	(*UpdateNode)(nil),            // 52: quorate.v1.UpdateNode
-	(*MoveResource)(nil),          // 53: quorate.v1.MoveResource
-	(*Cleanup)(nil),               // 54: quorate.v1.Cleanup
-	(*RestartResource)(nil),       // 55: quorate.v1.RestartResource
-	(*ReplaceConfiguration)(nil),  // 56: quorate.v1.ReplaceConfiguration
-	nil,                           // 57: quorate.v1.Bootstrap.PropertiesEntry
-	nil,                           // 58: quorate.v1.Bootstrap.ResourceDefaultsEntry
-	nil,                           // 59: quorate.v1.SetTransient.SetEntry
-	nil,                           // 60: quorate.v1.UpdateAlert.SetOptionsEntry
-	nil,                           // 61: quorate.v1.UpdateAlert.SetMetaEntry
-	nil,                           // 62: quorate.v1.UpdateRecipient.SetOptionsEntry
-	nil,                           // 63: quorate.v1.UpdateRecipient.SetMetaEntry
-	nil,                           // 64: quorate.v1.UpdateDevice.SetParametersEntry
-	nil,                           // 65: quorate.v1.SetOptions.SetEntry
-	nil,                           // 66: quorate.v1.UpdateResource.SetParametersEntry
-	nil,                           // 67: quorate.v1.UpdateResource.SetMetaEntry
-	nil,                           // 68: quorate.v1.UpdateResource.SetUtilizationEntry
-	nil,                           // 69: quorate.v1.UpdateNode.SetAttributesEntry
-	nil,                           // 70: quorate.v1.UpdateNode.SetUtilizationEntry
-	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
-	(*Node)(nil),                  // 72: quorate.v1.Node
-	(*Token)(nil),                 // 73: quorate.v1.Token
-	(*durationpb.Duration)(nil),   // 74: google.protobuf.Duration
-	(*Operation)(nil),             // 75: quorate.v1.Operation
-	(*Result)(nil),                // 76: quorate.v1.Result
-	(*Obstacle)(nil),              // 77: quorate.v1.Obstacle
-	(*Standing)(nil),              // 78: quorate.v1.Standing
-	(OperationKind)(0),            // 79: quorate.v1.OperationKind
-	(FencingPhase)(0),             // 80: quorate.v1.FencingPhase
-	(*FencingAttempt)(nil),        // 81: quorate.v1.FencingAttempt
-	(*DeviceCondition)(nil),       // 82: quorate.v1.DeviceCondition
-	(*AlertCondition)(nil),        // 83: quorate.v1.AlertCondition
-	(*Event)(nil),                 // 84: quorate.v1.Event
-	(*KeepServers)(nil),           // 85: quorate.v1.KeepServers
-	(*Alert)(nil),                 // 86: quorate.v1.Alert
-	(*AlertRecipient)(nil),        // 87: quorate.v1.AlertRecipient
-	(*FencingDevice)(nil),         // 88: quorate.v1.FencingDevice
-	(*OperationSpec)(nil),         // 89: quorate.v1.OperationSpec
-	(*DeviceTraits)(nil),          // 90: quorate.v1.DeviceTraits
-	(*FencingLevel)(nil),          // 91: quorate.v1.FencingLevel
-	(*Resource)(nil),              // 92: quorate.v1.Resource
-	(*Traits)(nil),                // 93: quorate.v1.Traits
-	(*Clone)(nil),                 // 94: quorate.v1.Clone
-	(*Constraint)(nil),            // 95: quorate.v1.Constraint
-	(*Configuration)(nil),         // 96: quorate.v1.Configuration
+	(*Request)(nil),               // 2: quorate.v1.Request
+	(*Bootstrap)(nil),             // 3: quorate.v1.Bootstrap
+	(*PutNode)(nil),               // 4: quorate.v1.PutNode
+	(*RemoveNode)(nil),            // 5: quorate.v1.RemoveNode
+	(*PutToken)(nil),              // 6: quorate.v1.PutToken
+	(*RedeemToken)(nil),           // 7: quorate.v1.RedeemToken
+	(*Admit)(nil),                 // 8: quorate.v1.Admit
+	(*NodeGone)(nil),              // 9: quorate.v1.NodeGone
+	(*Testimony)(nil),             // 10: quorate.v1.Testimony
+	(*SetElectorate)(nil),         // 11: quorate.v1.SetElectorate
+	(*ConfirmElectorate)(nil),     // 12: quorate.v1.ConfirmElectorate
+	(*ForkAlone)(nil),             // 13: quorate.v1.ForkAlone
+	(*SetLength)(nil),             // 14: quorate.v1.SetLength
+	(*Dispatch)(nil),              // 15: quorate.v1.Dispatch
+	(*RecordResult)(nil),          // 16: quorate.v1.RecordResult
+	(*Free)(nil),                  // 17: quorate.v1.Free
+	(*ReportDisk)(nil),            // 18: quorate.v1.ReportDisk
+	(*LocalTrouble)(nil),          // 19: quorate.v1.LocalTrouble
+	(*SetTransient)(nil),          // 20: quorate.v1.SetTransient
+	(*RunByHand)(nil),             // 21: quorate.v1.RunByHand
+	(*RecordFencing)(nil),         // 22: quorate.v1.RecordFencing
+	(*RecordDevice)(nil),          // 23: quorate.v1.RecordDevice
+	(*RecordAlerts)(nil),          // 24: quorate.v1.RecordAlerts
+	(*Record)(nil),                // 25: quorate.v1.Record
+	(*Change)(nil),                // 26: quorate.v1.Change
+	(*Edit)(nil),                  // 27: quorate.v1.Edit
+	(*CreateAlert)(nil),           // 28: quorate.v1.CreateAlert
+	(*UpdateAlert)(nil),           // 29: quorate.v1.UpdateAlert
+	(*AlertScope)(nil),            // 30: quorate.v1.AlertScope
+	(*DeleteAlert)(nil),           // 31: quorate.v1.DeleteAlert
+	(*AddRecipient)(nil),          // 32: quorate.v1.AddRecipient
+	(*UpdateRecipient)(nil),       // 33: quorate.v1.UpdateRecipient
+	(*RemoveRecipient)(nil),       // 34: quorate.v1.RemoveRecipient
+	(*CreateDevice)(nil),          // 35: quorate.v1.CreateDevice
+	(*UpdateDevice)(nil),          // 36: quorate.v1.UpdateDevice
+	(*DeleteDevice)(nil),          // 37: quorate.v1.DeleteDevice
+	(*AddLevel)(nil),              // 38: quorate.v1.AddLevel
+	(*RemoveLevels)(nil),          // 39: quorate.v1.RemoveLevels
+	(*FenceNode)(nil),             // 40: quorate.v1.FenceNode
+	(*ConfirmOff)(nil),            // 41: quorate.v1.ConfirmOff
+	(*CleanupFencing)(nil),        // 42: quorate.v1.CleanupFencing
+	(*SetOptions)(nil),            // 43: quorate.v1.SetOptions
+	(*CreateResource)(nil),        // 44: quorate.v1.CreateResource
+	(*UpdateResource)(nil),        // 45: quorate.v1.UpdateResource
+	(*DeleteResource)(nil),        // 46: quorate.v1.DeleteResource
+	(*AddToGroup)(nil),            // 47: quorate.v1.AddToGroup
+	(*RemoveFromGroup)(nil),       // 48: quorate.v1.RemoveFromGroup
+	(*CloneResource)(nil),         // 49: quorate.v1.CloneResource
+	(*UncloneResource)(nil),       // 50: quorate.v1.UncloneResource
+	(*CreateConstraint)(nil),      // 51: quorate.v1.CreateConstraint
+	(*DeleteConstraint)(nil),      // 52: quorate.v1.DeleteConstraint
+	(*UpdateNode)(nil),            // 53: quorate.v1.UpdateNode
+	(*MoveResource)(nil),          // 54: quorate.v1.MoveResource
+	(*Cleanup)(nil),               // 55: quorate.v1.Cleanup
+	(*RestartResource)(nil),       // 56: quorate.v1.RestartResource
+	(*ReplaceConfiguration)(nil),  // 57: quorate.v1.ReplaceConfiguration
+	nil,                           // 58: quorate.v1.Bootstrap.PropertiesEntry
+	nil,                           // 59: quorate.v1.Bootstrap.ResourceDefaultsEntry
+	nil,                           // 60: quorate.v1.SetTransient.SetEntry
+	nil,                           // 61: quorate.v1.UpdateAlert.SetOptionsEntry
+	nil,                           // 62: quorate.v1.UpdateAlert.SetMetaEntry
+	nil,                           // 63: quorate.v1.UpdateRecipient.SetOptionsEntry
+	nil,                           // 64: quorate.v1.UpdateRecipient.SetMetaEntry
+	nil,                           // 65: quorate.v1.UpdateDevice.SetParametersEntry
+	nil,                           // 66: quorate.v1.SetOptions.SetEntry
+	nil,                           // 67: quorate.v1.UpdateResource.SetParametersEntry
+	nil,                           // 68: quorate.v1.UpdateResource.SetMetaEntry
+	nil,                           // 69: quorate.v1.UpdateResource.SetUtilizationEntry
+	nil,                           // 70: quorate.v1.UpdateNode.SetAttributesEntry
+	nil,                           // 71: quorate.v1.UpdateNode.SetUtilizationEntry
+	(*timestamppb.Timestamp)(nil), // 72: google.protobuf.Timestamp
+	(*Node)(nil),                  // 73: quorate.v1.Node
+	(*Token)(nil),                 // 74: quorate.v1.Token
+	(*durationpb.Duration)(nil),   // 75: google.protobuf.Duration
+	(*Operation)(nil),             // 76: quorate.v1.Operation
+	(*Result)(nil),                // 77: quorate.v1.Result
+	(*Obstacle)(nil),              // 78: quorate.v1.Obstacle
+	(*Standing)(nil),              // 79: quorate.v1.Standing
+	(OperationKind)(0),            // 80: quorate.v1.OperationKind
+	(FencingPhase)(0),             // 81: quorate.v1.FencingPhase
+	(*FencingAttempt)(nil),        // 82: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 83: quorate.v1.DeviceCondition
+	(*AlertCondition)(nil),        // 84: quorate.v1.AlertCondition
+	(*Event)(nil),                 // 85: quorate.v1.Event
+	(*KeepServers)(nil),           // 86: quorate.v1.KeepServers
+	(*Alert)(nil),                 // 87: quorate.v1.Alert
+	(*AlertRecipient)(nil),        // 88: quorate.v1.AlertRecipient
+	(*FencingDevice)(nil),         // 89: quorate.v1.FencingDevice
+	(*OperationSpec)(nil),         // 90: quorate.v1.OperationSpec
+	(*DeviceTraits)(nil),          // 91: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 92: quorate.v1.FencingLevel
+	(*Resource)(nil),              // 93: quorate.v1.Resource
+	(*Traits)(nil),                // 94: quorate.v1.Traits
+	(*Clone)(nil),                 // 95: quorate.v1.Clone
+	(*Constraint)(nil),            // 96: quorate.v1.Constraint
+	(*Configuration)(nil),         // 97: quorate.v1.Configuration
 }
 var file_quorate_v1_command_proto_depIdxs = []int32{
-	71,  // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
-	2,   // 1: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
-	25,  // 2: quorate.v1.Command.change:type_name -> quorate.v1.Change
-	3,   // 3: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
-	4,   // 4: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
-	5,   // 5: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
-	6,   // 6: quorate.v1.Command.redeem_token:type_name -> quorate.v1.RedeemToken
-	7,   // 7: quorate.v1.Command.admit:type_name -> quorate.v1.Admit
-	8,   // 8: quorate.v1.Command.node_gone:type_name -> quorate.v1.NodeGone
-	10,  // 9: quorate.v1.Command.set_electorate:type_name -> quorate.v1.SetElectorate
-	11,  // 10: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
-	13,  // 11: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
-	12,  // 12: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
-	18,  // 13: quorate.v1.Command.local_trouble:type_name -> quorate.v1.LocalTrouble
-	14,  // 14: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
-	15,  // 15: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
-	16,  // 16: quorate.v1.Command.free:type_name -> quorate.v1.Free
-	24,  // 17: quorate.v1.Command.record:type_name -> quorate.v1.Record
-	17,  // 18: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
-	19,  // 19: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
-	21,  // 20: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
-	22,  // 21: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
-	23,  // 22: quorate.v1.Command.record_alerts:type_name -> quorate.v1.RecordAlerts
-	20,  // 23: quorate.v1.Command.run_by_hand:type_name -> quorate.v1.RunByHand
-	72,  // 24: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
-	57,  // 25: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
-	58,  // 26: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
-	72,  // 27: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
-	73,  // 28: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
-	72,  // 29: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
-	74,  // 30: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
-	9,   // 31: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
-	74,  // 32: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
-	74,  // 33: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
-	74,  // 34: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
-	75,  // 35: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
-	76,  // 36: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
-	71,  // 37: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
-	77,  // 38: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
-	78,  // 39: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
-	59,  // 40: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
-	79,  // 41: quorate.v1.RunByHand.action:type_name -> quorate.v1.OperationKind
-	80,  // 42: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
-	81,  // 43: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
-	82,  // 44: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
-	83,  // 45: quorate.v1.RecordAlerts.conditions:type_name -> quorate.v1.AlertCondition
-	84,  // 46: quorate.v1.Record.events:type_name -> quorate.v1.Event
-	26,  // 47: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
-	42,  // 48: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
-	43,  // 49: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
-	44,  // 50: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
-	45,  // 51: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
-	46,  // 52: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
-	47,  // 53: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
-	50,  // 54: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
-	51,  // 55: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
-	52,  // 56: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
-	53,  // 57: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
-	54,  // 58: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
-	55,  // 59: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
-	56,  // 60: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
-	48,  // 61: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
-	49,  // 62: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
-	85,  // 63: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
-	34,  // 64: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
-	35,  // 65: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
-	36,  // 66: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
-	37,  // 67: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
-	38,  // 68: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
-	39,  // 69: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
-	40,  // 70: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
-	41,  // 71: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
-	27,  // 72: quorate.v1.Edit.create_alert:type_name -> quorate.v1.CreateAlert
-	28,  // 73: quorate.v1.Edit.update_alert:type_name -> quorate.v1.UpdateAlert
-	30,  // 74: quorate.v1.Edit.delete_alert:type_name -> quorate.v1.DeleteAlert
-	31,  // 75: quorate.v1.Edit.add_recipient:type_name -> quorate.v1.AddRecipient
-	32,  // 76: quorate.v1.Edit.update_recipient:type_name -> quorate.v1.UpdateRecipient
-	33,  // 77: quorate.v1.Edit.remove_recipient:type_name -> quorate.v1.RemoveRecipient
-	86,  // 78: quorate.v1.CreateAlert.alert:type_name -> quorate.v1.Alert
-	60,  // 79: quorate.v1.UpdateAlert.set_options:type_name -> quorate.v1.UpdateAlert.SetOptionsEntry
-	61,  // 80: quorate.v1.UpdateAlert.set_meta:type_name -> quorate.v1.UpdateAlert.SetMetaEntry
-	29,  // 81: quorate.v1.UpdateAlert.scope:type_name -> quorate.v1.AlertScope
-	87,  // 82: quorate.v1.AddRecipient.recipient:type_name -> quorate.v1.AlertRecipient
-	62,  // 83: quorate.v1.UpdateRecipient.set_options:type_name -> quorate.v1.UpdateRecipient.SetOptionsEntry
-	63,  // 84: quorate.v1.UpdateRecipient.set_meta:type_name -> quorate.v1.UpdateRecipient.SetMetaEntry
-	88,  // 85: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
-	64,  // 86: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
-	89,  // 87: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
-	89,  // 88: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
-	90,  // 89: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
-	91,  // 90: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
-	0,   // 91: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
-	65,  // 92: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
-	92,  // 93: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
-	66,  // 94: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
-	67,  // 95: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
-	89,  // 96: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
-	89,  // 97: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
-	93,  // 98: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
-	68,  // 99: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
-	94,  // 100: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
-	95,  // 101: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
-	69,  // 102: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
-	70,  // 103: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
-	96,  // 104: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
-	105, // [105:105] is the sub-list for method output_type
-	105, // [105:105] is the sub-list for method input_type
-	105, // [105:105] is the sub-list for extension type_name
-	105, // [105:105] is the sub-list for extension extendee
-	0,   // [0:105] is the sub-list for field type_name
+	72,  // 0: quorate.v1.Command.proposed_at:type_name -> google.protobuf.Timestamp
+	2,   // 1: quorate.v1.Command.request:type_name -> quorate.v1.Request
+	3,   // 2: quorate.v1.Command.bootstrap:type_name -> quorate.v1.Bootstrap
+	26,  // 3: quorate.v1.Command.change:type_name -> quorate.v1.Change
+	4,   // 4: quorate.v1.Command.put_node:type_name -> quorate.v1.PutNode
+	5,   // 5: quorate.v1.Command.remove_node:type_name -> quorate.v1.RemoveNode
+	6,   // 6: quorate.v1.Command.put_token:type_name -> quorate.v1.PutToken
+	7,   // 7: quorate.v1.Command.redeem_token:type_name -> quorate.v1.RedeemToken
+	8,   // 8: quorate.v1.Command.admit:type_name -> quorate.v1.Admit
+	9,   // 9: quorate.v1.Command.node_gone:type_name -> quorate.v1.NodeGone
+	11,  // 10: quorate.v1.Command.set_electorate:type_name -> quorate.v1.SetElectorate
+	12,  // 11: quorate.v1.Command.confirm_electorate:type_name -> quorate.v1.ConfirmElectorate
+	14,  // 12: quorate.v1.Command.set_length:type_name -> quorate.v1.SetLength
+	13,  // 13: quorate.v1.Command.fork:type_name -> quorate.v1.ForkAlone
+	19,  // 14: quorate.v1.Command.local_trouble:type_name -> quorate.v1.LocalTrouble
+	15,  // 15: quorate.v1.Command.dispatch:type_name -> quorate.v1.Dispatch
+	16,  // 16: quorate.v1.Command.record_result:type_name -> quorate.v1.RecordResult
+	17,  // 17: quorate.v1.Command.free:type_name -> quorate.v1.Free
+	25,  // 18: quorate.v1.Command.record:type_name -> quorate.v1.Record
+	18,  // 19: quorate.v1.Command.report_disk:type_name -> quorate.v1.ReportDisk
+	20,  // 20: quorate.v1.Command.set_transient:type_name -> quorate.v1.SetTransient
+	22,  // 21: quorate.v1.Command.record_fencing:type_name -> quorate.v1.RecordFencing
+	23,  // 22: quorate.v1.Command.record_device:type_name -> quorate.v1.RecordDevice
+	24,  // 23: quorate.v1.Command.record_alerts:type_name -> quorate.v1.RecordAlerts
+	21,  // 24: quorate.v1.Command.run_by_hand:type_name -> quorate.v1.RunByHand
+	73,  // 25: quorate.v1.Bootstrap.node:type_name -> quorate.v1.Node
+	58,  // 26: quorate.v1.Bootstrap.properties:type_name -> quorate.v1.Bootstrap.PropertiesEntry
+	59,  // 27: quorate.v1.Bootstrap.resource_defaults:type_name -> quorate.v1.Bootstrap.ResourceDefaultsEntry
+	73,  // 28: quorate.v1.PutNode.node:type_name -> quorate.v1.Node
+	74,  // 29: quorate.v1.PutToken.token:type_name -> quorate.v1.Token
+	73,  // 30: quorate.v1.RedeemToken.node:type_name -> quorate.v1.Node
+	75,  // 31: quorate.v1.Admit.lease:type_name -> google.protobuf.Duration
+	10,  // 32: quorate.v1.NodeGone.testimonies:type_name -> quorate.v1.Testimony
+	75,  // 33: quorate.v1.Testimony.silence:type_name -> google.protobuf.Duration
+	75,  // 34: quorate.v1.ForkAlone.silence:type_name -> google.protobuf.Duration
+	75,  // 35: quorate.v1.SetLength.length:type_name -> google.protobuf.Duration
+	76,  // 36: quorate.v1.Dispatch.operations:type_name -> quorate.v1.Operation
+	77,  // 37: quorate.v1.RecordResult.result:type_name -> quorate.v1.Result
+	72,  // 38: quorate.v1.ReportDisk.hangs_since:type_name -> google.protobuf.Timestamp
+	78,  // 39: quorate.v1.LocalTrouble.obstacles:type_name -> quorate.v1.Obstacle
+	79,  // 40: quorate.v1.LocalTrouble.standings:type_name -> quorate.v1.Standing
+	60,  // 41: quorate.v1.SetTransient.set:type_name -> quorate.v1.SetTransient.SetEntry
+	80,  // 42: quorate.v1.RunByHand.action:type_name -> quorate.v1.OperationKind
+	81,  // 43: quorate.v1.RecordFencing.phase:type_name -> quorate.v1.FencingPhase
+	82,  // 44: quorate.v1.RecordFencing.attempts:type_name -> quorate.v1.FencingAttempt
+	83,  // 45: quorate.v1.RecordDevice.condition:type_name -> quorate.v1.DeviceCondition
+	84,  // 46: quorate.v1.RecordAlerts.conditions:type_name -> quorate.v1.AlertCondition
+	85,  // 47: quorate.v1.Record.events:type_name -> quorate.v1.Event
+	27,  // 48: quorate.v1.Change.edits:type_name -> quorate.v1.Edit
+	43,  // 49: quorate.v1.Edit.set_options:type_name -> quorate.v1.SetOptions
+	44,  // 50: quorate.v1.Edit.create_resource:type_name -> quorate.v1.CreateResource
+	45,  // 51: quorate.v1.Edit.update_resource:type_name -> quorate.v1.UpdateResource
+	46,  // 52: quorate.v1.Edit.delete_resource:type_name -> quorate.v1.DeleteResource
+	47,  // 53: quorate.v1.Edit.add_to_group:type_name -> quorate.v1.AddToGroup
+	48,  // 54: quorate.v1.Edit.remove_from_group:type_name -> quorate.v1.RemoveFromGroup
+	51,  // 55: quorate.v1.Edit.create_constraint:type_name -> quorate.v1.CreateConstraint
+	52,  // 56: quorate.v1.Edit.delete_constraint:type_name -> quorate.v1.DeleteConstraint
+	53,  // 57: quorate.v1.Edit.update_node:type_name -> quorate.v1.UpdateNode
+	54,  // 58: quorate.v1.Edit.move_resource:type_name -> quorate.v1.MoveResource
+	55,  // 59: quorate.v1.Edit.cleanup:type_name -> quorate.v1.Cleanup
+	56,  // 60: quorate.v1.Edit.restart_resource:type_name -> quorate.v1.RestartResource
+	57,  // 61: quorate.v1.Edit.replace_configuration:type_name -> quorate.v1.ReplaceConfiguration
+	49,  // 62: quorate.v1.Edit.clone_resource:type_name -> quorate.v1.CloneResource
+	50,  // 63: quorate.v1.Edit.unclone_resource:type_name -> quorate.v1.UncloneResource
+	86,  // 64: quorate.v1.Edit.keep_servers:type_name -> quorate.v1.KeepServers
+	35,  // 65: quorate.v1.Edit.create_device:type_name -> quorate.v1.CreateDevice
+	36,  // 66: quorate.v1.Edit.update_device:type_name -> quorate.v1.UpdateDevice
+	37,  // 67: quorate.v1.Edit.delete_device:type_name -> quorate.v1.DeleteDevice
+	38,  // 68: quorate.v1.Edit.add_level:type_name -> quorate.v1.AddLevel
+	39,  // 69: quorate.v1.Edit.remove_levels:type_name -> quorate.v1.RemoveLevels
+	40,  // 70: quorate.v1.Edit.fence_node:type_name -> quorate.v1.FenceNode
+	41,  // 71: quorate.v1.Edit.confirm_off:type_name -> quorate.v1.ConfirmOff
+	42,  // 72: quorate.v1.Edit.cleanup_fencing:type_name -> quorate.v1.CleanupFencing
+	28,  // 73: quorate.v1.Edit.create_alert:type_name -> quorate.v1.CreateAlert
+	29,  // 74: quorate.v1.Edit.update_alert:type_name -> quorate.v1.UpdateAlert
+	31,  // 75: quorate.v1.Edit.delete_alert:type_name -> quorate.v1.DeleteAlert
+	32,  // 76: quorate.v1.Edit.add_recipient:type_name -> quorate.v1.AddRecipient
+	33,  // 77: quorate.v1.Edit.update_recipient:type_name -> quorate.v1.UpdateRecipient
+	34,  // 78: quorate.v1.Edit.remove_recipient:type_name -> quorate.v1.RemoveRecipient
+	87,  // 79: quorate.v1.CreateAlert.alert:type_name -> quorate.v1.Alert
+	61,  // 80: quorate.v1.UpdateAlert.set_options:type_name -> quorate.v1.UpdateAlert.SetOptionsEntry
+	62,  // 81: quorate.v1.UpdateAlert.set_meta:type_name -> quorate.v1.UpdateAlert.SetMetaEntry
+	30,  // 82: quorate.v1.UpdateAlert.scope:type_name -> quorate.v1.AlertScope
+	88,  // 83: quorate.v1.AddRecipient.recipient:type_name -> quorate.v1.AlertRecipient
+	63,  // 84: quorate.v1.UpdateRecipient.set_options:type_name -> quorate.v1.UpdateRecipient.SetOptionsEntry
+	64,  // 85: quorate.v1.UpdateRecipient.set_meta:type_name -> quorate.v1.UpdateRecipient.SetMetaEntry
+	89,  // 86: quorate.v1.CreateDevice.device:type_name -> quorate.v1.FencingDevice
+	65,  // 87: quorate.v1.UpdateDevice.set_parameters:type_name -> quorate.v1.UpdateDevice.SetParametersEntry
+	90,  // 88: quorate.v1.UpdateDevice.set_operations:type_name -> quorate.v1.OperationSpec
+	90,  // 89: quorate.v1.UpdateDevice.unset_operations:type_name -> quorate.v1.OperationSpec
+	91,  // 90: quorate.v1.UpdateDevice.traits:type_name -> quorate.v1.DeviceTraits
+	92,  // 91: quorate.v1.AddLevel.level:type_name -> quorate.v1.FencingLevel
+	0,   // 92: quorate.v1.SetOptions.scope:type_name -> quorate.v1.OptionScope
+	66,  // 93: quorate.v1.SetOptions.set:type_name -> quorate.v1.SetOptions.SetEntry
+	93,  // 94: quorate.v1.CreateResource.resource:type_name -> quorate.v1.Resource
+	67,  // 95: quorate.v1.UpdateResource.set_parameters:type_name -> quorate.v1.UpdateResource.SetParametersEntry
+	68,  // 96: quorate.v1.UpdateResource.set_meta:type_name -> quorate.v1.UpdateResource.SetMetaEntry
+	90,  // 97: quorate.v1.UpdateResource.set_operations:type_name -> quorate.v1.OperationSpec
+	90,  // 98: quorate.v1.UpdateResource.unset_operations:type_name -> quorate.v1.OperationSpec
+	94,  // 99: quorate.v1.UpdateResource.traits:type_name -> quorate.v1.Traits
+	69,  // 100: quorate.v1.UpdateResource.set_utilization:type_name -> quorate.v1.UpdateResource.SetUtilizationEntry
+	95,  // 101: quorate.v1.CloneResource.clone:type_name -> quorate.v1.Clone
+	96,  // 102: quorate.v1.CreateConstraint.constraint:type_name -> quorate.v1.Constraint
+	70,  // 103: quorate.v1.UpdateNode.set_attributes:type_name -> quorate.v1.UpdateNode.SetAttributesEntry
+	71,  // 104: quorate.v1.UpdateNode.set_utilization:type_name -> quorate.v1.UpdateNode.SetUtilizationEntry
+	97,  // 105: quorate.v1.ReplaceConfiguration.configuration:type_name -> quorate.v1.Configuration
+	106, // [106:106] is the sub-list for method output_type
+	106, // [106:106] is the sub-list for method input_type
+	106, // [106:106] is the sub-list for extension type_name
+	106, // [106:106] is the sub-list for extension extendee
+	0,   // [0:106] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_command_proto_init() }
@@ -4950,7 +5018,7 @@ func file_quorate_v1_command_proto_init() {
 		(*Command_RecordAlerts)(nil),
 		(*Command_RunByHand)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[25].OneofWrappers = []any{
+	file_quorate_v1_command_proto_msgTypes[26].OneofWrappers = []any{
 		(*Edit_SetOptions)(nil),
 		(*Edit_CreateResource)(nil),
 		(*Edit_UpdateResource)(nil),
@@ -4982,17 +5050,17 @@ func file_quorate_v1_command_proto_init() {
 		(*Edit_UpdateRecipient)(nil),
 		(*Edit_RemoveRecipient)(nil),
 	}
-	file_quorate_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[31].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[34].OneofWrappers = []any{}
-	file_quorate_v1_command_proto_msgTypes[51].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[28].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[32].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[35].OneofWrappers = []any{}
+	file_quorate_v1_command_proto_msgTypes[52].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_command_proto_rawDesc), len(file_quorate_v1_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   70,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

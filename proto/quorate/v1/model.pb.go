@@ -885,6 +885,7 @@ type State struct {
 	Alerts             []*Alert               `protobuf:"bytes,70,rep,name=alerts,proto3" json:"alerts,omitempty"`                                          // by id
 	AlertConditions    []*AlertCondition      `protobuf:"bytes,71,rep,name=alert_conditions,json=alertConditions,proto3" json:"alert_conditions,omitempty"` // by alert, then recipient: what became of the newest of each
 	AlertsTold         uint64                 `protobuf:"varint,72,opt,name=alerts_told,json=alertsTold,proto3" json:"alerts_told,omitempty"`               // id of the event up to which alerts were told
+	Accepted           []*AcceptedRequest     `protobuf:"bytes,80,rep,name=accepted,proto3" json:"accepted,omitempty"`                                      // by index, the newest 1000 commands that carried a request
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1150,6 +1151,66 @@ func (x *State) GetAlertsTold() uint64 {
 	return 0
 }
 
+func (x *State) GetAccepted() []*AcceptedRequest {
+	if x != nil {
+		return x.Accepted
+	}
+	return nil
+}
+
+// AcceptedRequest is a command that has taken effect, and takes none again.
+type AcceptedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"` // of the log entry that did
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptedRequest) Reset() {
+	*x = AcceptedRequest{}
+	mi := &file_quorate_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptedRequest) ProtoMessage() {}
+
+func (x *AcceptedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quorate_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptedRequest.ProtoReflect.Descriptor instead.
+func (*AcceptedRequest) Descriptor() ([]byte, []int) {
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AcceptedRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AcceptedRequest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // Node is a member of the cluster. Its id is made with its data directory and
 // never returns once removed (lease protocol, rule 3); its name and addresses may change.
 type Node struct {
@@ -1197,7 +1258,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_quorate_v1_model_proto_msgTypes[1]
+	mi := &file_quorate_v1_model_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1270,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[1]
+	mi := &file_quorate_v1_model_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1283,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Node) GetId() string {
@@ -1434,7 +1495,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1507,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[2]
+	mi := &file_quorate_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1520,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Reach) GetIsolated() uint64 {
@@ -1489,7 +1550,7 @@ type Obstacle struct {
 
 func (x *Obstacle) Reset() {
 	*x = Obstacle{}
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1562,7 @@ func (x *Obstacle) String() string {
 func (*Obstacle) ProtoMessage() {}
 
 func (x *Obstacle) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[3]
+	mi := &file_quorate_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1575,7 @@ func (x *Obstacle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Obstacle.ProtoReflect.Descriptor instead.
 func (*Obstacle) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Obstacle) GetResource() string {
@@ -1552,7 +1613,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1625,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[4]
+	mi := &file_quorate_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1638,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Standing) GetResource() string {
@@ -1620,7 +1681,7 @@ type Electorate struct {
 
 func (x *Electorate) Reset() {
 	*x = Electorate{}
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1693,7 @@ func (x *Electorate) String() string {
 func (*Electorate) ProtoMessage() {}
 
 func (x *Electorate) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[5]
+	mi := &file_quorate_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1706,7 @@ func (x *Electorate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Electorate.ProtoReflect.Descriptor instead.
 func (*Electorate) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Electorate) GetVersion() uint64 {
@@ -1682,7 +1743,7 @@ type Fork struct {
 
 func (x *Fork) Reset() {
 	*x = Fork{}
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1755,7 @@ func (x *Fork) String() string {
 func (*Fork) ProtoMessage() {}
 
 func (x *Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[6]
+	mi := &file_quorate_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1768,7 @@ func (x *Fork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fork.ProtoReflect.Descriptor instead.
 func (*Fork) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Fork) GetNumber() uint64 {
@@ -1780,7 +1841,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1853,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[7]
+	mi := &file_quorate_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1866,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Resource) GetId() string {
@@ -1910,7 +1971,7 @@ type Traits struct {
 
 func (x *Traits) Reset() {
 	*x = Traits{}
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +1983,7 @@ func (x *Traits) String() string {
 func (*Traits) ProtoMessage() {}
 
 func (x *Traits) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[8]
+	mi := &file_quorate_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +1996,7 @@ func (x *Traits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Traits.ProtoReflect.Descriptor instead.
 func (*Traits) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Traits) GetReloadable() bool {
@@ -1976,7 +2037,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2049,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[9]
+	mi := &file_quorate_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2062,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Move) GetNode() string {
@@ -2031,7 +2092,7 @@ type OperationSpec struct {
 
 func (x *OperationSpec) Reset() {
 	*x = OperationSpec{}
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2104,7 @@ func (x *OperationSpec) String() string {
 func (*OperationSpec) ProtoMessage() {}
 
 func (x *OperationSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[10]
+	mi := &file_quorate_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2117,7 @@ func (x *OperationSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSpec.ProtoReflect.Descriptor instead.
 func (*OperationSpec) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OperationSpec) GetName() string {
@@ -2098,7 +2159,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2171,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[11]
+	mi := &file_quorate_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2184,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Group) GetId() string {
@@ -2163,7 +2224,7 @@ type Clone struct {
 
 func (x *Clone) Reset() {
 	*x = Clone{}
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2236,7 @@ func (x *Clone) String() string {
 func (*Clone) ProtoMessage() {}
 
 func (x *Clone) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[12]
+	mi := &file_quorate_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2249,7 @@ func (x *Clone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clone.ProtoReflect.Descriptor instead.
 func (*Clone) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Clone) GetId() string {
@@ -2230,7 +2291,7 @@ type Constraint struct {
 
 func (x *Constraint) Reset() {
 	*x = Constraint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2303,7 @@ func (x *Constraint) String() string {
 func (*Constraint) ProtoMessage() {}
 
 func (x *Constraint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[13]
+	mi := &file_quorate_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2316,7 @@ func (x *Constraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constraint.ProtoReflect.Descriptor instead.
 func (*Constraint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Constraint) GetId() string {
@@ -2338,7 +2399,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2411,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[14]
+	mi := &file_quorate_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2424,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Location) GetResource() string {
@@ -2427,7 +2488,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2500,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[15]
+	mi := &file_quorate_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2513,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Rule) GetAny() bool {
@@ -2483,7 +2544,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +2556,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[16]
+	mi := &file_quorate_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +2569,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Condition) GetKind() isCondition_Kind {
@@ -2581,7 +2642,7 @@ type AttributeCondition struct {
 
 func (x *AttributeCondition) Reset() {
 	*x = AttributeCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2654,7 @@ func (x *AttributeCondition) String() string {
 func (*AttributeCondition) ProtoMessage() {}
 
 func (x *AttributeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[17]
+	mi := &file_quorate_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2667,7 @@ func (x *AttributeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttributeCondition.ProtoReflect.Descriptor instead.
 func (*AttributeCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AttributeCondition) GetAttribute() string {
@@ -2651,7 +2712,7 @@ type DateCondition struct {
 
 func (x *DateCondition) Reset() {
 	*x = DateCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2663,7 +2724,7 @@ func (x *DateCondition) String() string {
 func (*DateCondition) ProtoMessage() {}
 
 func (x *DateCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[18]
+	mi := &file_quorate_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2676,7 +2737,7 @@ func (x *DateCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DateCondition.ProtoReflect.Descriptor instead.
 func (*DateCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DateCondition) GetOperation() DateOperation {
@@ -2733,7 +2794,7 @@ type Colocation struct {
 
 func (x *Colocation) Reset() {
 	*x = Colocation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2806,7 @@ func (x *Colocation) String() string {
 func (*Colocation) ProtoMessage() {}
 
 func (x *Colocation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[19]
+	mi := &file_quorate_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2819,7 @@ func (x *Colocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colocation.ProtoReflect.Descriptor instead.
 func (*Colocation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Colocation) GetResource() string {
@@ -2836,7 +2897,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +2909,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[20]
+	mi := &file_quorate_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +2922,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Order) GetFirst() string {
@@ -2934,7 +2995,7 @@ type ResourceSet struct {
 
 func (x *ResourceSet) Reset() {
 	*x = ResourceSet{}
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3007,7 @@ func (x *ResourceSet) String() string {
 func (*ResourceSet) ProtoMessage() {}
 
 func (x *ResourceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[21]
+	mi := &file_quorate_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3020,7 @@ func (x *ResourceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceSet.ProtoReflect.Descriptor instead.
 func (*ResourceSet) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResourceSet) GetResources() []string {
@@ -3010,7 +3071,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3083,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[22]
+	mi := &file_quorate_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3096,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Token) GetId() string {
@@ -3097,7 +3158,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3170,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[23]
+	mi := &file_quorate_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3183,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Assignment) GetResource() string {
@@ -3225,7 +3286,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3298,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[24]
+	mi := &file_quorate_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3311,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Instance) GetResource() string {
@@ -3390,7 +3451,7 @@ type FencingDevice struct {
 
 func (x *FencingDevice) Reset() {
 	*x = FencingDevice{}
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3463,7 @@ func (x *FencingDevice) String() string {
 func (*FencingDevice) ProtoMessage() {}
 
 func (x *FencingDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[25]
+	mi := &file_quorate_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3476,7 @@ func (x *FencingDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FencingDevice.ProtoReflect.Descriptor instead.
 func (*FencingDevice) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FencingDevice) GetId() string {
@@ -3475,7 +3536,7 @@ type DeviceTraits struct {
 
 func (x *DeviceTraits) Reset() {
 	*x = DeviceTraits{}
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3548,7 @@ func (x *DeviceTraits) String() string {
 func (*DeviceTraits) ProtoMessage() {}
 
 func (x *DeviceTraits) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[26]
+	mi := &file_quorate_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3561,7 @@ func (x *DeviceTraits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceTraits.ProtoReflect.Descriptor instead.
 func (*DeviceTraits) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeviceTraits) GetArgument() string {
@@ -3559,7 +3620,7 @@ type FencingLevel struct {
 
 func (x *FencingLevel) Reset() {
 	*x = FencingLevel{}
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3632,7 @@ func (x *FencingLevel) String() string {
 func (*FencingLevel) ProtoMessage() {}
 
 func (x *FencingLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[27]
+	mi := &file_quorate_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3584,7 +3645,7 @@ func (x *FencingLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FencingLevel.ProtoReflect.Descriptor instead.
 func (*FencingLevel) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FencingLevel) GetId() string {
@@ -3626,7 +3687,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3699,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[28]
+	mi := &file_quorate_v1_model_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3712,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Secret) GetName() string {
@@ -3692,7 +3753,7 @@ type Fencing struct {
 
 func (x *Fencing) Reset() {
 	*x = Fencing{}
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3704,7 +3765,7 @@ func (x *Fencing) String() string {
 func (*Fencing) ProtoMessage() {}
 
 func (x *Fencing) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[29]
+	mi := &file_quorate_v1_model_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3717,7 +3778,7 @@ func (x *Fencing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fencing.ProtoReflect.Descriptor instead.
 func (*Fencing) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{29}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Fencing) GetId() uint64 {
@@ -3834,7 +3895,7 @@ type FencingAttempt struct {
 
 func (x *FencingAttempt) Reset() {
 	*x = FencingAttempt{}
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3846,7 +3907,7 @@ func (x *FencingAttempt) String() string {
 func (*FencingAttempt) ProtoMessage() {}
 
 func (x *FencingAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[30]
+	mi := &file_quorate_v1_model_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3859,7 +3920,7 @@ func (x *FencingAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FencingAttempt.ProtoReflect.Descriptor instead.
 func (*FencingAttempt) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{30}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FencingAttempt) GetDevice() string {
@@ -3925,7 +3986,7 @@ type DeviceCondition struct {
 
 func (x *DeviceCondition) Reset() {
 	*x = DeviceCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +3998,7 @@ func (x *DeviceCondition) String() string {
 func (*DeviceCondition) ProtoMessage() {}
 
 func (x *DeviceCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[31]
+	mi := &file_quorate_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4011,7 @@ func (x *DeviceCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceCondition.ProtoReflect.Descriptor instead.
 func (*DeviceCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{31}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeviceCondition) GetDevice() string {
@@ -4000,7 +4061,7 @@ type Alert struct {
 
 func (x *Alert) Reset() {
 	*x = Alert{}
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4073,7 @@ func (x *Alert) String() string {
 func (*Alert) ProtoMessage() {}
 
 func (x *Alert) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[32]
+	mi := &file_quorate_v1_model_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4086,7 @@ func (x *Alert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alert.ProtoReflect.Descriptor instead.
 func (*Alert) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{32}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Alert) GetId() string {
@@ -4099,7 +4160,7 @@ type AlertRecipient struct {
 
 func (x *AlertRecipient) Reset() {
 	*x = AlertRecipient{}
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4111,7 +4172,7 @@ func (x *AlertRecipient) String() string {
 func (*AlertRecipient) ProtoMessage() {}
 
 func (x *AlertRecipient) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[33]
+	mi := &file_quorate_v1_model_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4124,7 +4185,7 @@ func (x *AlertRecipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRecipient.ProtoReflect.Descriptor instead.
 func (*AlertRecipient) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{33}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AlertRecipient) GetId() string {
@@ -4177,7 +4238,7 @@ type AlertCondition struct {
 
 func (x *AlertCondition) Reset() {
 	*x = AlertCondition{}
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4189,7 +4250,7 @@ func (x *AlertCondition) String() string {
 func (*AlertCondition) ProtoMessage() {}
 
 func (x *AlertCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[34]
+	mi := &file_quorate_v1_model_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4202,7 +4263,7 @@ func (x *AlertCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertCondition.ProtoReflect.Descriptor instead.
 func (*AlertCondition) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{34}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AlertCondition) GetAlert() string {
@@ -4262,7 +4323,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_quorate_v1_model_proto_msgTypes[35]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4274,7 +4335,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[35]
+	mi := &file_quorate_v1_model_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4287,7 +4348,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{35}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -4388,7 +4449,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quorate_v1_model_proto_msgTypes[36]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4400,7 +4461,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[36]
+	mi := &file_quorate_v1_model_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4413,7 +4474,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{36}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Result) GetOperation() uint64 {
@@ -4556,7 +4617,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_quorate_v1_model_proto_msgTypes[37]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4568,7 +4629,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[37]
+	mi := &file_quorate_v1_model_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4581,7 +4642,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{37}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Event) GetId() uint64 {
@@ -4679,7 +4740,7 @@ type Phase struct {
 
 func (x *Phase) Reset() {
 	*x = Phase{}
-	mi := &file_quorate_v1_model_proto_msgTypes[38]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4691,7 +4752,7 @@ func (x *Phase) String() string {
 func (*Phase) ProtoMessage() {}
 
 func (x *Phase) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[38]
+	mi := &file_quorate_v1_model_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4704,7 +4765,7 @@ func (x *Phase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Phase.ProtoReflect.Descriptor instead.
 func (*Phase) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{38}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Phase) GetName() string {
@@ -4742,7 +4803,7 @@ type Configuration struct {
 
 func (x *Configuration) Reset() {
 	*x = Configuration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[39]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4754,7 +4815,7 @@ func (x *Configuration) String() string {
 func (*Configuration) ProtoMessage() {}
 
 func (x *Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[39]
+	mi := &file_quorate_v1_model_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4767,7 +4828,7 @@ func (x *Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
 func (*Configuration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{39}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Configuration) GetProperties() map[string]string {
@@ -4860,7 +4921,7 @@ type NodeConfiguration struct {
 
 func (x *NodeConfiguration) Reset() {
 	*x = NodeConfiguration{}
-	mi := &file_quorate_v1_model_proto_msgTypes[40]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4872,7 +4933,7 @@ func (x *NodeConfiguration) String() string {
 func (*NodeConfiguration) ProtoMessage() {}
 
 func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[40]
+	mi := &file_quorate_v1_model_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4885,7 +4946,7 @@ func (x *NodeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeConfiguration.ProtoReflect.Descriptor instead.
 func (*NodeConfiguration) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{40}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *NodeConfiguration) GetName() string {
@@ -4942,7 +5003,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_quorate_v1_model_proto_msgTypes[41]
+	mi := &file_quorate_v1_model_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4954,7 +5015,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[41]
+	mi := &file_quorate_v1_model_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4967,7 +5028,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{41}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -5025,7 +5086,7 @@ type ConfigurationChange struct {
 
 func (x *ConfigurationChange) Reset() {
 	*x = ConfigurationChange{}
-	mi := &file_quorate_v1_model_proto_msgTypes[42]
+	mi := &file_quorate_v1_model_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5037,7 +5098,7 @@ func (x *ConfigurationChange) String() string {
 func (*ConfigurationChange) ProtoMessage() {}
 
 func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[42]
+	mi := &file_quorate_v1_model_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5050,7 +5111,7 @@ func (x *ConfigurationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationChange.ProtoReflect.Descriptor instead.
 func (*ConfigurationChange) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{42}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ConfigurationChange) GetBefore() *Configuration {
@@ -5084,7 +5145,7 @@ type AgentMetadata struct {
 
 func (x *AgentMetadata) Reset() {
 	*x = AgentMetadata{}
-	mi := &file_quorate_v1_model_proto_msgTypes[43]
+	mi := &file_quorate_v1_model_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5096,7 +5157,7 @@ func (x *AgentMetadata) String() string {
 func (*AgentMetadata) ProtoMessage() {}
 
 func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[43]
+	mi := &file_quorate_v1_model_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5109,7 +5170,7 @@ func (x *AgentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMetadata.ProtoReflect.Descriptor instead.
 func (*AgentMetadata) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{43}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AgentMetadata) GetName() string {
@@ -5186,7 +5247,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_quorate_v1_model_proto_msgTypes[44]
+	mi := &file_quorate_v1_model_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5198,7 +5259,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_quorate_v1_model_proto_msgTypes[44]
+	mi := &file_quorate_v1_model_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5211,7 +5272,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_quorate_v1_model_proto_rawDescGZIP(), []int{44}
+	return file_quorate_v1_model_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Parameter) GetName() string {
@@ -5289,7 +5350,7 @@ var File_quorate_v1_model_proto protoreflect.FileDescriptor
 const file_quorate_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16quorate/v1/model.proto\x12\n" +
-	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\x8f\x0e\n" +
+	"quorate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17quorate/v1/server.proto\"\xc8\x0e\n" +
 	"\x05State\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x1d\n" +
 	"\n" +
@@ -5335,7 +5396,8 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x06alerts\x18F \x03(\v2\x11.quorate.v1.AlertR\x06alerts\x12E\n" +
 	"\x10alert_conditions\x18G \x03(\v2\x1a.quorate.v1.AlertConditionR\x0falertConditions\x12\x1f\n" +
 	"\valerts_told\x18H \x01(\x04R\n" +
-	"alertsTold\x1a=\n" +
+	"alertsTold\x127\n" +
+	"\baccepted\x18P \x03(\v2\x1b.quorate.v1.AcceptedRequestR\baccepted\x1a=\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
@@ -5344,7 +5406,10 @@ const file_quorate_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
 	"\x16OperationDefaultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdd\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +
+	"\x0fAcceptedRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"\xdd\n" +
 	"\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -5911,7 +5976,7 @@ func file_quorate_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_quorate_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_quorate_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_quorate_v1_model_proto_goTypes = []any{
 	(Role)(0),                     // 0: quorate.v1.Role
 	(Admission)(0),                // 1: quorate.v1.Admission
@@ -5929,221 +5994,223 @@ var file_quorate_v1_model_proto_goTypes = []any{
 	(Outcome)(0),                  // 13: quorate.v1.Outcome
 	(Severity)(0),                 // 14: quorate.v1.Severity
 	(*State)(nil),                 // 15: quorate.v1.State
-	(*Node)(nil),                  // 16: quorate.v1.Node
-	(*Reach)(nil),                 // 17: quorate.v1.Reach
-	(*Obstacle)(nil),              // 18: quorate.v1.Obstacle
-	(*Standing)(nil),              // 19: quorate.v1.Standing
-	(*Electorate)(nil),            // 20: quorate.v1.Electorate
-	(*Fork)(nil),                  // 21: quorate.v1.Fork
-	(*Resource)(nil),              // 22: quorate.v1.Resource
-	(*Traits)(nil),                // 23: quorate.v1.Traits
-	(*Move)(nil),                  // 24: quorate.v1.Move
-	(*OperationSpec)(nil),         // 25: quorate.v1.OperationSpec
-	(*Group)(nil),                 // 26: quorate.v1.Group
-	(*Clone)(nil),                 // 27: quorate.v1.Clone
-	(*Constraint)(nil),            // 28: quorate.v1.Constraint
-	(*Location)(nil),              // 29: quorate.v1.Location
-	(*Rule)(nil),                  // 30: quorate.v1.Rule
-	(*Condition)(nil),             // 31: quorate.v1.Condition
-	(*AttributeCondition)(nil),    // 32: quorate.v1.AttributeCondition
-	(*DateCondition)(nil),         // 33: quorate.v1.DateCondition
-	(*Colocation)(nil),            // 34: quorate.v1.Colocation
-	(*Order)(nil),                 // 35: quorate.v1.Order
-	(*ResourceSet)(nil),           // 36: quorate.v1.ResourceSet
-	(*Token)(nil),                 // 37: quorate.v1.Token
-	(*Assignment)(nil),            // 38: quorate.v1.Assignment
-	(*Instance)(nil),              // 39: quorate.v1.Instance
-	(*FencingDevice)(nil),         // 40: quorate.v1.FencingDevice
-	(*DeviceTraits)(nil),          // 41: quorate.v1.DeviceTraits
-	(*FencingLevel)(nil),          // 42: quorate.v1.FencingLevel
-	(*Secret)(nil),                // 43: quorate.v1.Secret
-	(*Fencing)(nil),               // 44: quorate.v1.Fencing
-	(*FencingAttempt)(nil),        // 45: quorate.v1.FencingAttempt
-	(*DeviceCondition)(nil),       // 46: quorate.v1.DeviceCondition
-	(*Alert)(nil),                 // 47: quorate.v1.Alert
-	(*AlertRecipient)(nil),        // 48: quorate.v1.AlertRecipient
-	(*AlertCondition)(nil),        // 49: quorate.v1.AlertCondition
-	(*Operation)(nil),             // 50: quorate.v1.Operation
-	(*Result)(nil),                // 51: quorate.v1.Result
-	(*Event)(nil),                 // 52: quorate.v1.Event
-	(*Phase)(nil),                 // 53: quorate.v1.Phase
-	(*Configuration)(nil),         // 54: quorate.v1.Configuration
-	(*NodeConfiguration)(nil),     // 55: quorate.v1.NodeConfiguration
-	(*Checkpoint)(nil),            // 56: quorate.v1.Checkpoint
-	(*ConfigurationChange)(nil),   // 57: quorate.v1.ConfigurationChange
-	(*AgentMetadata)(nil),         // 58: quorate.v1.AgentMetadata
-	(*Parameter)(nil),             // 59: quorate.v1.Parameter
-	nil,                           // 60: quorate.v1.State.PropertiesEntry
-	nil,                           // 61: quorate.v1.State.ResourceDefaultsEntry
-	nil,                           // 62: quorate.v1.State.OperationDefaultsEntry
-	nil,                           // 63: quorate.v1.Node.AttributesEntry
-	nil,                           // 64: quorate.v1.Node.TransientEntry
-	nil,                           // 65: quorate.v1.Node.UtilizationEntry
-	nil,                           // 66: quorate.v1.Resource.ParametersEntry
-	nil,                           // 67: quorate.v1.Resource.MetaEntry
-	nil,                           // 68: quorate.v1.Resource.UtilizationEntry
-	nil,                           // 69: quorate.v1.OperationSpec.OptionsEntry
-	nil,                           // 70: quorate.v1.Group.MetaEntry
-	nil,                           // 71: quorate.v1.Clone.MetaEntry
-	nil,                           // 72: quorate.v1.DateCondition.DurationEntry
-	nil,                           // 73: quorate.v1.DateCondition.SpecEntry
-	nil,                           // 74: quorate.v1.FencingDevice.ParametersEntry
-	nil,                           // 75: quorate.v1.Alert.OptionsEntry
-	nil,                           // 76: quorate.v1.Alert.MetaEntry
-	nil,                           // 77: quorate.v1.AlertRecipient.OptionsEntry
-	nil,                           // 78: quorate.v1.AlertRecipient.MetaEntry
-	nil,                           // 79: quorate.v1.Configuration.PropertiesEntry
-	nil,                           // 80: quorate.v1.Configuration.ResourceDefaultsEntry
-	nil,                           // 81: quorate.v1.Configuration.OperationDefaultsEntry
-	nil,                           // 82: quorate.v1.NodeConfiguration.AttributesEntry
-	nil,                           // 83: quorate.v1.NodeConfiguration.UtilizationEntry
-	(*durationpb.Duration)(nil),   // 84: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 85: google.protobuf.Timestamp
-	(*ServerOrder)(nil),           // 86: quorate.v1.ServerOrder
+	(*AcceptedRequest)(nil),       // 16: quorate.v1.AcceptedRequest
+	(*Node)(nil),                  // 17: quorate.v1.Node
+	(*Reach)(nil),                 // 18: quorate.v1.Reach
+	(*Obstacle)(nil),              // 19: quorate.v1.Obstacle
+	(*Standing)(nil),              // 20: quorate.v1.Standing
+	(*Electorate)(nil),            // 21: quorate.v1.Electorate
+	(*Fork)(nil),                  // 22: quorate.v1.Fork
+	(*Resource)(nil),              // 23: quorate.v1.Resource
+	(*Traits)(nil),                // 24: quorate.v1.Traits
+	(*Move)(nil),                  // 25: quorate.v1.Move
+	(*OperationSpec)(nil),         // 26: quorate.v1.OperationSpec
+	(*Group)(nil),                 // 27: quorate.v1.Group
+	(*Clone)(nil),                 // 28: quorate.v1.Clone
+	(*Constraint)(nil),            // 29: quorate.v1.Constraint
+	(*Location)(nil),              // 30: quorate.v1.Location
+	(*Rule)(nil),                  // 31: quorate.v1.Rule
+	(*Condition)(nil),             // 32: quorate.v1.Condition
+	(*AttributeCondition)(nil),    // 33: quorate.v1.AttributeCondition
+	(*DateCondition)(nil),         // 34: quorate.v1.DateCondition
+	(*Colocation)(nil),            // 35: quorate.v1.Colocation
+	(*Order)(nil),                 // 36: quorate.v1.Order
+	(*ResourceSet)(nil),           // 37: quorate.v1.ResourceSet
+	(*Token)(nil),                 // 38: quorate.v1.Token
+	(*Assignment)(nil),            // 39: quorate.v1.Assignment
+	(*Instance)(nil),              // 40: quorate.v1.Instance
+	(*FencingDevice)(nil),         // 41: quorate.v1.FencingDevice
+	(*DeviceTraits)(nil),          // 42: quorate.v1.DeviceTraits
+	(*FencingLevel)(nil),          // 43: quorate.v1.FencingLevel
+	(*Secret)(nil),                // 44: quorate.v1.Secret
+	(*Fencing)(nil),               // 45: quorate.v1.Fencing
+	(*FencingAttempt)(nil),        // 46: quorate.v1.FencingAttempt
+	(*DeviceCondition)(nil),       // 47: quorate.v1.DeviceCondition
+	(*Alert)(nil),                 // 48: quorate.v1.Alert
+	(*AlertRecipient)(nil),        // 49: quorate.v1.AlertRecipient
+	(*AlertCondition)(nil),        // 50: quorate.v1.AlertCondition
+	(*Operation)(nil),             // 51: quorate.v1.Operation
+	(*Result)(nil),                // 52: quorate.v1.Result
+	(*Event)(nil),                 // 53: quorate.v1.Event
+	(*Phase)(nil),                 // 54: quorate.v1.Phase
+	(*Configuration)(nil),         // 55: quorate.v1.Configuration
+	(*NodeConfiguration)(nil),     // 56: quorate.v1.NodeConfiguration
+	(*Checkpoint)(nil),            // 57: quorate.v1.Checkpoint
+	(*ConfigurationChange)(nil),   // 58: quorate.v1.ConfigurationChange
+	(*AgentMetadata)(nil),         // 59: quorate.v1.AgentMetadata
+	(*Parameter)(nil),             // 60: quorate.v1.Parameter
+	nil,                           // 61: quorate.v1.State.PropertiesEntry
+	nil,                           // 62: quorate.v1.State.ResourceDefaultsEntry
+	nil,                           // 63: quorate.v1.State.OperationDefaultsEntry
+	nil,                           // 64: quorate.v1.Node.AttributesEntry
+	nil,                           // 65: quorate.v1.Node.TransientEntry
+	nil,                           // 66: quorate.v1.Node.UtilizationEntry
+	nil,                           // 67: quorate.v1.Resource.ParametersEntry
+	nil,                           // 68: quorate.v1.Resource.MetaEntry
+	nil,                           // 69: quorate.v1.Resource.UtilizationEntry
+	nil,                           // 70: quorate.v1.OperationSpec.OptionsEntry
+	nil,                           // 71: quorate.v1.Group.MetaEntry
+	nil,                           // 72: quorate.v1.Clone.MetaEntry
+	nil,                           // 73: quorate.v1.DateCondition.DurationEntry
+	nil,                           // 74: quorate.v1.DateCondition.SpecEntry
+	nil,                           // 75: quorate.v1.FencingDevice.ParametersEntry
+	nil,                           // 76: quorate.v1.Alert.OptionsEntry
+	nil,                           // 77: quorate.v1.Alert.MetaEntry
+	nil,                           // 78: quorate.v1.AlertRecipient.OptionsEntry
+	nil,                           // 79: quorate.v1.AlertRecipient.MetaEntry
+	nil,                           // 80: quorate.v1.Configuration.PropertiesEntry
+	nil,                           // 81: quorate.v1.Configuration.ResourceDefaultsEntry
+	nil,                           // 82: quorate.v1.Configuration.OperationDefaultsEntry
+	nil,                           // 83: quorate.v1.NodeConfiguration.AttributesEntry
+	nil,                           // 84: quorate.v1.NodeConfiguration.UtilizationEntry
+	(*durationpb.Duration)(nil),   // 85: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 86: google.protobuf.Timestamp
+	(*ServerOrder)(nil),           // 87: quorate.v1.ServerOrder
 }
 var file_quorate_v1_model_proto_depIdxs = []int32{
-	60,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
-	61,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
-	62,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
-	16,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
-	20,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
-	22,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
-	26,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
-	28,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
-	37,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
-	27,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
-	38,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
-	39,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
-	50,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
-	52,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
-	21,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
-	56,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
-	40,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
-	42,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
-	43,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
-	44,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
-	46,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
-	47,  // 21: quorate.v1.State.alerts:type_name -> quorate.v1.Alert
-	49,  // 22: quorate.v1.State.alert_conditions:type_name -> quorate.v1.AlertCondition
-	0,   // 23: quorate.v1.Node.role:type_name -> quorate.v1.Role
-	63,  // 24: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
-	64,  // 25: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
-	65,  // 26: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
-	1,   // 27: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
-	84,  // 28: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
-	85,  // 29: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
-	85,  // 30: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
-	85,  // 31: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
-	17,  // 32: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
-	18,  // 33: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
-	19,  // 34: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
-	85,  // 35: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
-	85,  // 36: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
-	85,  // 37: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
-	85,  // 38: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
-	54,  // 39: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
-	66,  // 40: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
-	67,  // 41: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
-	25,  // 42: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
-	24,  // 43: quorate.v1.Resource.move:type_name -> quorate.v1.Move
-	23,  // 44: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
-	68,  // 45: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
-	86,  // 46: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
-	84,  // 47: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
-	84,  // 48: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
-	85,  // 49: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
-	84,  // 50: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
-	84,  // 51: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
-	69,  // 52: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
-	70,  // 53: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
-	71,  // 54: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
-	29,  // 55: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
-	34,  // 56: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
-	35,  // 57: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
-	30,  // 58: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
-	3,   // 59: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
-	2,   // 60: quorate.v1.Location.role:type_name -> quorate.v1.InstanceRole
-	31,  // 61: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
-	30,  // 62: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
-	32,  // 63: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
-	33,  // 64: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
-	4,   // 65: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
-	5,   // 66: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
-	6,   // 67: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
-	72,  // 68: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
-	73,  // 69: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
-	36,  // 70: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
-	2,   // 71: quorate.v1.Colocation.role:type_name -> quorate.v1.InstanceRole
-	2,   // 72: quorate.v1.Colocation.with_role:type_name -> quorate.v1.InstanceRole
-	7,   // 73: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
-	8,   // 74: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
-	8,   // 75: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
-	36,  // 76: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
-	8,   // 77: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
-	2,   // 78: quorate.v1.ResourceSet.role:type_name -> quorate.v1.InstanceRole
-	85,  // 79: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 80: quorate.v1.Token.role:type_name -> quorate.v1.Role
-	84,  // 81: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
-	9,   // 82: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
-	85,  // 83: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
-	85,  // 84: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
-	10,  // 85: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
-	74,  // 86: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
-	25,  // 87: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
-	41,  // 88: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
-	11,  // 89: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
-	85,  // 90: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
-	85,  // 91: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
-	85,  // 92: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
-	45,  // 93: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
-	85,  // 94: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
-	84,  // 95: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
-	85,  // 96: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
-	75,  // 97: quorate.v1.Alert.options:type_name -> quorate.v1.Alert.OptionsEntry
-	76,  // 98: quorate.v1.Alert.meta:type_name -> quorate.v1.Alert.MetaEntry
-	48,  // 99: quorate.v1.Alert.recipients:type_name -> quorate.v1.AlertRecipient
-	77,  // 100: quorate.v1.AlertRecipient.options:type_name -> quorate.v1.AlertRecipient.OptionsEntry
-	78,  // 101: quorate.v1.AlertRecipient.meta:type_name -> quorate.v1.AlertRecipient.MetaEntry
-	85,  // 102: quorate.v1.AlertCondition.since:type_name -> google.protobuf.Timestamp
-	12,  // 103: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
-	84,  // 104: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
-	85,  // 105: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
-	84,  // 106: quorate.v1.Operation.watchdog:type_name -> google.protobuf.Duration
-	12,  // 107: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
-	13,  // 108: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
-	84,  // 109: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
-	10,  // 110: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
-	84,  // 111: quorate.v1.Result.interval:type_name -> google.protobuf.Duration
-	85,  // 112: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
-	14,  // 113: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
-	53,  // 114: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
-	12,  // 115: quorate.v1.Event.operation:type_name -> quorate.v1.OperationKind
-	84,  // 116: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
-	79,  // 117: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
-	80,  // 118: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
-	81,  // 119: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
-	55,  // 120: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
-	22,  // 121: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
-	26,  // 122: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
-	28,  // 123: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
-	27,  // 124: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
-	40,  // 125: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
-	42,  // 126: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
-	47,  // 127: quorate.v1.Configuration.alerts:type_name -> quorate.v1.Alert
-	82,  // 128: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
-	83,  // 129: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
-	85,  // 130: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
-	57,  // 131: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
-	54,  // 132: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
-	54,  // 133: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
-	59,  // 134: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
-	25,  // 135: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
-	23,  // 136: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
-	137, // [137:137] is the sub-list for method output_type
-	137, // [137:137] is the sub-list for method input_type
-	137, // [137:137] is the sub-list for extension type_name
-	137, // [137:137] is the sub-list for extension extendee
-	0,   // [0:137] is the sub-list for field type_name
+	61,  // 0: quorate.v1.State.properties:type_name -> quorate.v1.State.PropertiesEntry
+	62,  // 1: quorate.v1.State.resource_defaults:type_name -> quorate.v1.State.ResourceDefaultsEntry
+	63,  // 2: quorate.v1.State.operation_defaults:type_name -> quorate.v1.State.OperationDefaultsEntry
+	17,  // 3: quorate.v1.State.nodes:type_name -> quorate.v1.Node
+	21,  // 4: quorate.v1.State.electorate:type_name -> quorate.v1.Electorate
+	23,  // 5: quorate.v1.State.resources:type_name -> quorate.v1.Resource
+	27,  // 6: quorate.v1.State.groups:type_name -> quorate.v1.Group
+	29,  // 7: quorate.v1.State.constraints:type_name -> quorate.v1.Constraint
+	38,  // 8: quorate.v1.State.tokens:type_name -> quorate.v1.Token
+	28,  // 9: quorate.v1.State.clones:type_name -> quorate.v1.Clone
+	39,  // 10: quorate.v1.State.assignments:type_name -> quorate.v1.Assignment
+	40,  // 11: quorate.v1.State.instances:type_name -> quorate.v1.Instance
+	51,  // 12: quorate.v1.State.operations:type_name -> quorate.v1.Operation
+	53,  // 13: quorate.v1.State.events:type_name -> quorate.v1.Event
+	22,  // 14: quorate.v1.State.forks:type_name -> quorate.v1.Fork
+	57,  // 15: quorate.v1.State.checkpoints:type_name -> quorate.v1.Checkpoint
+	41,  // 16: quorate.v1.State.devices:type_name -> quorate.v1.FencingDevice
+	43,  // 17: quorate.v1.State.levels:type_name -> quorate.v1.FencingLevel
+	44,  // 18: quorate.v1.State.secrets:type_name -> quorate.v1.Secret
+	45,  // 19: quorate.v1.State.fencings:type_name -> quorate.v1.Fencing
+	47,  // 20: quorate.v1.State.conditions:type_name -> quorate.v1.DeviceCondition
+	48,  // 21: quorate.v1.State.alerts:type_name -> quorate.v1.Alert
+	50,  // 22: quorate.v1.State.alert_conditions:type_name -> quorate.v1.AlertCondition
+	16,  // 23: quorate.v1.State.accepted:type_name -> quorate.v1.AcceptedRequest
+	0,   // 24: quorate.v1.Node.role:type_name -> quorate.v1.Role
+	64,  // 25: quorate.v1.Node.attributes:type_name -> quorate.v1.Node.AttributesEntry
+	65,  // 26: quorate.v1.Node.transient:type_name -> quorate.v1.Node.TransientEntry
+	66,  // 27: quorate.v1.Node.utilization:type_name -> quorate.v1.Node.UtilizationEntry
+	1,   // 28: quorate.v1.Node.admission:type_name -> quorate.v1.Admission
+	85,  // 29: quorate.v1.Node.lease:type_name -> google.protobuf.Duration
+	86,  // 30: quorate.v1.Node.admitted_at:type_name -> google.protobuf.Timestamp
+	86,  // 31: quorate.v1.Node.gone_at:type_name -> google.protobuf.Timestamp
+	86,  // 32: quorate.v1.Node.disk_hangs_since:type_name -> google.protobuf.Timestamp
+	18,  // 33: quorate.v1.Node.reach:type_name -> quorate.v1.Reach
+	19,  // 34: quorate.v1.Node.obstacles:type_name -> quorate.v1.Obstacle
+	20,  // 35: quorate.v1.Node.standings:type_name -> quorate.v1.Standing
+	86,  // 36: quorate.v1.Node.fenced_at:type_name -> google.protobuf.Timestamp
+	86,  // 37: quorate.v1.Node.held_since:type_name -> google.protobuf.Timestamp
+	86,  // 38: quorate.v1.Standing.since:type_name -> google.protobuf.Timestamp
+	86,  // 39: quorate.v1.Fork.at:type_name -> google.protobuf.Timestamp
+	55,  // 40: quorate.v1.Fork.configuration:type_name -> quorate.v1.Configuration
+	67,  // 41: quorate.v1.Resource.parameters:type_name -> quorate.v1.Resource.ParametersEntry
+	68,  // 42: quorate.v1.Resource.meta:type_name -> quorate.v1.Resource.MetaEntry
+	26,  // 43: quorate.v1.Resource.operations:type_name -> quorate.v1.OperationSpec
+	25,  // 44: quorate.v1.Resource.move:type_name -> quorate.v1.Move
+	24,  // 45: quorate.v1.Resource.traits:type_name -> quorate.v1.Traits
+	69,  // 46: quorate.v1.Resource.utilization:type_name -> quorate.v1.Resource.UtilizationEntry
+	87,  // 47: quorate.v1.Resource.server_orders:type_name -> quorate.v1.ServerOrder
+	85,  // 48: quorate.v1.Traits.lapse:type_name -> google.protobuf.Duration
+	85,  // 49: quorate.v1.Traits.catch_up:type_name -> google.protobuf.Duration
+	86,  // 50: quorate.v1.Move.at:type_name -> google.protobuf.Timestamp
+	85,  // 51: quorate.v1.OperationSpec.interval:type_name -> google.protobuf.Duration
+	85,  // 52: quorate.v1.OperationSpec.timeout:type_name -> google.protobuf.Duration
+	70,  // 53: quorate.v1.OperationSpec.options:type_name -> quorate.v1.OperationSpec.OptionsEntry
+	71,  // 54: quorate.v1.Group.meta:type_name -> quorate.v1.Group.MetaEntry
+	72,  // 55: quorate.v1.Clone.meta:type_name -> quorate.v1.Clone.MetaEntry
+	30,  // 56: quorate.v1.Constraint.location:type_name -> quorate.v1.Location
+	35,  // 57: quorate.v1.Constraint.colocation:type_name -> quorate.v1.Colocation
+	36,  // 58: quorate.v1.Constraint.order:type_name -> quorate.v1.Order
+	31,  // 59: quorate.v1.Location.rule:type_name -> quorate.v1.Rule
+	3,   // 60: quorate.v1.Location.discovery:type_name -> quorate.v1.Discovery
+	2,   // 61: quorate.v1.Location.role:type_name -> quorate.v1.InstanceRole
+	32,  // 62: quorate.v1.Rule.conditions:type_name -> quorate.v1.Condition
+	31,  // 63: quorate.v1.Condition.rule:type_name -> quorate.v1.Rule
+	33,  // 64: quorate.v1.Condition.attribute:type_name -> quorate.v1.AttributeCondition
+	34,  // 65: quorate.v1.Condition.date:type_name -> quorate.v1.DateCondition
+	4,   // 66: quorate.v1.AttributeCondition.comparison:type_name -> quorate.v1.Comparison
+	5,   // 67: quorate.v1.AttributeCondition.type:type_name -> quorate.v1.ValueType
+	6,   // 68: quorate.v1.DateCondition.operation:type_name -> quorate.v1.DateOperation
+	73,  // 69: quorate.v1.DateCondition.duration:type_name -> quorate.v1.DateCondition.DurationEntry
+	74,  // 70: quorate.v1.DateCondition.spec:type_name -> quorate.v1.DateCondition.SpecEntry
+	37,  // 71: quorate.v1.Colocation.sets:type_name -> quorate.v1.ResourceSet
+	2,   // 72: quorate.v1.Colocation.role:type_name -> quorate.v1.InstanceRole
+	2,   // 73: quorate.v1.Colocation.with_role:type_name -> quorate.v1.InstanceRole
+	7,   // 74: quorate.v1.Order.kind:type_name -> quorate.v1.OrderKind
+	8,   // 75: quorate.v1.Order.first_action:type_name -> quorate.v1.OrderAction
+	8,   // 76: quorate.v1.Order.then_action:type_name -> quorate.v1.OrderAction
+	37,  // 77: quorate.v1.Order.sets:type_name -> quorate.v1.ResourceSet
+	8,   // 78: quorate.v1.ResourceSet.action:type_name -> quorate.v1.OrderAction
+	2,   // 79: quorate.v1.ResourceSet.role:type_name -> quorate.v1.InstanceRole
+	86,  // 80: quorate.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 81: quorate.v1.Token.role:type_name -> quorate.v1.Role
+	85,  // 82: quorate.v1.Assignment.lapse:type_name -> google.protobuf.Duration
+	9,   // 83: quorate.v1.Instance.state:type_name -> quorate.v1.InstanceState
+	86,  // 84: quorate.v1.Instance.last_failure:type_name -> google.protobuf.Timestamp
+	86,  // 85: quorate.v1.Instance.since:type_name -> google.protobuf.Timestamp
+	10,  // 86: quorate.v1.Instance.ban:type_name -> quorate.v1.Ban
+	75,  // 87: quorate.v1.FencingDevice.parameters:type_name -> quorate.v1.FencingDevice.ParametersEntry
+	26,  // 88: quorate.v1.FencingDevice.operations:type_name -> quorate.v1.OperationSpec
+	42,  // 89: quorate.v1.FencingDevice.traits:type_name -> quorate.v1.DeviceTraits
+	11,  // 90: quorate.v1.Fencing.phase:type_name -> quorate.v1.FencingPhase
+	86,  // 91: quorate.v1.Fencing.asked_at:type_name -> google.protobuf.Timestamp
+	86,  // 92: quorate.v1.Fencing.off_at:type_name -> google.protobuf.Timestamp
+	86,  // 93: quorate.v1.Fencing.ended_at:type_name -> google.protobuf.Timestamp
+	46,  // 94: quorate.v1.Fencing.attempts:type_name -> quorate.v1.FencingAttempt
+	86,  // 95: quorate.v1.FencingAttempt.at:type_name -> google.protobuf.Timestamp
+	85,  // 96: quorate.v1.FencingAttempt.took:type_name -> google.protobuf.Duration
+	86,  // 97: quorate.v1.DeviceCondition.since:type_name -> google.protobuf.Timestamp
+	76,  // 98: quorate.v1.Alert.options:type_name -> quorate.v1.Alert.OptionsEntry
+	77,  // 99: quorate.v1.Alert.meta:type_name -> quorate.v1.Alert.MetaEntry
+	49,  // 100: quorate.v1.Alert.recipients:type_name -> quorate.v1.AlertRecipient
+	78,  // 101: quorate.v1.AlertRecipient.options:type_name -> quorate.v1.AlertRecipient.OptionsEntry
+	79,  // 102: quorate.v1.AlertRecipient.meta:type_name -> quorate.v1.AlertRecipient.MetaEntry
+	86,  // 103: quorate.v1.AlertCondition.since:type_name -> google.protobuf.Timestamp
+	12,  // 104: quorate.v1.Operation.kind:type_name -> quorate.v1.OperationKind
+	85,  // 105: quorate.v1.Operation.timeout:type_name -> google.protobuf.Duration
+	86,  // 106: quorate.v1.Operation.since:type_name -> google.protobuf.Timestamp
+	85,  // 107: quorate.v1.Operation.watchdog:type_name -> google.protobuf.Duration
+	12,  // 108: quorate.v1.Result.kind:type_name -> quorate.v1.OperationKind
+	13,  // 109: quorate.v1.Result.outcome:type_name -> quorate.v1.Outcome
+	85,  // 110: quorate.v1.Result.duration:type_name -> google.protobuf.Duration
+	10,  // 111: quorate.v1.Result.ban:type_name -> quorate.v1.Ban
+	85,  // 112: quorate.v1.Result.interval:type_name -> google.protobuf.Duration
+	86,  // 113: quorate.v1.Event.at:type_name -> google.protobuf.Timestamp
+	14,  // 114: quorate.v1.Event.severity:type_name -> quorate.v1.Severity
+	54,  // 115: quorate.v1.Event.phases:type_name -> quorate.v1.Phase
+	12,  // 116: quorate.v1.Event.operation:type_name -> quorate.v1.OperationKind
+	85,  // 117: quorate.v1.Phase.at:type_name -> google.protobuf.Duration
+	80,  // 118: quorate.v1.Configuration.properties:type_name -> quorate.v1.Configuration.PropertiesEntry
+	81,  // 119: quorate.v1.Configuration.resource_defaults:type_name -> quorate.v1.Configuration.ResourceDefaultsEntry
+	82,  // 120: quorate.v1.Configuration.operation_defaults:type_name -> quorate.v1.Configuration.OperationDefaultsEntry
+	56,  // 121: quorate.v1.Configuration.nodes:type_name -> quorate.v1.NodeConfiguration
+	23,  // 122: quorate.v1.Configuration.resources:type_name -> quorate.v1.Resource
+	27,  // 123: quorate.v1.Configuration.groups:type_name -> quorate.v1.Group
+	29,  // 124: quorate.v1.Configuration.constraints:type_name -> quorate.v1.Constraint
+	28,  // 125: quorate.v1.Configuration.clones:type_name -> quorate.v1.Clone
+	41,  // 126: quorate.v1.Configuration.devices:type_name -> quorate.v1.FencingDevice
+	43,  // 127: quorate.v1.Configuration.levels:type_name -> quorate.v1.FencingLevel
+	48,  // 128: quorate.v1.Configuration.alerts:type_name -> quorate.v1.Alert
+	83,  // 129: quorate.v1.NodeConfiguration.attributes:type_name -> quorate.v1.NodeConfiguration.AttributesEntry
+	84,  // 130: quorate.v1.NodeConfiguration.utilization:type_name -> quorate.v1.NodeConfiguration.UtilizationEntry
+	86,  // 131: quorate.v1.Checkpoint.at:type_name -> google.protobuf.Timestamp
+	58,  // 132: quorate.v1.Checkpoint.change:type_name -> quorate.v1.ConfigurationChange
+	55,  // 133: quorate.v1.ConfigurationChange.before:type_name -> quorate.v1.Configuration
+	55,  // 134: quorate.v1.ConfigurationChange.after:type_name -> quorate.v1.Configuration
+	60,  // 135: quorate.v1.AgentMetadata.parameters:type_name -> quorate.v1.Parameter
+	26,  // 136: quorate.v1.AgentMetadata.operations:type_name -> quorate.v1.OperationSpec
+	24,  // 137: quorate.v1.AgentMetadata.traits:type_name -> quorate.v1.Traits
+	138, // [138:138] is the sub-list for method output_type
+	138, // [138:138] is the sub-list for method input_type
+	138, // [138:138] is the sub-list for extension type_name
+	138, // [138:138] is the sub-list for extension extendee
+	0,   // [0:138] is the sub-list for field type_name
 }
 
 func init() { file_quorate_v1_model_proto_init() }
@@ -6152,24 +6219,24 @@ func file_quorate_v1_model_proto_init() {
 		return
 	}
 	file_quorate_v1_server_proto_init()
-	file_quorate_v1_model_proto_msgTypes[13].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[14].OneofWrappers = []any{
 		(*Constraint_Location)(nil),
 		(*Constraint_Colocation)(nil),
 		(*Constraint_Order)(nil),
 	}
-	file_quorate_v1_model_proto_msgTypes[16].OneofWrappers = []any{
+	file_quorate_v1_model_proto_msgTypes[17].OneofWrappers = []any{
 		(*Condition_Rule)(nil),
 		(*Condition_Attribute)(nil),
 		(*Condition_Date)(nil),
 	}
-	file_quorate_v1_model_proto_msgTypes[19].OneofWrappers = []any{}
+	file_quorate_v1_model_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quorate_v1_model_proto_rawDesc), len(file_quorate_v1_model_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   69,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
