@@ -234,6 +234,8 @@ func (n *Node) translate(err error) error {
 		return &NotLeaderError{Leader: leader}
 	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrRaftShutdown), errors.Is(err, raft.ErrAbortedByRestore):
 		return fmt.Errorf("%w (%w)", ErrUnknown, err)
+	case errors.Is(err, raft.ErrEnqueueTimeout):
+		return &NotLeaderError{} // its main loop hangs, and has not taken it
 	default:
 		return err
 	}

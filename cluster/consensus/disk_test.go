@@ -109,6 +109,13 @@ func TestALeaderWhoseDiskHangsIsReplacedAndComesBackAsAFollower(t *testing.T) {
 						c.t.Errorf("a command under way when the disk hung: got %v, want that it is unknown", err)
 					}
 				})
+				asked.Go(func() {
+					time.Sleep(10 * time.Millisecond)
+					var other *NotLeaderError
+					if _, err := old.Propose(waiting, &pb.Command{}); !errors.As(err, &other) {
+						c.t.Errorf("a command that came when the disk hung: got %v, want that it was not taken", err)
+					}
+				})
 				next := c.waitOther(old)
 				if took := time.Since(began); took > patience+LAN.Heartbeat {
 					c.t.Errorf("replaced after %v", took)

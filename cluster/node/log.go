@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -76,17 +77,42 @@ func (l *log) propose(ctx context.Context, c *pb.Command) (*state.Applied, error
 // off does not answer at all, and another is elected long before.
 const forwardTimeout = 2 * time.Second
 
+// forward asks the leader. Of a command that can be asked again without harm its
+// answer is not waited for once another leads.
 func (l *log) forward(ctx context.Context, leader string, c *pb.Command) (*state.Applied, error) {
 	forwarding, cancel := context.WithTimeout(ctx, forwardTimeout)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
+	if c.Request != nil {
+		watching.Go(func() {
+			l.succeeded(forwarding, leader)
+			cancel()
+		})
+	}
 	answer, err := l.peers.Propose(forwarding, leader, &pb.ProposeRequest{Command: stamp(c)})
-	if forwarding.Err() != nil && ctx.Err() == nil {
+	if err != nil && forwarding.Err() != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w: the leader did not answer", consensus.ErrUnknown)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &state.Applied{Index: answer.Index, Operations: answer.Operations}, nil
+}
+
+// succeeded waits until another one leads, or ctx ends.
+func (l *log) succeeded(ctx context.Context, leader string) {
+	for {
+		changed := l.raft.LeaderChanged()
+		if now, ok := l.raft.Leader(); ok && now != leader {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // A localLog commits commands only while this node leads.
