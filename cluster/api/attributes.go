@@ -29,11 +29,9 @@ func (c clusterService) SetAttributes(ctx context.Context, r *pb.SetAttributesRe
 	case n == nil:
 		return nil, fail(codes.NotFound, ReasonNotFound, "node: there is no node "+r.Node, keyField, "node")
 	}
-	command := &pb.Command{
-		Actor: callerOf(ctx).actor,
-		Body:  &pb.Command_SetTransient{SetTransient: &pb.SetTransient{Node: n.Id, Epoch: n.Epoch, Set: r.Set}},
-	}
-	_, err := c.log.Propose(ctx, command)
+	_, err := c.propose(ctx, &pb.Command{
+		Body: &pb.Command_SetTransient{SetTransient: &pb.SetTransient{Node: n.Id, Epoch: n.Epoch, Set: r.Set}},
+	})
 	return &pb.SetAttributesResponse{}, err
 }
 

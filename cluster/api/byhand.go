@@ -53,7 +53,7 @@ func (c clusterService) RunByHand(ctx context.Context, r *pb.RunByHandRequest) (
 // committed the resource is left alone until a cleanup.
 func (c clusterService) ranByHand(ctx context.Context, h *pb.RunByHand, done bool) {
 	h.Ended, h.Failed = true, !done
-	if _, err := c.proposeSurely(context.WithoutCancel(ctx), &pb.Command{Body: &pb.Command_RunByHand{RunByHand: h}}); err != nil {
+	if _, err := c.propose(context.WithoutCancel(ctx), &pb.Command{Body: &pb.Command_RunByHand{RunByHand: h}}); err != nil {
 		c.logger.Warn("what was done by hand is not known to the cluster", "resource", h.Resource, "err", err)
 	}
 }

@@ -9,12 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 	"quorate/resources"
@@ -58,56 +55,6 @@ func (c clusterService) Change(ctx context.Context, r *pb.ChangeRequest) (*pb.Ch
 		return nil, err
 	}
 	return &pb.ChangeResponse{Index: applied.Index, Notes: d.notes, Warnings: d.warnings()}, nil
-}
-
-// proposeTimeout bounds how long a change may wait for a leader and its commit.
-const proposeTimeout = 15 * time.Second
-
-// propose commits a command in the caller's name and waits until this node has
-// applied it too.
-func (s *Server) propose(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
-	defer cancel()
-	cmd.Actor = callerOf(ctx).actor
-	applied, err := s.log.Propose(ctx, cmd)
-	if err == nil {
-		s.catchUp(ctx, applied.Index)
-	}
-	return applied, err
-}
-
-// proposeSurely is propose for commands that may be applied twice: while it is
-// unknown whether one was committed, as when the leader changes or its
-// connection breaks, it asks again.
-func (s *Server) proposeSurely(ctx context.Context, cmd *pb.Command) (*state.Applied, error) {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
-	defer cancel()
-	for {
-		applied, err := s.propose(ctx, proto.CloneOf(cmd))
-		if !errors.Is(err, consensus.ErrUnknown) && status.Code(err) != codes.Unavailable {
-			return applied, err
-		}
-		s.logger.Info("outcome unknown, asking again", "err", err)
-		select {
-		case <-time.After(askAgain):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
-}
-
-// askAgain is long enough for no storm of questions, short beside an election.
-const askAgain = 50 * time.Millisecond
-
-// catchUp waits until this node has learned of what it proposed, so that its
-// next answer tells of it. A node that lags far behind is not waited for.
-func (s *Server) catchUp(ctx context.Context, index uint64) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	err := s.until(ctx, func(*pb.State) bool { return s.state.Get().Index >= index })
-	if err != nil {
-		s.logger.Info("this node lags behind the log", "index", index)
-	}
 }
 
 // enrolled refuses while this node is in no cluster, or knows nothing of its own:

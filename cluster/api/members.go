@@ -165,7 +165,7 @@ func (s *Server) remove(ctx context.Context, n *pb.Node, force bool, p progress)
 // unvote makes a node a replica and waits until the electorate follows.
 func (s *Server) unvote(ctx context.Context, n *pb.Node) error {
 	if state.HasVote(n) {
-		if _, err := s.proposeSurely(ctx, putNode(&pb.Node{Id: n.Id, Name: n.Name, Role: pb.Role_ROLE_REPLICA})); err != nil {
+		if _, err := s.propose(ctx, putNode(&pb.Node{Id: n.Id, Name: n.Name, Role: pb.Role_ROLE_REPLICA})); err != nil {
 			return err
 		}
 	}
@@ -179,10 +179,10 @@ func (s *Server) unvote(ctx context.Context, n *pb.Node) error {
 	return err
 }
 
-// dismiss removes a node from the state. One that is not there any more, by
-// another hand or by an entry whose outcome was unknown, is as good.
+// dismiss removes a node from the state. One that another hand has removed is as
+// good.
 func (s *Server) dismiss(ctx context.Context, id string, force bool) (index uint64, err error) {
-	applied, err := s.proposeSurely(ctx, &pb.Command{Body: &pb.Command_RemoveNode{RemoveNode: &pb.RemoveNode{Node: id, Force: force}}})
+	applied, err := s.propose(ctx, &pb.Command{Body: &pb.Command_RemoveNode{RemoveNode: &pb.RemoveNode{Node: id, Force: force}}})
 	if refused, ok := errors.AsType[*state.Refusal](err); ok && refused.Code == state.NotFound {
 		return s.state.Get().Index, nil
 	}

@@ -54,9 +54,9 @@ func (s *Server) until(ctx context.Context, done func(*pb.State) bool) error {
 	}
 }
 
-// edit commits edits of nodes, which may be applied twice.
+// edit commits edits.
 func (s *Server) edit(ctx context.Context, edits ...*pb.Edit) (*state.Applied, error) {
-	return s.proposeSurely(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
+	return s.propose(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: edits}}})
 }
 
 // nodesNamed finds the nodes that a request is about: all, the named ones, or

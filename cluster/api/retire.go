@@ -52,7 +52,7 @@ func (s *Server) unvoted(ctx context.Context, id, name string) bool {
 	}
 	for ctx.Err() == nil {
 		if !s.counts(id) {
-			_, err := s.proposeSurely(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{idle}}}})
+			_, err := s.propose(ctx, &pb.Command{Body: &pb.Command_Record{Record: &pb.Record{Events: []*pb.Event{idle}}}})
 			if err == nil && !s.counts(id) {
 				return true
 			}

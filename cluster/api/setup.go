@@ -150,7 +150,7 @@ func (s *Server) enrol(ctx context.Context, e identity.Enrolment, m *machine, p 
 	if err != nil {
 		return invalid("host "+m.node.Name, err.Error(), "")
 	}
-	if _, err := s.proposeSurely(ctx, putNode(m.node)); err != nil {
+	if _, err := s.propose(ctx, putNode(m.node)); err != nil {
 		return err
 	}
 	ask, cancel := context.WithTimeout(ctx, 2*answerTimeout)

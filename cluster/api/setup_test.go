@@ -258,12 +258,6 @@ func TestLeaderChangeDoesNotStopARemoval(t *testing.T) {
 		t.Errorf("dismiss while the leader changes: index %d, %v, want lvss removed", index, err)
 	}
 	must(t, forget(t.Context()))
-
-	w.with(func() { w.unsure = 1 })
-	_, err = a.change(t, rack("2"))
-	if reason, _ := Reason(err); reason != ReasonUnknown {
-		t.Errorf("a person's change while the leader changes: %v, want %s", err, ReasonUnknown)
-	}
 }
 
 func TestSilentNodeIsRemovedOnlyByForce(t *testing.T) {

@@ -42,6 +42,7 @@ type world struct {
 	trouble  string            // what Trouble says
 	lost     bool              // nothing can be committed
 	unsure   int               // how many entries are committed without an answer
+	vain     int               // how many are lost before they are committed
 	idle     bool              // the cluster does not answer entries
 	ahead    time.Duration     // of the log's clock
 }
@@ -143,6 +144,10 @@ func (w *world) Propose(ctx context.Context, c *pb.Command) (*state.Applied, err
 	defer w.mu.Unlock()
 	if w.lost {
 		return nil, &consensus.NotLeaderError{}
+	}
+	if w.vain > 0 {
+		w.vain--
+		return nil, fmt.Errorf("%w (leadership lost)", consensus.ErrUnknown)
 	}
 	applied, err := w.apply(c)
 	if err == nil {
