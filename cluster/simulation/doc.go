@@ -19,7 +19,8 @@
 //	    clone; the end of an epoch finds its node silent. A machine whose clock stood
 //	    still may, until its beats are refused
 //	S2  what clients write to the configuration, and read through the log, is
-//	    linearizable (history.go), and all machines apply the same states (audit.go)
+//	    linearizable and takes effect once (history.go), and all machines apply the
+//	    same states (audit.go)
 //	S3  a machine that reaches no majority is silent after its lease; no guard is
 //	    extended beyond what the acks so far can give (contacts.go)
 //	S4  a resource without guard never runs on two machines

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"quorate/cluster/consensus"
 	"quorate/cluster/state"
 	pb "quorate/proto/quorate/v1"
 )
@@ -123,9 +124,9 @@ func (w *world) write(ctx context.Context, client int, p *process, a access) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	call := time.Since(w.epoch)
-	_, err := p.core.Propose(ctx, &pb.Command{Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{{
+	err := w.insistOnce(ctx, p, a.value, &pb.Edit{
 		Kind: &pb.Edit_UpdateNode{UpdateNode: &pb.UpdateNode{Name: w.names[0], SetAttributes: map[string]string{a.key: a.value}}},
-	}}}}})
+	})
 	end := int64(time.Since(w.epoch))
 	var refused *state.Refusal
 	switch {
@@ -136,6 +137,38 @@ func (w *world) write(ctx context.Context, client int, p *process, a access) {
 		end = math.MaxInt64
 	}
 	w.history.add(client, a, call, nil, end)
+}
+
+// insistOnce proposes an edit under a request, by the name of who does, until it is
+// known what became of it, as the API does for people.
+func (w *world) insistOnce(ctx context.Context, p *process, actor string, e *pb.Edit) error {
+	id := make([]byte, 16)
+	copy(id, actor)
+	c := &pb.Command{
+		Actor: actor, Request: &pb.Request{Id: id, After: p.store.Get().Index},
+		Body: &pb.Command_Change{Change: &pb.Change{Edits: []*pb.Edit{e}}},
+	}
+	for {
+		_, err := p.core.Propose(ctx, c)
+		if !errors.Is(err, consensus.ErrUnknown) || ctx.Err() != nil || p.dead() {
+			return err
+		}
+		w.sleep(20 * time.Millisecond)
+	}
+}
+
+// judgeOnce finds what was done twice: each client's change has a name of its own.
+func (w *world) judgeOnce() {
+	by := map[string]uint64{}
+	for _, e := range w.leaderState().GetEvents() {
+		if e.Actor == "" || e.Kind != "configuration" {
+			continue
+		}
+		if first, again := by[e.Actor]; again {
+			w.violate("S2: the change of %s was made at index %d and again at %d", e.Actor, first, e.Index)
+		}
+		by[e.Actor] = e.Index
+	}
 }
 
 // read reads an attribute on the leader, behind an entry of the log that

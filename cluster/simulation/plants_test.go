@@ -23,6 +23,7 @@ const (
 	stores     = "cluster/consensus/stores.go"
 	units      = "cluster/executor/unit.go"
 	voter      = "cluster/lease/voter.go"
+	commands   = "cluster/state/step.go"
 	simDisk    = "cluster/simulation/disk.go"
 	simGuard   = "cluster/simulation/guard.go"
 	simKernel  = "cluster/simulation/kernel.go"
@@ -192,6 +193,9 @@ var plantedBugs = []planted{
 		{stores, "\t\tPath: path,\n", "\t\tPath: path, NoSync: BUG,\n"},
 		{simDisk, "\treturn c.to(d)\n}\n", "\tif BUG && d.synced == nil {\n\t\td.synced = d.clone()\n\t}\n\tif BUG {\n\t\td.unsynced = append(d.unsynced, c)\n\t\tif len(d.unsynced) > 2 {\n\t\t\t_ = d.unsynced[0].to(d.synced)\n\t\t\td.unsynced = d.unsynced[1:]\n\t\t}\n\t}\n\treturn c.to(d)\n}\n"},
 		{simDisk, "\tsynced  *disk ", "\tunsynced []*change\n\tsynced  *disk "},
+	}},
+	{name: "requests not looked up", fails: "cluster/state.TestAKnownRequestChangesNothingAndIsAnsweredAsItWas cluster/api.TestACommandSurvivesAChangeOfTheLeaderAndIsDoneOnce", seed: 6, want: "S2", edits: []edit{
+		{commands, "; first != nil || err != nil {", "; !BUG && (first != nil || err != nil) {"},
 	}},
 	{name: "failure of a stop ignored", fails: "cluster/state.TestOperations", seed: 130, want: "S1 S3", edits: []edit{
 		{results, "func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {\n\tif r.Outcome == pb.Outcome_OUTCOME_DONE {", "func (d *draft) learnStop(i *pb.Instance, o *pb.Operation, r *pb.Result) {\n\tif BUG || r.Outcome == pb.Outcome_OUTCOME_DONE {"},

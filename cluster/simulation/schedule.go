@@ -299,6 +299,7 @@ func (w *world) repair() {
 	if !w.settles("after the repair", w.operate) {
 		return
 	}
+	w.judgeOnce()
 	if !w.pair {
 		w.judgeExplained()
 	}
