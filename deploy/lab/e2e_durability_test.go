@@ -41,9 +41,8 @@ func TestE2EKillAllLosesNothing(t *testing.T) {
 // createUntilKilled creates resources on all nodes at once, until after some of
 // them all agents are killed, and adds to created what was acknowledged.
 //
-// A command may fail also while all agents live: where the disk of the leader
-// hangs, another is elected, and what the first had not committed was never
-// promised. So the next is tried, for as long as a minute.
+// A command may fail also while all agents live, where nobody leads for as long as
+// it asks. So the next is tried, for as long as a minute.
 func (s *scene) createUntilKilled(created map[string]string, round int) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
