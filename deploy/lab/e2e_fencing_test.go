@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate/cluster/state"
+	pb "quorate/proto/quorate/v1"
 )
 
 // powered are the commands that give a cluster one device that switches every node,
@@ -220,27 +222,38 @@ func (s *scene) race() (survivor string, took time.Duration, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	if err := s.served(survivor); err != nil {
-		return survivor, 0, err
+	took, err = s.goesOnAlone(survivor, began)
+	if err != nil {
+		return survivor, took, err
 	}
-	took = now() - began
 	if _, err := s.Strike(s.Context(), Trouble{Fault: Heal, Host: "lvss"}); err != nil {
 		return survivor, took, err
 	}
 	return survivor, took, s.bothBack()
 }
 
-// served waits until a node serves the address.
-func (s *scene) served(node string) error {
-	ctx, cancel := context.WithTimeout(s.Context(), patienceTime)
-	defer cancel()
-	return await(ctx, "the address on "+node, func() error {
-		v, err := s.cluster.View(ctx, node)
-		if err == nil && v.Owners[vipResource] != node {
-			err = fmt.Errorf("it is on %q", v.Owners[vipResource])
+// goesOnAlone waits until a node serves the address without the other one, which took so
+// long, and then until the fencing of that has ended: it is on again.
+func (s *scene) goesOnAlone(node string, began time.Duration) (took time.Duration, err error) {
+	s.Helper()
+	err = await(s.Context(), node+" to serve alone, and the end of its peer's fencing", func() error {
+		v, err := s.cluster.View(s.Context(), node)
+		if err != nil {
+			return err
 		}
-		return err
+		phase, fencings := v.GetPair().GetPhase(), v.GetState().GetFencings()
+		if phase != pb.PairPhase_PAIR_PHASE_ALONE || v.Owners[vipResource] != node {
+			return fmt.Errorf("its phase is %v, and the address on %q", phase, v.Owners[vipResource])
+		}
+		if took == 0 {
+			took = now() - began
+		}
+		if len(fencings) != 1 || !state.Ended(fencings[0]) {
+			return fmt.Errorf("it knows of the fencings %v", fencings)
+		}
+		return nil
 	})
+	return took, err
 }
 
 // bothBack waits until the two hear each other again.
