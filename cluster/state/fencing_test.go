@@ -226,6 +226,32 @@ func TestTheLastDeviceThatIsNeededIsNotTakenAwayUnlessForced(t *testing.T) {
 	}
 }
 
+// What counts is the policy that the new configuration sets, and what it has of devices.
+func TestAConfigurationWithoutTheDevicesThatItNeedsIsRefusedUnlessForced(t *testing.T) {
+	c := newCluster(t)
+	c.run("device d1 pcmk_host_list=na,nb,nc")
+	few := []*pb.FencingDevice{{Id: "d1", Type: "fence_test", Parameters: map[string]string{"pcmk_host_list": "na,nb"}}}
+	for _, tt := range []struct {
+		name, fencing string
+		devices       []*pb.FencingDevice
+		force         bool
+		says          string // empty: it is taken
+	}{
+		{"none left", "power", nil, false, "with this configuration nothing could fence na, and db needs that"},
+		{"one node less", "power", few, false, "with this configuration nothing could fence nc, and db needs that"},
+		{"forced", "power", few, true, ""},
+		{"as few as before", "power", few, false, ""},
+		{"none needed", "stop", nil, false, ""},
+	} {
+		cfg := Configuration(c.state())
+		cfg.Properties, cfg.Devices = map[string]string{"fencing": tt.fencing}, tt.devices
+		err := c.propose(change(&pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg, Force: tt.force}}}))
+		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.says)
+		}
+	}
+}
+
 func TestAWitnessNeedsNoFencing(t *testing.T) {
 	c := newCluster(t)
 	c.run(`device d1 pcmk_host_list=nc

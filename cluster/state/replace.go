@@ -9,12 +9,14 @@ import (
 
 // replaceConfiguration makes everything that people write as the given
 // configuration says. Resources that stay keep running; those that are not in
-// it are deleted. Nodes that it does not name stay as they are.
+// it are deleted. Nodes that it does not name stay as they are. It is refused where
+// the deletion of a device would be, unless forced.
 func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error) {
 	c := r.Configuration
 	if c == nil {
 		return "", refuse(Invalid, "configuration", "", "it is missing")
 	}
+	before := shallow(d.State)
 	d.Constraints = nil // before the resources, so that none of them holds on to one
 	for _, replace := range []func(*pb.Configuration) error{
 		d.replaceOptions, d.replaceNodes, d.replaceDevices, d.replaceResources, d.replaceGroups, d.replaceClones, d.replaceConstraints, d.replaceAlerts,
@@ -22,6 +24,9 @@ func (d *draft) replaceConfiguration(r *pb.ReplaceConfiguration) (string, error)
 		if err := replace(c); err != nil {
 			return "", err
 		}
+	}
+	if err := d.keepsFenceable(before, r.Force, "configuration", "with this configuration"); err != nil {
+		return "", err
 	}
 	if r.Checkpoint > 0 {
 		return fmt.Sprintf("configuration of checkpoint %d restored", r.Checkpoint), nil

@@ -361,6 +361,36 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// A configuration without the last fencing device is refused as the device's deletion is.
+func TestAnImportKeepsTheFencingThatIsNeeded(t *testing.T) {
+	w := newWorld(t, "lvsm", "lvss")
+	w.run("quorate", "resource", "create", "A", "ocf:heartbeat:IPaddr2", "ip=10.0.0.5")
+	w.run("quorate", "property", "set", "fencing=power")
+	files := make(map[string]string)
+	for _, format := range []string{"yaml", "cib"} {
+		files[format], _, _ = w.run("quorate", "config", "export", "--format", format)
+	}
+	number := fmt.Sprint(w.state.Checkpoints[len(w.state.Checkpoints)-1].Number)
+	if _, errOut, exit := w.run("quorate", "stonith", "create", "ipmi", "fence_ipmilan", "ip=10.0.0.9", "pcmk_host_list=lvsm lvss"); exit != 0 {
+		t.Fatal(errOut)
+	}
+	const says = "precondition" // the words are of cluster/state
+	for _, tt := range []struct{ format, words string }{
+		{"yaml", "config import -"},
+		{"yaml", "config import - --dry-run"},
+		{"cib", "config import --format cib -"},
+		{"", "config checkpoint restore " + number},
+	} {
+		_, errOut, exit := w.runWith(strings.NewReader(files[tt.format]), "quorate", strings.Fields(tt.words)...)
+		if exit != exitBadInput || !strings.Contains(errOut, says) {
+			t.Errorf("%s: %d, %s", tt.words, exit, errOut)
+		}
+	}
+	if _, errOut, exit := w.runWith(strings.NewReader(files["cib"]), "quorate", "config", "import", "--format", "cib", "-", "--force"); exit != 0 || len(w.state.Devices) > 0 {
+		t.Errorf("forced: %d, %s", exit, errOut)
+	}
+}
+
 func TestCompletionAsksTheAgent(t *testing.T) {
 	w := newWorld(t, "lvsm", "lvss")
 	w.run("quorate", "resource", "create", "A", "ocf:heartbeat:IPaddr2", "ip=10.0.0.5")

@@ -80,7 +80,7 @@ func newCheckpointRestoreCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.change(c, &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{
-				ReplaceConfiguration: &pb.ReplaceConfiguration{Checkpoint: number},
+				ReplaceConfiguration: &pb.ReplaceConfiguration{Checkpoint: number, Force: a.force},
 			}})
 		},
 	}

@@ -91,7 +91,8 @@ func newImportCommand(a *app) *cobra.Command {
 		Use:   "import FILE | [NODE=]FILE...",
 		Short: "Replace the configuration by that of a file, or add another program's",
 		Long: "Replace the configuration by that of a file, as a whole: what is not in it is removed.\n" +
-			"An error changes nothing. \"-\" reads standard input.\n\n" +
+			"An error changes nothing. \"-\" reads standard input. What would leave a node without a\n" +
+			"fencing device that a resource needs is refused, unless --force is given.\n\n" +
 			"With --format cib the file is the CIB of a Pacemaker cluster, as \"cibadmin --query\" and\n" +
 			"\"pcs cluster cib\" print it. A report says of each element whether it was taken,\n" +
 			"approximated or not taken.\n\n" +
@@ -121,9 +122,7 @@ func newImportCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.change(c, &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{
-				ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg},
-			}})
+			return a.change(c, replacement(cfg, a.force))
 		},
 	}
 	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file: yaml (the default, which json is too), cib, ldirectord or keepalived")

@@ -34,8 +34,10 @@ func (a *app) importCIB(c *cobra.Command, file string) error {
 	return a.importReported(c, file, cfg, report)
 }
 
-func replacement(cfg *pb.Configuration) *pb.Edit {
-	return &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg}}}
+// replacement makes a configuration the cluster's, be it, if forced, without a fencing
+// device that a resource needs.
+func replacement(cfg *pb.Configuration, force bool) *pb.Edit {
+	return &pb.Edit{Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg, Force: force}}}
 }
 
 // importStructured prints one document, whatever else there is to say.
@@ -58,10 +60,11 @@ func (a *app) importStructured(c *cobra.Command, edit *pb.Edit, report *cib.Repo
 	return a.printImport(report, nil)
 }
 
-// trial asks the cluster whether it would take a configuration.
+// trial asks the cluster whether it would take a configuration, parts of which are yet to
+// come: it is forced.
 func (a *app) trial(ctx context.Context) cib.Trial {
 	return func(cfg *pb.Configuration) (string, error) {
-		_, err := a.request(ctx, &pb.ChangeRequest{Edits: []*pb.Edit{replacement(cfg)}, DryRun: true})
+		_, err := a.request(ctx, &pb.ChangeRequest{Edits: []*pb.Edit{replacement(cfg, true)}, DryRun: true})
 		if err != nil && a.exitStatus(err) == exitBadInput {
 			return a.explain(err), nil
 		}

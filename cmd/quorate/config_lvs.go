@@ -110,7 +110,7 @@ func (a *app) importReported(c *cobra.Command, name string, cfg *pb.Configuratio
 		}
 		return grammar.Errorf("%s: no resource of it can be taken, and nothing was changed", name)
 	}
-	edit := replacement(cfg)
+	edit := replacement(cfg, a.force)
 	if a.output == "json" || a.output == "yaml" {
 		return a.importStructured(c, edit, report)
 	}

@@ -100,7 +100,7 @@ func (a *app) simulate(ctx context.Context, w *pb.WhatIf, files []string) (*pb.F
 		if err != nil {
 			return nil, err
 		}
-		r.Edits = []*pb.Edit{{Kind: &pb.Edit_ReplaceConfiguration{ReplaceConfiguration: &pb.ReplaceConfiguration{Configuration: cfg}}}}
+		r.Edits = []*pb.Edit{replacement(cfg, true)}
 	}
 	var resp *pb.SimulateResponse
 	err := a.ask(ctx, readTimeout, func(ctx context.Context, c *client) (err error) {

@@ -4332,6 +4332,7 @@ type ReplaceConfiguration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Configuration *Configuration         `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"` // of a request: none, if a checkpoint is named
 	Checkpoint    uint64                 `protobuf:"varint,2,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`      // number of the one that is restored; 0: none is
+	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`                // although it leaves a node without a fencing device that something needs
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4378,6 +4379,13 @@ func (x *ReplaceConfiguration) GetCheckpoint() uint64 {
 		return x.Checkpoint
 	}
 	return 0
+}
+
+func (x *ReplaceConfiguration) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 var File_quorate_v1_command_proto protoreflect.FileDescriptor
@@ -4746,12 +4754,13 @@ const file_quorate_v1_command_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tR\x04node\"9\n" +
 	"\x0fRestartResource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06reload\x18\x02 \x01(\bR\x06reload\"w\n" +
+	"\x06reload\x18\x02 \x01(\bR\x06reload\"\x8d\x01\n" +
 	"\x14ReplaceConfiguration\x12?\n" +
 	"\rconfiguration\x18\x01 \x01(\v2\x19.quorate.v1.ConfigurationR\rconfiguration\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x02 \x01(\x04R\n" +
-	"checkpoint*\x8e\x01\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force*\x8e\x01\n" +
 	"\vOptionScope\x12\x1c\n" +
 	"\x18OPTION_SCOPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OPTION_SCOPE_CLUSTER\x10\x01\x12\"\n" +
