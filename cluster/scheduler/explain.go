@@ -94,8 +94,18 @@ func (g *graph) placements() []Placement {
 		list = append(list, Placement{
 			Resource: r.Id, Instance: g.id(r.seat), Node: g.id(r.placed), Current: g.id(r.current),
 			Promoted: r.promotion != nil && r.promotion.placed == r.seat,
-			Blocked:  g.problems.blocking(r.Id), g: g, r: r,
+			Blocked:  g.whyBlocked(r), g: g, r: r,
 		})
+	}
+	return list
+}
+
+// whyBlocked returns why a resource cannot run, be stopped or, if it is to be and is not
+// yet, be promoted.
+func (g *graph) whyBlocked(r *resource) []string {
+	list := g.problems.blocking(r.Id)
+	if p := r.promotion; p != nil && p.placed == r.seat && p.current != r.seat {
+		list = append(list, g.problems.blocking(p.Id)...)
 	}
 	return list
 }

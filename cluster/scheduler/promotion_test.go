@@ -74,3 +74,30 @@ func TestAGroupIsPromotedInItsOrder(t *testing.T) {
 		{"demoted", nodes + "; clone g-clone g promotable=true; group g a b; a promoted n1 on n2 target-role=Unpromoted; b promoted n1 on n2 target-role=Unpromoted", "demote b n1\ndemote a n1\n"},
 	})
 }
+
+// What is to be promoted and cannot be yet says what it waits for (S6), also behind
+// another one of its group.
+func TestS6WhatWaitsToBePromotedSaysSo(t *testing.T) {
+	const group = "n1 online master-r1=10 master-r2=10, n2 online master-r1=5 master-r2=5; clone cg g promotable=true; group g r1 r2; first blocked n2; "
+	const after = `; constraint id:"o" order{first:"first" then:"cg" then_action:ORDER_ACTION_PROMOTE}`
+	tests := []struct {
+		name, state string
+		want        map[string]string // by resource and node: of its sentence
+	}{
+		{"waits", group + "r1 on n1 on n2; r2 on n1 on n2" + after, map[string]string{
+			"r1 n1": "promoted r1 waits for first, which must start before it (o)",
+			"r2 n1": "promoted r2 waits for promoted r1, which must start before it (g)",
+		}},
+		{"is promoted", group + "r1 promoted n1 on n2; r2 promoted n1 on n2" + after, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, pl := range Schedule(parse(t, tt.state), noon).Placements {
+				at := pl.Resource + " " + strings.TrimPrefix(pl.Instance, "id-")
+				if said := strings.Join(pl.Blocked, "; "); pl.Resource != "first" && said != tt.want[at] {
+					t.Errorf("%s: %q, want %q", at, said, tt.want[at])
+				}
+			}
+		})
+	}
+}
