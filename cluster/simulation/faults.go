@@ -303,11 +303,14 @@ func (w *world) makeTrouble(m *machine) {
 	w.later(w.fate.between(200*time.Millisecond, 2*time.Second), func() { m.kernel.setTrouble(operation, none) })
 }
 
-// killResource ends what runs, behind the agent's back.
+// killResource ends what runs, behind the agent's back. What is dead is not promoted.
 func (w *world) killResource(m *machine) {
 	id := w.fate.pick(w.resourceIDs()...)
 	w.note("%s: %s dies", m.id, id)
 	m.kernel.set(id, false)
+	if id == cloned && m.kernel.has(promoted) {
+		m.kernel.set(promoted, false)
+	}
 }
 
 func (w *world) heal(*machine) {
