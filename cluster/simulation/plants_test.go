@@ -117,7 +117,7 @@ var plantedBugs = []planted{
 	{name: "demotion acked before it is done", fails: "cluster/executor.TestRule22ADemotionIsDoneOnceNothingIsPromotedAnyMore", missed: 420, want: "S1 S7", edits: []edit{
 		{roles, "\t\t\terr := agent.Demote(", "\t\t\tif BUG {\n\t\t\t\te.running.Go(func() { _ = agent.Demote(context.WithoutCancel(ctx), what) })\n\t\t\t\treturn pb.Outcome_OUTCOME_DONE, nil\n\t\t\t}\n\t\t\terr := agent.Demote("},
 	}},
-	{name: "NodeGone without compare-and-set on the epoch", fails: "cluster/state.TestNodeGone", seed: 308, want: "S1 S3", edits: []edit{
+	{name: "NodeGone without compare-and-set on the epoch", fails: "cluster/state.TestNodeGone", seed: 308, want: "S1 S3 S8", edits: []edit{
 		{nodeState, "case n.Admission != pb.Admission_ADMISSION_ADMITTED || n.Epoch != g.Epoch:", "case n.Admission != pb.Admission_ADMISSION_ADMITTED || !BUG && n.Epoch != g.Epoch:"},
 	}},
 	{name: "right outlives its epoch", fails: "cluster/executor.TestRule6NothingResumesAfterItsRightsWereDropped", want: "S1 S3", edits: []edit{
