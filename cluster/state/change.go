@@ -22,13 +22,14 @@ func (d *draft) change(c *pb.Change) error {
 		}
 		said = append(said, text)
 	}
-	if err := d.checkClones(); err != nil {
+	if err := d.checkClones(before); err != nil {
 		return err
 	}
-	for _, check := range []func() error{d.checkPromotions, d.checkRoles} {
-		if err := check(); err != nil {
-			return err
-		}
+	if err := d.checkPromotions(before); err != nil {
+		return err
+	}
+	if err := d.checkRoles(); err != nil {
+		return err
 	}
 	if now := targetInside(d.State); now != "" && now != inside {
 		return refuse(Precondition, "property quorum.ping", "name hosts outside of the cluster, such as the router", "%s", now)

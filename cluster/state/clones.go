@@ -121,12 +121,14 @@ func (d *draft) updateClone(c *pb.Clone, u *pb.UpdateResource) (string, error) {
 	return describeSettings("clone "+c.Id+" meta", u.SetMeta, u.UnsetMeta), nil
 }
 
-// checkClones refuses a change that leaves a resource in no clone although
-// several nodes own it (S1), or a constraint on a part of a clone: which instance
-// it is about would be open.
-func (d *draft) checkClones() error {
+// checkClones refuses a change that takes a resource out of its clone although
+// several nodes own it (S1), or leaves a constraint on a part of a clone: which
+// instance it is about would be open. What is no clone may have several owners that
+// are gone, and must be fenced; that is in the way of no change.
+func (d *draft) checkClones(before *pb.State) error {
 	for _, r := range d.Resources {
-		if owners := AssignmentsOf(d.State, r.Id); len(owners) > 1 && CloneOf(d.State, r.Id) == nil {
+		taken := CloneOf(before, r.Id) != nil && CloneOf(d.State, r.Id) == nil
+		if owners := AssignmentsOf(d.State, r.Id); taken && len(owners) > 1 {
 			return refuse(Precondition, "clone", "let it run on one first, with clone-max=1, or stop it with `resource disable`",
 				"%s runs on %d nodes, and without its clone it may run on one", r.Id, len(owners))
 		}

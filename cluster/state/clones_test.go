@@ -127,6 +127,33 @@ func TestClones(t *testing.T) {
 			db
 			vip owned by b#2: a stopped, b running
 		`},
+		{"what two machines may still run is no clone, and other things change", `
+			put d
+			electorate a b c d
+			admit d
+			confirm a
+			confirm b
+			confirm c
+			confirm d
+			put e
+			electorate a b c d e
+			admit e
+			confirm a
+			confirm b
+			confirm c
+			confirm d
+			confirm e
+			meta db fencing=power
+			start db a
+			done db a
+			probe db b
+			done db b
+			gone a c=1s d=1s e=1s
+			gone b c=1s d=1s e=1s
+			meta vip priority=1`, `
+			db owned by a#1 orphaned owned by b#2 orphaned: a unknown, b unknown
+			vip
+		`},
 		{"a group is cloned with its members", `
 			create web group=site
 			create log group=site

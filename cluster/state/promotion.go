@@ -143,9 +143,10 @@ func (d *draft) checkRoles() error {
 
 // checkPromotions refuses a change after which nobody would know any more that
 // something is promoted.
-func (d *draft) checkPromotions() error {
+func (d *draft) checkPromotions(before *pb.State) error {
 	for _, i := range d.Instances {
-		if i.Promoted && i.State != pb.InstanceState_INSTANCE_STATE_STOPPED && !Promotable(d.State, i.Resource) {
+		forgotten := Promotable(before, i.Resource) && !Promotable(d.State, i.Resource)
+		if forgotten && i.Promoted && i.State != pb.InstanceState_INSTANCE_STATE_STOPPED {
 			return refuse(Precondition, "clone", fmt.Sprintf("demote it first, with `resource meta %s target-role=Unpromoted --wait`", cmp.Or(CloneOf(d.State, i.Resource).GetId(), i.Resource+"-clone")),
 				"%s is promoted on %s", i.Resource, NodeName(d.State, i.Node))
 		}
