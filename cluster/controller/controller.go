@@ -82,7 +82,7 @@ const retry = 100 * time.Millisecond
 // committed before.
 func (c *Controller) Lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	t := &term{Controller: c, group: g, sent: make(map[uint64]context.CancelFunc), orphans: make(map[uint64]time.Time), fencing: make(map[uint64]bool)}
+	t := &term{Controller: c, group: g, sent: make(map[uint64]context.CancelFunc), orphans: make(map[uint64]time.Time), fencing: make(map[uint64]bool), refusals: refusals{at: make(map[asked]time.Time)}}
 	c.timeline.elected(time.Now())
 	g.Go(func() error { return t.plan(ctx) })
 	g.Go(func() error { return c.keepVoters(ctx) })
@@ -98,14 +98,15 @@ func Deposed(err error) bool {
 	return errors.As(err, &other) || errors.Is(err, consensus.ErrUnknown) || errors.Is(err, context.Canceled)
 }
 
-// A term is what is known only while this node leads. Its fields belong to the
-// goroutine of plan.
+// A term is what is known only while this node leads. Its fields but for refusals
+// belong to the goroutine of plan.
 type term struct {
 	*Controller
-	group   *errgroup.Group
-	sent    map[uint64]context.CancelFunc // by operation id: its order is under way
-	orphans map[uint64]time.Time          // by assignment number: when this leader first saw it orphaned
-	fencing map[uint64]bool               // by fencing id: it is being carried out
+	group    *errgroup.Group
+	sent     map[uint64]context.CancelFunc // by operation id: its order is under way
+	orphans  map[uint64]time.Time          // by assignment number: when this leader first saw it orphaned
+	fencing  map[uint64]bool               // by fencing id: it is being carried out
+	refusals refusals
 }
 
 // plan schedules after every change of the state.

@@ -34,6 +34,7 @@ type desk struct {
 	slow       map[string]time.Duration // by resource: how long its orders take
 	mute       map[string]bool          // nodes that do not answer
 	away       map[string]bool          // nodes that are not reached
+	refusing   bool                     // nodes refuse to start anything
 	unanswered int                      // orders that such nodes were asked for and are waited for
 	servers    []consensus.Server
 	uses       []string                 // of fencing devices
@@ -149,6 +150,11 @@ func (d *desk) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 	d.mu.Lock()
 	d.orders = append(d.orders, strings.ToLower(strings.TrimPrefix(op.Kind.String(), "OPERATION_KIND_"))+" "+op.Resource+" "+node)
 	mute, away, takes := d.mute[node], d.away[node], d.slow[op.Resource]
+	refuses := d.refusing && op.Kind == pb.OperationKind_OPERATION_KIND_START
+	if len(d.orders) > 1000 {
+		d.t.Error("the leader sends one order after the other")
+		d.refusing, d.orders = false, nil
+	}
 	d.mu.Unlock()
 	if away {
 		return nil, errors.New("unreachable")
@@ -170,6 +176,9 @@ func (d *desk) Execute(ctx context.Context, node string, r *pb.ExecuteRequest) (
 	}
 	if op.Kind == pb.OperationKind_OPERATION_KIND_PROBE {
 		res.Outcome = pb.Outcome_OUTCOME_NOT_RUNNING
+	}
+	if refuses {
+		res.Outcome = pb.Outcome_OUTCOME_REFUSED
 	}
 	return &pb.ExecuteResponse{Result: res}, nil
 }
@@ -271,6 +280,27 @@ func TestANewLeaderFinishesAnInterruptedPlan(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if got := d.took(); !slices.Equal(got, []string{"start vip a"}) || len(d.store.Get().State.Operations) > 0 {
 			t.Errorf("the new leader sent %q, want the same start once more", got)
+		}
+	})
+}
+
+func TestAnOrderThatIsRefusedAgainAndAgainIsRepeatedWithPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "a")
+		d.create("vip", 0)
+		d.refusing = true
+		_, end := d.lead()
+		defer end()
+		time.Sleep(time.Second)
+		if n := len(d.took()); n < 8 || n > 12 {
+			t.Errorf("a start was ordered %d times within a second of refusals, want it twice and then every %v", n, retry)
+		}
+		d.mu.Lock()
+		d.refusing = false
+		d.mu.Unlock()
+		time.Sleep(retry)
+		if d.owner("vip") == "" || len(d.took()) != 1 {
+			t.Error("it was not started once nobody refused")
 		}
 	})
 }

@@ -69,6 +69,7 @@ func (t *term) deliver(ctx context.Context, r *pb.ExecuteRequest) error {
 	for ctx.Err() == nil {
 		answer, err := t.peers.Execute(ctx, r.Operation.Node, r)
 		if err == nil {
+			t.refusals.wait(ctx, answer.Result)
 			return t.record(ctx, answer.Result)
 		}
 		t.logger.Debug("order not answered", "operation", r.Operation.Id, "node", r.Operation.Node, "resource", r.Operation.Resource, "err", err)
