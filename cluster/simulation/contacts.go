@@ -61,7 +61,8 @@ func (c *contacts) received(p *process, d *pb.LeaseDatagram) {
 	c.refused[a.Voter] = epoch
 	if p.machine.excused() && c.majority(c.electorate, func(id string) bool { return c.refused[id] == epoch }) {
 		clear(c.refused)
-		p.machine.world.after(refusedAfter, func() { p.machine.world.judgeRefused(p, epoch) })
+		at := p.machine.clock.Now()
+		p.machine.world.after(refusedAfter, func() { p.machine.world.judgeRefused(p, epoch, at) })
 	}
 }
 
@@ -81,6 +82,14 @@ func (c *contacts) latest(p *process) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.newest(p, c.electorate), c.newest(p, c.predecessor)) + c.length
+}
+
+// ackedSince reports whether a majority has acked since a time on the machine's clock,
+// as one of another electorate may have, of which the machine did not know then.
+func (c *contacts) ackedSince(p *process, at time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.newest(p, c.electorate), c.newest(p, c.predecessor)) >= at
 }
 
 // newest is when a majority of an electorate had acked last. c.mu is held.

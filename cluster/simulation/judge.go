@@ -129,13 +129,14 @@ func (w *world) judgeDeadline(p *process, deadline time.Duration) {
 const refusedAfter = 20 * time.Millisecond
 
 // judgeRefused checks that a machine whose clock stood still has stopped what it
-// served by the epoch whose beats were refused, unless nothing can be stopped there.
-func (w *world) judgeRefused(p *process, refused uint64) {
+// served by the epoch whose beats were refused at a time on its clock, unless nothing can
+// be stopped there, or a majority has acked since.
+func (w *world) judgeRefused(p *process, refused uint64, at time.Duration) {
 	m := p.machine
 	if m.running() != p || m.stopped() || !m.excused() || m.kernel.troubleWith(halt) != none {
 		return
 	}
-	if epoch, _, _ := p.core.Held(); epoch != refused { // it has begun anew meanwhile
+	if epoch, _, _ := p.core.Held(); epoch != refused || p.contacts.ackedSince(p, at) { // it has begun anew meanwhile
 		return
 	}
 	for _, r := range w.guarded() {
