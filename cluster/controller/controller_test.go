@@ -291,7 +291,7 @@ func TestAnOrderThatIsRefusedAgainAndAgainIsRepeatedWithPauses(t *testing.T) {
 		d.refusing = true
 		_, end := d.lead()
 		defer end()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second + retry/2) // between two orders
 		if n := len(d.took()); n < 8 || n > 12 {
 			t.Errorf("a start was ordered %d times within a second of refusals, want it twice and then every %v", n, retry)
 		}
