@@ -243,17 +243,23 @@ func (c *Cluster) View(ctx context.Context, node string) (View, error) {
 	return newView(r), nil
 }
 
-// Settled waits until all nodes are at work, every resource runs and nothing
-// is left to do, and returns a node's view of it.
+// Settled waits until all nodes are at work, every resource runs, nothing is
+// left to do and all nodes see the same, and returns their view.
 func (c *Cluster) Settled(ctx context.Context) (v View, err error) {
+	nodes := c.Lab.Spec.Nodes()
 	err = await(ctx, "the cluster to settle", func() error {
-		for _, n := range c.Lab.Spec.Nodes() {
+		var index uint64
+		for i, n := range nodes {
 			if v, err = c.View(ctx, n); err != nil {
 				return err
 			}
-			if err := v.unsettled(len(c.Lab.Spec.Nodes())); err != nil {
+			if err := v.unsettled(len(nodes)); err != nil {
 				return fmt.Errorf("as %s sees it: %w", n, err)
 			}
+			if i > 0 && v.GetIndex() != index {
+				return fmt.Errorf("%s is at entry %d, %s at %d", n, v.GetIndex(), nodes[i-1], index)
+			}
+			index = v.GetIndex()
 		}
 		return nil
 	})
@@ -288,21 +294,34 @@ func (v View) unsettled(nodes int) error {
 	return nil
 }
 
-// AwaitOwner waits until a resource runs on a node that is right, as a node
-// other than avoid sees it.
+// AwaitOwner waits until a resource runs on a node that is right, as the best
+// informed of the nodes other than avoid sees it: one that has just returned
+// still tells what was before it went.
 func (c *Cluster) AwaitOwner(ctx context.Context, resource, avoid string, right func(owner string) bool) (v View, err error) {
 	err = await(ctx, resource+" to run", func() error {
-		for _, n := range c.Lab.Spec.Nodes() {
-			if n == avoid {
-				continue
-			}
-			if v, err = c.View(ctx, n); err == nil && v.Owners[resource] != "" && right(v.Owners[resource]) {
-				return nil
-			}
+		v, err = c.newest(ctx, avoid)
+		if owner := v.Owners[resource]; owner == "" || !right(owner) {
+			return errors.Join(fmt.Errorf("it runs on %q", owner), err)
 		}
-		return errors.Join(fmt.Errorf("it runs on %q", v.Owners[resource]), err)
+		return nil
 	})
 	return v, err
+}
+
+// newest is the view of the node that has seen most, of those that answer and
+// are not avoid. The error says who did not answer.
+func (c *Cluster) newest(ctx context.Context, avoid string) (best View, err error) {
+	for _, n := range c.Lab.Spec.Nodes() {
+		if n == avoid {
+			continue
+		}
+		v, viewErr := c.View(ctx, n)
+		if viewErr == nil && (best.GetResponse == nil || v.GetIndex() > best.GetIndex()) {
+			best = v
+		}
+		err = errors.Join(err, viewErr)
+	}
+	return best, err
 }
 
 // await polls until done returns nil, and says what it still said when
