@@ -25,8 +25,13 @@ func tenThousand(weight int) string {
 	return text.String()
 }
 
+// foundWithin is the part of the 100 ms that are promised for one change of 10,000
+// servers that finding it may take; the write may take the rest.
+const foundWithin = 80 * time.Millisecond
+
 // What a director does when a server goes down, as [watch.follow], but for the one write.
-// That is counted in an emulated machine: TestOneChangeOfTenThousandServersIsOneWrite.
+// That is counted and timed in an emulated machine, where it takes longer than on a real
+// one: TestOneChangeOfTenThousandServersIsOneWrite.
 func TestOneChangeOfTenThousandServersIsSoonFound(t *testing.T) {
 	h := running(t, tenThousand(1))
 	h.table = h.config.Services(h.down, nil, Standing{})
@@ -47,7 +52,7 @@ func TestOneChangeOfTenThousandServersIsSoonFound(t *testing.T) {
 	slices.Sort(took)
 	median := took[len(took)/2]
 	t.Logf("10,000 servers, a server that goes down is found in %v (median of %d; from %v to %v)", median, len(took), took[0], took[len(took)-1])
-	if median > 100*time.Millisecond {
-		t.Errorf("one change of 10,000 servers takes %v, promised are 100ms", median)
+	if median > foundWithin {
+		t.Errorf("one change of 10,000 servers is found in %v, not within %v of the 100ms that are promised for it", median, foundWithin)
 	}
 }
