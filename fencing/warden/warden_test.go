@@ -74,8 +74,8 @@ func (g *guarded) warden() {
 
 // lease is held for some time from now.
 func (g *guarded) lease(d time.Duration) time.Time {
+	end := time.Now().Add(d) // first: it is not later than the other
 	g.until = clock.Raw{}.Now() + d
-	end := time.Now().Add(d)
 	g.Extend(1 << 62)
 	return end
 }
@@ -201,13 +201,14 @@ func TestAStoppedAgentIsNotWaitedFor(t *testing.T) {
 func TestALivingAgentHasTimeToStopItItself(t *testing.T) {
 	g := guard(t)
 	silent, told, released := run(t, "MARK=1"+t.Name()), run(t, "MARK=2"+t.Name()), run(t, "MARK=3"+t.Name())
-	end := g.lease(100 * time.Millisecond)
+	g.lease(time.Minute)
 	for i, name := range []string{"silent", "told", "released"} {
 		g.hold(Entry{Resource: name, Traces: []Trace{{Environment, "MARK=" + strconv.Itoa(i+1) + t.Name()}}, Lapse: time.Hour})
 	}
-	g.Halting("told", time.Second)
 	halted := time.Now().Add(time.Second)
+	g.Halting("told", time.Second)
 	g.Release("released")
+	end := g.lease(100 * time.Millisecond)
 	silent.endsAt(t, end.Add(mostPatience))
 	told.endsAt(t, halted)
 	if !released.runs() {
@@ -244,9 +245,9 @@ func TestALeaseThatIsRenewedKillsNothing(t *testing.T) {
 	g.hold(environment("db", "MARK="+t.Name()))
 	g.dead()
 	var end time.Time
-	for range 30 {
-		end = g.lease(200 * time.Millisecond)
-		time.Sleep(20 * time.Millisecond)
+	for range 80 {
+		end = g.lease(2 * time.Second) // longer than this machine stands still
+		time.Sleep(30 * time.Millisecond)
 	}
 	mine.endsAt(t, end)
 }
@@ -254,7 +255,7 @@ func TestALeaseThatIsRenewedKillsNothing(t *testing.T) {
 func TestAnAgentThatIsBackInTimeTakesOver(t *testing.T) {
 	g := guard(t)
 	mine := run(t, "MARK="+t.Name())
-	g.lease(time.Second)
+	g.lease(5 * time.Second)
 	g.hold(environment("db", "MARK="+t.Name()))
 	g.dead()
 	if g.attach(); !g.Kept() {
