@@ -105,13 +105,13 @@ func TestNoSecretIsInAnError(t *testing.T) {
 
 func TestAProgramThatHangsIsKilledWithAllOfIt(t *testing.T) {
 	typ := testType(t)
-	d, _ := device(t, typ, "mood=hangs", "pcmk_off_timeout=200ms", "pcmk_status_timeout=200ms", "pcmk_off_retries=1")
+	d, _ := device(t, typ, "mood=hangs", "pcmk_off_timeout=1s", "pcmk_status_timeout=1s", "pcmk_off_retries=1")
 	began := time.Now()
 	err := fencing.Operate(t.Context(), typ, d, fencing.Off, "lvss")
-	if err == nil || !strings.Contains(err.Error(), "no end after 200ms") || !strings.Contains(err.Error(), "still trying") {
+	if err == nil || !strings.Contains(err.Error(), "no end after 1s") || !strings.Contains(err.Error(), "still trying") {
 		t.Errorf("off: %v", err)
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }
