@@ -95,7 +95,7 @@ StandardOutput=file:%s
 	took := time.Since(began)
 	t.Logf("all is stopped after %v", took.Round(time.Millisecond))
 	x.is(t, resources.Stopped, "")
-	if text, err := os.ReadFile(out); err != nil || len(text) > 0 || took > 8*time.Second {
+	if text, err := os.ReadFile(out); err != nil || len(text) > 0 { // it says so when it waits for 10 s
 		t.Errorf("after %v the agent said %q, %v", took, text, err)
 	}
 	if said := do(t, c.StartUnitContext, "up.target", "isolate"); said != "done" {

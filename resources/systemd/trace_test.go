@@ -25,7 +25,7 @@ func TestASliceIsWithinThoseThatItsNameBeginsWith(t *testing.T) {
 // What the warden is told before a start is where the processes are after it.
 func TestAUnitIsTracedByItsCgroup(t *testing.T) {
 	for _, unit := range []string{"traced", "traced-template@one"} {
-		x := newRig(t, unit, sleeper)
+		x := newRig(t, unit, "Type=exec\n"+sleeper) // so that it is there after a start
 		before := x.Traces(x.r)
 		x.must(t, "start", x.Start)
 		if len(before) != 1 || before[0].Kind != resources.TraceCgroup || !slices.Equal(before, x.Traces(x.r)) {
