@@ -106,6 +106,9 @@ func TestScriptsOfDebianLiveTheirLives(t *testing.T) {
 			must("stop of what does not run", a.Stop(within(t, time.Minute), r))
 			want("before", resources.Stopped)
 			must("start", a.Start(within(t, time.Minute), r))
+			if tt.script == "rsyncd" { // returns before its daemon has written its number
+				appears(t, filepath.Join(dir, "rsyncd.pid"))
+			}
 			want("after its start", resources.Running)
 			must("start of what runs", a.Start(within(t, time.Minute), r))
 			if tt.breaks != nil {
@@ -118,6 +121,17 @@ func TestScriptsOfDebianLiveTheirLives(t *testing.T) {
 			want("after its stop", resources.Stopped)
 		})
 	}
+}
+
+// appears waits until there is something in a file.
+func appears(t *testing.T, path string) {
+	t.Helper()
+	for ctx := within(t, patience); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			return
+		}
+	}
+	t.Fatalf("nothing is in %s", path)
 }
 
 // ipCommand changes the network of the test.
