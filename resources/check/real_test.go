@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -261,12 +262,15 @@ func settle(t *testing.T, check string, at netip.AddrPort) {
 	}
 }
 
+// freePort is a port that nothing listens on, and that the kernel gives to nobody who
+// asks for any (ip(7), ip_local_port_range) until the server takes it.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := uint16(20000 + rand.N(10000))
+		if l, err := net.Listen("tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port).String()); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort().Port()
 }
