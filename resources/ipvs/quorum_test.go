@@ -52,7 +52,7 @@ func (p *quorumPool) down(server string) {
 
 func (p *quorumPool) config(options string) string {
 	real := func(n string) string {
-		return fmt.Sprintf("real 10.0.0.%[1]s up=%[2]q down=%[3]q; check program command=\"/usr/bin/test -e %[4]s\" interval=100ms rise=1 fall=1\n",
+		return fmt.Sprintf("real 10.0.0.%[1]s up=%[2]q down=%[3]q; check program command=\"/usr/bin/test -e %[4]s\" interval=100ms timeout=30s rise=1 fall=1\n",
 			n, p.path("note")+" up "+n, p.path("note")+" down "+n, p.path(n))
 	}
 	return fmt.Sprintf("virtual 10.0.0.1:80 scheduler=rr %s up=%q down=%q\n", options, p.path("note")+" quorum", p.path("note")+" no quorum") +
