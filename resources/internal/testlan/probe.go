@@ -3,6 +3,7 @@ package testlan
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -32,7 +33,6 @@ func (h *Host) Ping(tb testing.TB, addr netip.Addr, timeout time.Duration) bool 
 		conn = c
 	})
 	defer conn.Close()
-	must(tb, conn.SetDeadline(time.Now().Add(timeout)))
 	id := int(time.Now().UnixNano() & 0xffff)
 	request := icmp.Message{Type: kind, Body: &icmp.Echo{ID: id, Data: []byte("quorate")}}
 	b, err := request.Marshal(nil)
@@ -40,25 +40,35 @@ func (h *Host) Ping(tb testing.TB, addr netip.Addr, timeout time.Duration) bool 
 	if _, err := conn.WriteTo(b, &net.IPAddr{IP: addr.AsSlice()}); err != nil {
 		return false
 	}
-	return answered(conn, proto, id)
-}
-
-func answered(conn *icmp.PacketConn, proto, id int) bool {
-	buf := make([]byte, 1500)
-	for {
-		n, _, err := conn.ReadFrom(buf)
+	return heard(conn, timeout, func(data []byte) bool {
+		m, err := icmp.ParseMessage(proto, data)
 		if err != nil {
 			return false
 		}
-		m, err := icmp.ParseMessage(proto, buf[:n])
-		if err != nil {
-			continue
+		echo, ok := m.Body.(*icmp.Echo)
+		return ok && echo.ID == id && (m.Type == ipv4.ICMPTypeEchoReply || m.Type == ipv6.ICMPTypeEchoReply)
+	})
+}
+
+// heard reports whether a message comes in time that is wanted. One that has come while
+// this machine stood still is in time, too.
+func heard(conn *icmp.PacketConn, timeout time.Duration, wanted func([]byte) bool) bool {
+	buf := make([]byte, 1500)
+	for _, more := range []time.Duration{timeout, time.Millisecond} {
+		if conn.SetReadDeadline(time.Now().Add(more)) != nil {
+			return false
 		}
-		if echo, ok := m.Body.(*icmp.Echo); ok && echo.ID == id &&
-			(m.Type == ipv4.ICMPTypeEchoReply || m.Type == ipv6.ICMPTypeEchoReply) {
-			return true
+		for {
+			n, _, err := conn.ReadFrom(buf)
+			if err != nil {
+				break
+			}
+			if wanted(buf[:n]) {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 // NDP asks from the host's link for an IPv6 address, and reports whether anybody
@@ -76,22 +86,14 @@ func (h *Host) NDP(tb testing.TB, link string, addr netip.Addr, timeout time.Dur
 	})
 	defer conn.Close()
 	must(tb, conn.IPv6PacketConn().SetMulticastHopLimit(255)) // RFC 4861, section 7.1.1
-	must(tb, conn.SetDeadline(time.Now().Add(timeout)))
 	target := addr.As16()
 	group := net.IP{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: target[13], 14: target[14], 15: target[15]} // RFC 4291, section 2.7.1
 	request := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, target[:], []byte{1, 1}, out.HardwareAddr)
 	_, err := conn.WriteTo(request, &net.IPAddr{IP: group, Zone: link})
 	must(tb, err)
-	buf := make([]byte, 1500)
-	for {
-		n, _, err := conn.ReadFrom(buf)
-		if err != nil {
-			return false
-		}
-		if n >= 24 && buf[0] == 136 && bytes.Equal(buf[8:24], target[:]) {
-			return true
-		}
-	}
+	return heard(conn, timeout, func(data []byte) bool {
+		return len(data) >= 24 && data[0] == 136 && bytes.Equal(data[8:24], target[:])
+	})
 }
 
 // A Tap sees every frame that arrives on one link of a host.
@@ -128,19 +130,24 @@ func (t *Tap) Send(tb testing.TB, frame []byte) {
 	must(tb, unix.Sendto(t.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: t.link}))
 }
 
-// Next returns the next frame that wanted accepts, or nil when none came in time.
+// Next returns the next frame that wanted accepts, or nil when none came in time. One
+// that has come while this machine stood still is in time, too.
 func (t *Tap) Next(tb testing.TB, timeout time.Duration, wanted func(frame []byte) bool) []byte {
 	tb.Helper()
 	buf := make([]byte, 2048)
 	for end := time.Now().Add(timeout); ; {
-		left := time.Until(end)
+		left, flags := time.Until(end), 0
 		if left <= 0 {
-			return nil
+			left, flags = 0, unix.MSG_DONTWAIT
 		}
 		tv := unix.NsecToTimeval(left.Nanoseconds() + 1000)
 		must(tb, unix.SetsockoptTimeval(t.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv))
-		n, from, err := unix.Recvfrom(t.fd, buf, 0)
-		if err != nil {
+		n, from, err := unix.Recvfrom(t.fd, buf, flags)
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EAGAIN) && left == 0:
+			return nil
+		default:
 			continue // nothing came, or a signal did
 		}
 		if ll, ok := from.(*unix.SockaddrLinklayer); ok && ll.Pkttype != unix.PACKET_OUTGOING && wanted(buf[:n]) {
