@@ -46,6 +46,7 @@ func newServedLAN(t *testing.T) *lan {
 	}
 	client.Do(func() { knows(t, "eth0", link.Attrs().HardwareAddr, vip4.String(), vip6.String()) })
 	knows(t, here, l.tap.MAC(), "10.9.0.2", "fd09::2")
+	l.settle(t)
 	return l
 }
 
@@ -107,14 +108,14 @@ func TestADirectorThatIsARealServerIsSilentAfterItsLeaseS1(t *testing.T) {
 	if err := both(g.Admit); err != nil {
 		t.Fatal(err)
 	}
-	grant(t, g, 300*time.Millisecond)
-	end := Now() + 300*time.Millisecond
+	grant(t, g, time.Minute)
 	if err := both(func(addr netip.Addr) error { return g.Add(t.Context(), addr) }); err != nil {
 		t.Fatal(err)
 	}
 	l.speaks(t, true, "as the director")
-	for Now() < end {
-		l.answers(t, vip4)
+	grant(t, g, time.Second)
+	for end := Now() + time.Second; Now() < end; {
+		l.speaksNow(t, vip4)
 	}
 	l.serves(t, false, "after its lease")
 	if err := g.Admit(vip4); !errors.Is(err, ErrHeld) {
@@ -172,7 +173,7 @@ func TestANewAgentGoesOnServingWithoutAGap(t *testing.T) {
 	}
 	abandon(t, old)
 	g := open(t, Config{}, func(netip.Addr) bool { return true })
-	if !g.Admitted(vip4) || g.Admitted(vip6) || !l.answers(t, vip4) || l.answers(t, vip6) {
+	if !g.Admitted(vip4) || g.Admitted(vip6) || !l.answers(t, vip4) || l.speaksNow(t, vip6) {
 		t.Errorf("admitted: %v and %v, want the first alone", g.Admitted(vip4), g.Admitted(vip6))
 	}
 	attend(t, g)
