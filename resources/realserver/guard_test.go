@@ -150,12 +150,12 @@ func TestAFrozenDirectorServesNothingUntilItsTableIsGoneS1(t *testing.T) {
 	n.otherOwns(t, true)
 	start(t, n.real, resource())
 	n.serves(t, true, "as a real server")
-	n.lease(t, 300*time.Millisecond)
-	end := time.Now().Add(300 * time.Millisecond)
+	n.lease(t, time.Minute)
 	if err := errors.Join(n.guard.Direct("web", []netip.Addr{vip4, vip6}), n.owner(true)); err != nil {
 		t.Fatal(err)
 	}
-	for time.Now().Before(end) { // frozen: nothing is renewed, and nothing taken back
+	n.lease(t, time.Second)
+	for end := time.Now().Add(time.Second); time.Now().Before(end); { // frozen: nothing is renewed, and nothing taken back
 		n.director.Ping(t, vip4, time.Millisecond)
 	}
 	n.serves(t, false, "after the lease, sent by the next director")
