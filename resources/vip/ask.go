@@ -161,10 +161,14 @@ func (q *question) hear(ctx context.Context, until time.Time) (*resources.Claim,
 	buf := make([]byte, 1500)
 	for {
 		n, err := q.file.Read(buf)
+		over := errors.Is(err, os.ErrDeadlineExceeded)
+		if over {
+			n, err = q.heard(buf)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case over && errors.Is(err, unix.EAGAIN):
 			return asking, nil
 		case err != nil:
 			return nil, err
@@ -178,6 +182,17 @@ func (q *question) hear(ctx context.Context, until time.Time) (*resources.Claim,
 			asking = claim
 		}
 	}
+}
+
+// heard reads a frame that came before the time was over, and was not read because
+// this machine stood still then.
+func (q *question) heard(buf []byte) (n int, err error) {
+	raw, err := q.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	controlErr := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT) })
+	return n, errors.Join(controlErr, err)
 }
 
 // claim reads a frame.
