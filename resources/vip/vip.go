@@ -89,6 +89,7 @@ type hold struct {
 
 	mu     sync.Mutex
 	active bool   // between the end of Start and the beginning of Stop
+	starts int    // how often Start has ended
 	link   string // where Start or Monitor last saw it; "" before the first
 	rival  rival  // who claimed it last
 }
@@ -328,7 +329,7 @@ func (a *Agent) hold(r *pb.Resource) *hold {
 // begin notes that the address is held and wakes its watch.
 func (h *hold) begin(link string) {
 	h.mu.Lock()
-	h.active, h.link = true, link
+	h.active, h.link, h.starts = true, link, h.starts+1
 	h.mu.Unlock()
 	select {
 	case h.started <- struct{}{}:
@@ -368,4 +369,11 @@ func (h *hold) ended() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return !h.active
+}
+
+// begun counts the Starts that have ended.
+func (h *hold) begun() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.starts
 }

@@ -98,6 +98,7 @@ func (x *watch) concerns(u update) bool {
 // been done, the announcements begin anew: neighbours may have learned
 // something else while the link was down. A loss is told.
 func (x *watch) look(ctx context.Context, why reason) error {
+	starts := x.hold.begun()
 	now, err := locate(x.wish)
 	if err != nil {
 		return fmt.Errorf("look for %s: %w", x.wish.addr, err)
@@ -110,7 +111,7 @@ func (x *watch) look(ctx context.Context, why reason) error {
 	x.announce()
 	x.announce = func() {}
 	switch {
-	case x.hold.ended(): // or a Start is under way, and will say so
+	case x.hold.ended() || x.hold.begun() != starts: // or a Start is under way, and will say so
 	case now.good():
 		x.begin(ctx, now.link, why)
 	default:
