@@ -3,6 +3,7 @@ package vip
 import (
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,8 +25,10 @@ func monotonic(t *testing.T) time.Duration {
 // it goes on. They would take the address from its new owner.
 func TestNothingIsAnnouncedWithoutALeaseS1(t *testing.T) {
 	l, r, addr := newLAN(t), resource("ip=10.9.0.100", "arp_count=5", "arp_interval=100"), netip.MustParseAddr("10.9.0.100")
-	end := monotonic(t) + 350*time.Millisecond
-	a := up(t, Config{Deadline: func() (time.Duration, bool) { return end, true }}, r)
+	var end atomic.Int64
+	end.Store(int64(monotonic(t) + time.Minute))
+	a := up(t, Config{Deadline: func() (time.Duration, bool) { return time.Duration(end.Load()), true }}, r)
+	end.Store(int64(monotonic(t) + 350*time.Millisecond))
 	watched(t, a, r)
 	frames := 0
 	for l.tap.Next(t, 1200*time.Millisecond, announced(addr)) != nil { // two each at 0, 100, 200, 300 ms
