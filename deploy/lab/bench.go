@@ -173,7 +173,7 @@ func benchOnce(ctx context.Context, l *Lab, c contestant, t task) (run Run, err 
 		return run, err
 	}
 	icmp := seen.tallies[0]
-	if n := len(icmp.Gaps); n > 0 && icmp.Gaps[n-1].Open {
+	if n := len(icmp.Gaps); n > 0 && icmp.Gaps[n-1].lasts() {
 		return run, fmt.Errorf("client has had no answer for %v", icmp.Gaps[n-1].Length())
 	}
 	return Run{

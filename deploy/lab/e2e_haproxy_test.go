@@ -100,7 +100,7 @@ func TestE2EHAProxy(t *testing.T) {
 			if (tally.Kind == "icmp" && g.Lost > g.Late || g.Bad > 0) && !within(g, switches) {
 				t.Errorf("%s: %v, and %d bad answers, outside of any switch: from %v to %v of %+v", tally.Kind, g, g.Bad, g.From, g.To, switches)
 			}
-			if g.Length() > longestGap {
+			if g.Silence() > longestGap {
 				t.Errorf("%s: %v", tally.Kind, g)
 			}
 		}

@@ -88,11 +88,15 @@ func (d *demo) timeline(e *pb.Event) {
 func (d *demo) gapsSince(since time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	longest := map[string]Gap{}
+	longest, silence := map[string]Gap{}, map[string]time.Duration{}
 	for _, g := range d.gaps {
-		if g.To > since && g.Length() > longest[g.Kind].Length() {
+		if g.To <= since {
+			continue
+		}
+		if g.Length() > longest[g.Kind].Length() {
 			longest[g.Kind] = g
 		}
+		silence[g.Kind] = max(silence[g.Kind], g.Silence())
 	}
 	kinds := []string{"icmp"}
 	if d.haproxy {
@@ -100,11 +104,10 @@ func (d *demo) gapsSince(since time.Duration) error {
 	}
 	words := map[string]string{"icmp": "ping", "http": "HTTP"}
 	for _, kind := range kinds {
-		gap := longest[kind]
-		if gap.Length() > longestGap {
-			return fmt.Errorf("client had no answer (%s) for %v, longer than %v", words[kind], gap.Length(), longestGap)
+		if silence[kind] > longestGap {
+			return fmt.Errorf("client had no answer (%s) for %v, longer than %v", words[kind], silence[kind], longestGap)
 		}
-		d.say("  client, %-4s  %s", words[kind], gap)
+		d.say("  client, %-4s  %s", words[kind], longest[kind])
 	}
 	return nil
 }
@@ -118,7 +121,7 @@ func (d *demo) verdict() error {
 	d.title("All in all")
 	for _, t := range seen.tallies {
 		d.say("  %s: %d probes, %d lost in %d gaps%s", t.Kind, t.Sent, t.Lost, len(t.Gaps), statuses(t))
-		if n := len(t.Gaps); n > 0 && t.Gaps[n-1].Open {
+		if n := len(t.Gaps); n > 0 && t.Gaps[n-1].lasts() {
 			return fmt.Errorf("client had no answer (%s) for the last %v", t.Kind, t.Gaps[n-1].Length())
 		}
 	}

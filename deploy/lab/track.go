@@ -21,6 +21,15 @@ type Gap struct {
 // Length of the gap: no shorter than the outage, and longer by two intervals at most.
 func (g Gap) Length() time.Duration { return g.To - g.From }
 
+// Silence is for how long of the gap nobody answered, by the share of its probes that
+// got no answer, not even a late one: the rest is the busy machine's.
+func (g Gap) Silence() time.Duration {
+	return g.Length() * time.Duration(g.Lost-g.Late) / time.Duration(max(g.Lost, 1))
+}
+
+// lasts reports whether the client has had no answer in all the calm at the end.
+func (g Gap) lasts() bool { return g.Open && g.Silence() >= calm }
+
 func (g Gap) String() string {
 	if g.Lost == 0 {
 		return fmt.Sprintf("no gap over %d ms", Noticeable.Milliseconds())
