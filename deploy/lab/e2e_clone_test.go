@@ -56,7 +56,7 @@ func TestE2ECloneOfHAProxy(t *testing.T) {
 		}
 	}
 	s.play(`
-		lvsm# quorate events
+		lvsm# quorate events -n 0
 		says VirtualIP failed over from lvsm to lvss
 		says Web was started on lvsm again
 		lvsm# quorate events --resource Web --node lvss

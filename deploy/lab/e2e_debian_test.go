@@ -180,7 +180,7 @@ func (s *scene) cannotUnmountAndIsFenced() {
 	s.stands("lvss")
 	s.Logf("fenced and started elsewhere %v after the move was asked for", now()-began)
 	s.play(`
-		lvss# quorate events
+		lvss# quorate events -n 0
 		says lvsm is to be fenced: the stop of Disk there failed`)
 	s.rejoins("lvsm")
 }

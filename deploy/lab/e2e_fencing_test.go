@@ -42,7 +42,7 @@ func TestE2EPowerFencing(t *testing.T) {
 	s.eventually("lvss", "quorate stonith history show lvsm", "was off for certain (bmc, by")
 	s.rejoins("lvsm")
 	s.play(`
-		lvss# quorate events
+		lvss# quorate events -n 0
 		says lvsm is to be fenced: it is gone, and VirtualIP may still run there
 		says lvsm is off for certain
 		says lvsm was switched on again

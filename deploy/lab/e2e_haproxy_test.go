@@ -108,7 +108,7 @@ func TestE2EHAProxy(t *testing.T) {
 	s.play(`
 		lvsm# pcs resource failcount show
 		says No failures
-		lvsm# quorate events -o json
+		lvsm# quorate events -n 0 -o json
 		says WebService failed over from lvsm to lvss
 		never says operation-failed
 	`)
