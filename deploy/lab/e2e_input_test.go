@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,7 @@ func TestE2EBadInputChangesNothing(t *testing.T) {
 
 		lvsm# quorate cluster token >$SHARED/used
 		spare# quorate cluster join $(cat $SHARED/used)
-		lvsm# quorate cluster token --lifetime 50ms >$SHARED/expired; sleep 0.1
+		lvsm# quorate cluster token --lifetime 2s >$SHARED/expired && sleep 2
 	`)
 	asAnn := "quorate status --server lvsm --ca $SHARED/first/ca.crt --cert $SHARED/first/ann.crt --key $SHARED/first/ann.key"
 	s.play("client# " + asAnn)
@@ -89,24 +90,37 @@ func (s *scene) unchangedBy(f func()) {
 	}
 }
 
-// written is what every node knows by the will of people: its state without
-// what the cluster itself does.
+// written is what every node knows by the will of people, once all of a cluster
+// know the same: its state without what the cluster itself does.
 func (s *scene) written() map[string]*pb.State {
 	s.Helper()
 	states := map[string]*pb.State{}
-	for _, n := range s.Spec.Nodes() {
-		v, err := s.cluster.View(s.Context(), n)
-		if err != nil {
-			s.Fatal(err)
+	err := await(s.Context(), "all nodes to know the same", func() error {
+		indexes := map[string]uint64{} // by cluster
+		for _, n := range s.Spec.Nodes() {
+			v, err := s.cluster.View(s.Context(), n)
+			if err != nil {
+				return err
+			}
+			cluster := v.GetState().GetClusterId()
+			if index, ok := indexes[cluster]; ok && index != v.GetIndex() {
+				return fmt.Errorf("%s is at entry %d, another one at %d", n, v.GetIndex(), index)
+			}
+			indexes[cluster], states[n] = v.GetIndex(), v.GetState()
 		}
-		state := v.GetState()
+		return nil
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, state := range states {
 		for _, node := range state.GetNodes() {
 			node.Admission, node.Epoch, node.Nonce, node.ElectorateConfirmed, node.AdmittedAt, node.GoneAt = 0, 0, 0, 0, nil, nil
+			node.DiskHangsSince = nil
 		}
 		state.Electorate, state.Assignments, state.Instances, state.Operations = nil, nil, nil, nil
 		state.LastAssignment, state.LastOperation, state.LastEvent = 0, 0, 0
 		state.Events = slices.DeleteFunc(state.GetEvents(), func(e *pb.Event) bool { return e.GetActor() == "" })
-		states[n] = state
 	}
 	return states
 }
