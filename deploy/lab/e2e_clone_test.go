@@ -109,23 +109,25 @@ func (s *scene) unclones() {
 }
 
 // runs waits until a resource runs on the nodes and nowhere else, by the word of
-// the last of them.
+// each of them.
 func (s *scene) runs(resource string, nodes ...string) {
 	s.Helper()
 	err := await(s.Context(), resource+" on "+strings.Join(nodes, ", "), func() error {
-		v, err := s.cluster.View(s.Context(), nodes[len(nodes)-1])
-		if err != nil {
-			return err
-		}
-		var on []string
-		for _, a := range state.AssignmentsOf(v.GetState(), resource) {
-			i := state.InstanceOf(v.GetState(), resource, a.Node)
-			if !a.Revoking && !a.Orphaned && i.GetState() == pb.InstanceState_INSTANCE_STATE_RUNNING {
-				on = append(on, state.NodeName(v.GetState(), a.Node))
+		for _, node := range nodes {
+			v, err := s.cluster.View(s.Context(), node)
+			if err != nil {
+				return err
 			}
-		}
-		if slices.Sort(on); !slices.Equal(on, nodes) {
-			return fmt.Errorf("it runs on %q", on)
+			var on []string
+			for _, a := range state.AssignmentsOf(v.GetState(), resource) {
+				i := state.InstanceOf(v.GetState(), resource, a.Node)
+				if !a.Revoking && !a.Orphaned && i.GetState() == pb.InstanceState_INSTANCE_STATE_RUNNING {
+					on = append(on, state.NodeName(v.GetState(), a.Node))
+				}
+			}
+			if slices.Sort(on); !slices.Equal(on, nodes) {
+				return fmt.Errorf("it runs on %q, as %s sees it", on, node)
+			}
 		}
 		return nil
 	})

@@ -26,13 +26,9 @@ func TestE2EHealth(t *testing.T) {
 	here("lvsm")
 	s.play(`lvsm# rm /run/fine`)
 	here("lvss")
-	s.play(`
-		lvss# quorate why VirtualIP not on lvsm
-		says fine
-		lvss# quorate status
-		says fine=0
-		lvsm# touch /run/fine
-	`)
+	s.eventually("lvss", "quorate why VirtualIP not on lvsm", "fine") // it may have to learn why it was told to start it
+	s.eventually("lvss", "quorate status", "fine=0")
+	s.play(`lvsm# touch /run/fine`)
 	here("lvsm")
 	s.play(`
 		lvsm# rm /run/fine

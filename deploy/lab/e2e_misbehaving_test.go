@@ -161,16 +161,16 @@ func (s *scene) removes(resource, script string) {
 
 func (s *scene) debugs() {
 	s.Helper()
+	s.play("lvsm# pcs resource create D ocf:test:daemon pidfile=/run/d.pid op stop timeout=3s --disabled --wait")
+	s.eventually("lvss", "quorate resource debug-monitor D || true", "D is stopped on lvss") // which has yet to learn of it
 	s.play(`
-		lvsm# pcs resource create D ocf:test:daemon pidfile=/run/d.pid op stop timeout=3s --disabled --wait
-		lvss# quorate resource debug-monitor D || true
-		says D is stopped on lvss
 		lvss# quorate resource debug-start D
 		says start of D on lvss done in
 		lvss# quorate resource debug-monitor D
-		says D is running on lvss
+		says D is running on lvss`)
+	s.eventually("lvsm", "quorate status", "D is left alone, as it is run by hand on lvss")
+	s.play(`
 		lvsm# quorate status
-		says D is left alone, as it is run by hand on lvss
 		says It is run by hand on lvss.
 		lvsm# pcs resource enable D --wait`)
 	if said := s.fails(2, "lvsm", "quorate resource debug-start D"); !strings.Contains(said, "D may run on two nodes then: D is run by hand on lvss") {
