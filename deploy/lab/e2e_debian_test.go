@@ -131,8 +131,8 @@ func (s *scene) losesTheNodeOfScripts() {
 	s.Logf("moved in %v", now()-began)
 	s.play("lvsm# ! mountpoint -q /run/disk\nlvsm# ! ls /run/nginx.pid\nlvsm# pcs node unstandby lvsm --wait")
 	s.stands("lvsm")
-	s.play("power-off lvsm")
 	began = now()
+	s.play("power-off lvsm")
 	s.stands("lvss")
 	if took := now() - began; took < 3*time.Second {
 		s.Errorf("it started elsewhere after %v, within the time that its stop may take", took)

@@ -239,7 +239,7 @@ func TestDownLeavesNothing(t *testing.T) {
 // awaitNothing waits for the keeper, who is the last to go.
 func awaitNothing(t *testing.T, l *Lab) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(patienceTime)
 	for len(trace(t, l)) > 0 {
 		if time.Now().After(deadline) {
 			t.Fatalf("left behind: %q", trace(t, l))
@@ -309,7 +309,7 @@ func TestTiedLabEndsWithItsCaller(t *testing.T) {
 // mustEnd waits for the end of all processes with a variable in their environment.
 func mustEnd(t *testing.T, variable string) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(patienceTime)
 	for len(processesWith(t, variable)) > 0 {
 		if time.Now().After(deadline) {
 			t.Fatalf("left behind: %q", processesWith(t, variable))
