@@ -88,7 +88,7 @@ func (s *vmScene) fencedFrozen(n int, level string) {
 	if err := s.monitor.Pause(); err != nil {
 		s.Fatal(err)
 	}
-	s.goesFrom("lvsm", emulated)
+	s.goesFrom(emulated)
 	took := now() - began
 	f := s.newestFencing()
 	off := f.GetOffAt().AsTime()
@@ -125,7 +125,7 @@ func (s *vmScene) confirmedFrozen(n int) {
 		lvss# quorate stonith history show vm1`)
 	told, confirmed := now()-began, now()
 	s.play(`lvss# quorate stonith confirm vm1 --force --wait`)
-	s.goesFrom("lvsm", emulated)
+	s.goesFrom(emulated)
 	released := now() - confirmed
 	s.play(`
 		vm1# ip addr add ` + controller + `/24 dev br0
