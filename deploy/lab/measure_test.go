@@ -203,6 +203,23 @@ func TestTrack(t *testing.T) {
 	}
 }
 
+func TestAGapIsOpenUnlessTheLastAnswersCameLate(t *testing.T) {
+	for _, tt := range []struct {
+		last time.Duration // until the last probe is answered; 0: never
+		open bool
+	}{{time.Millisecond, false}, {12 * time.Millisecond, false}, {0, true}} {
+		tr := newTrack("icmp", func(Gap) {})
+		sent := now() - time.Second
+		tr.probes = []probe{{sent: sent, answered: sent + 1, good: true}, {sent: sent + ProbeEvery, good: true}}
+		if tt.last > 0 {
+			tr.probes[1].answered = tr.probes[1].sent + tt.last
+		}
+		if tally := tr.end(); (len(tally.Gaps) > 0) != tt.open {
+			t.Errorf("the last probe answered after %v: gaps %v, want one %v", tt.last, tally.Gaps, tt.open)
+		}
+	}
+}
+
 // A prober that is kept from reading answers must not call their probes lost.
 func TestTrackJudgesNothingBeforeItHasListened(t *testing.T) {
 	tr := newTrack("icmp", func(g Gap) { t.Errorf("a gap that was none: %v", g) })

@@ -190,14 +190,14 @@ func (t *track) record(g Gap) bool {
 	return true
 }
 
-// end judges what is left and returns the tally. A gap that goes on is in it,
-// as open.
+// end judges what is left and returns the tally. A gap that goes on is in it, as open;
+// there is none where the last answers were late, and came.
 func (t *track) end() Tally {
 	at := now()
 	t.settle(at, true)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.lost > 0 && t.begun && at-t.tally.LastGood > ProbeDeadline {
+	if t.lost > t.late && t.begun && at-t.tally.LastGood > ProbeDeadline {
 		t.record(Gap{Kind: t.tally.Kind, From: t.tally.LastGood, To: at, Lost: t.lost, Late: t.late, Bad: t.bad, Open: true})
 	}
 	return t.tally
