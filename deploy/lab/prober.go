@@ -155,11 +155,16 @@ func (g *getter) run(ctx context.Context) error {
 	})
 }
 
+// getTime is how long a page is waited for: longer than until its probe is judged, as the
+// programs that answer may stand still for as long, and not until a kernel asks for the
+// connection once more.
+const getTime = 900 * time.Millisecond
+
 // get asks once, and waits longer than ProbeDeadline, to tell a late answer
 // from none. A connection that is closed is reset, so that thousands of
 // them do not use up the client's ports.
 func (g *getter) get(sent time.Duration) (status int, err error) {
-	left := patience - (now() - sent)
+	left := getTime - (now() - sent)
 	if left <= 0 {
 		return 0, os.ErrDeadlineExceeded
 	}

@@ -46,10 +46,10 @@ type Tally struct {
 	Kind     string         `json:"kind"`
 	Sent     int            `json:"sent"`
 	Lost     int            `json:"lost"`
-	Late     int            `json:"late"` // answered after the deadline: counted as lost
-	Answers  map[string]int `json:"answers,omitempty"`
-	Gaps     []Gap          `json:"gaps"`   // longer than Noticeable, and one still open at the end
-	Stalls   int            `json:"stalls"` // times the prober itself was kept from asking
+	Late     int            `json:"late"`              // answered after the deadline: counted as lost
+	Answers  map[string]int `json:"answers,omitempty"` // also those that came when their probes were judged
+	Gaps     []Gap          `json:"gaps"`              // longer than Noticeable, and one still open at the end
+	Stalls   int            `json:"stalls"`            // times the prober itself was kept from asking
 	Longest  time.Duration  `json:"longest"`
 	LastGood time.Duration  `json:"last_good"`
 }
