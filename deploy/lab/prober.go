@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -155,6 +156,21 @@ func (g *getter) run(ctx context.Context) error {
 	})
 }
 
+// withRequest has a connection's first acknowledgement leave with the request (TCP_QUICKACK,
+// tcp(7)). Else two processors may take the two at the same moment: while a kernel before
+// Linux 6.19 puts the new connection in the place of the request for it, whoever looks finds
+// neither, and resets ("inet: Avoid ehash lookup race in inet_ehash_insert()").
+func withRequest(_, _ string, c syscall.RawConn) error {
+	return set(c, unix.TCP_QUICKACK, 0)
+}
+
+// set sets an option of TCP.
+func set(c syscall.RawConn, option, value int) error {
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option, value) })
+	return errors.Join(err, failed)
+}
+
 // getTime is how long a page is waited for: longer than until its probe is judged, as the
 // programs that answer may stand still for as long, and not until a kernel asks for the
 // connection once more.
@@ -169,7 +185,7 @@ func (g *getter) get(sent time.Duration) (status int, err error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	deadline := time.Now().Add(left)
-	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1}
+	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1, Control: withRequest}
 	c, err := dialer.Dial("tcp", g.address)
 	if err != nil {
 		return 0, err

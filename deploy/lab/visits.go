@@ -72,7 +72,7 @@ func runVisitor(args []string) error {
 // do not use up the client's ports.
 func visit(url string) Visit {
 	v := Visit{From: now()}
-	dialer := net.Dialer{Timeout: visitTime, KeepAlive: -1}
+	dialer := net.Dialer{Timeout: visitTime, KeepAlive: -1, Control: withRequest}
 	client := http.Client{Timeout: visitTime, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
 	answer, err := client.Get(url)
 	if err == nil {

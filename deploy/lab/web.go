@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,9 +37,17 @@ func runWeb(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	// An emulated machine may stand still for seconds.
-	server := &http.Server{Addr: args[0], ReadHeaderTimeout: time.Minute, Handler: (&webServer{name: name}).pages()}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: (&webServer{name: name}).pages()}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	// For clients that do not do as withRequest has it, a connection is made by its first request.
+	listening := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return set(c, unix.TCP_DEFER_ACCEPT, 1)
+	}}
+	listener, err := listening.Listen(ctx, "tcp", args[0])
+	if err != nil {
+		return err
+	}
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
