@@ -16,9 +16,10 @@ func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: the demo takes its time")
 	}
+	program := quorateProgram(t) // building it takes its own time
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	demo := exec.CommandContext(ctx, quorateProgram(t), "lab", "demo")
+	demo := exec.CommandContext(ctx, program, "lab", "demo")
 	demo.Dir = "/"
 	if os.Geteuid() == 0 {
 		demo.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
