@@ -24,8 +24,9 @@ func TestServedIsPresentAndAdmitted(t *testing.T) {
 	}
 	both := "for f in inet arp; do nft add table $f quorate; " +
 		"nft add set $f quorate managed4 '{ type ipv4_addr; }'; nft add set $f quorate leased4 '{ type ipv4_addr; flags timeout; }'; done"
-	lease := func(set, element string) string {
-		return "for f in inet arp; do nft add element $f quorate " + set + " \"{ $VIP" + element + " }\"; done"
+	lease := func(set, element string) string { // both tables' at once, as the guard does
+		words := " quorate " + set + " { $VIP" + element + " }"
+		return `nft "add element inet` + words + `; add element arp` + words + `"`
 	}
 	script(t, l, "n1", "ip addr add $VIP/32 dev eth0", "sleep 0.1")                                 // no guard: served
 	script(t, l, "n1", both, lease("managed4", ""))                                                 // not any more
@@ -52,12 +53,12 @@ func TestServedIsPresentAndAdmitted(t *testing.T) {
 }
 
 func TestDeadlineOfTheGuardsRule(t *testing.T) {
-	until := now() + 400*time.Millisecond
 	var wall unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &wall); err != nil {
 		t.Fatal(err)
 	}
-	last := binary.BigEndian.AppendUint64(nil, uint64(wall.Nano()+int64(until-now()))-1)
+	until := monotonic(wall) + 400*time.Millisecond // read late on a busy machine, both clocks at once
+	last := binary.BigEndian.AppendUint64(nil, uint64(wall.Nano()+int64(400*time.Millisecond))-1)
 	var rule []byte
 	for _, e := range []expr.Any{
 		&expr.Meta{Key: 30, Register: 1},
