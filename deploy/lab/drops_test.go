@@ -44,7 +44,14 @@ func TestFaultsOfOneNetwork(t *testing.T) {
 			t.Errorf("%s: %v", tt.trouble, err)
 			continue
 		}
-		if got := listened(t, l); got != tt.heard {
+		got := listened(t, l)
+		for range 2 { // a busy machine may not get to ask in time
+			if got != tt.heard {
+				t.Logf("%s: %q; once more", tt.trouble, got)
+				got = listened(t, l)
+			}
+		}
+		if got != tt.heard {
 			t.Errorf("%s\n got %q\nwant %q", tt.trouble, got, tt.heard)
 		}
 		mustFault(t, l, Heal, "n1")

@@ -27,17 +27,18 @@ func TestProberMeasuresAKnownOutage(t *testing.T) {
 		{"IPv6", VIP6, "ip addr del $VIP6/128 dev eth0", "ip addr add $VIP6/128 dev eth0 nodad", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// No outage may look shorter than it was. On a busy machine it may look
-			// longer, but not each time.
-			for try := range 4 {
+			// No outage may look shorter than it was, which is longer than the script
+			// sleeps. On a busy machine it may look longer, also by the kernel's word,
+			// which is read late then, but not each time.
+			for try := range 10 {
 				outage, tallies := outage(t, l, tt.address, tt.url, tt.del, "sleep 0.2", tt.add, "sleep 0.3")
 				exact := outage < 260
 				for _, tally := range tallies {
 					longest := tally.Longest.Milliseconds()
-					if longest < outage-3 {
+					if longest < 200 {
 						t.Fatalf("%s: an outage of %d ms was measured as %d ms: %+v", tally.Kind, outage, longest, tally)
 					}
-					exact = exact && longest <= outage+15
+					exact = exact && longest >= outage-3 && longest <= outage+15
 				}
 				if exact {
 					return
