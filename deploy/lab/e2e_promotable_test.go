@@ -86,8 +86,7 @@ func (s *scene) losesTheInstance() {
 // other is promoted before that may have ended (S1).
 func (s *scene) losesThePromotedNode() {
 	s.Helper()
-	s.play("power-off lvss")
-	off := now()
+	off := s.powerOff("lvss")
 	s.promoted("lvsm")
 	if took := now() - off; took < stopOfDb {
 		s.Errorf("promoted elsewhere after %v, within the time that its stop may take", took)

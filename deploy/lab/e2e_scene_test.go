@@ -136,6 +136,23 @@ func (s *scene) play(script string) {
 	}
 }
 
+// powerOff takes a node's power, and returns when nobody could hear it any more.
+func (s *scene) powerOff(node string) time.Duration {
+	s.Helper()
+	steps, err := s.Fault(s.Context(), PowerOff, node)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return steps[0].At
+}
+
+// says waits until the page that a daemon serves at the address says a text: a daemon
+// that runs may not listen yet.
+func (s *scene) says(text string) {
+	s.Helper()
+	s.eventually("client", s.expand(get("$VIP/8000", "GET /page HTTP/1.0")), text)
+}
+
 func (s *scene) expand(text string) string {
 	return strings.NewReplacer("$VIP", VIP.String(), "$SHARED", s.Shared()).Replace(text)
 }

@@ -27,18 +27,13 @@ func TestE2EScript(t *testing.T) {
 		lvsm# pcs resource create Daemon ocf:heartbeat:anything binfile=/bin/busybox cmdline_options="httpd -f -p 8000 -h $SHARED" tpyo=1 op monitor interval=1s op stop timeout=5s --group site 2>&1
 		says tpyo
 		all on lvsm
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a script
-		lvsm# kill -9 $(cat /var/run/anything_Daemon.pid)
 	`)
+	s.says("hello from a script")
+	s.play("lvsm# kill -9 $(cat /var/run/anything_Daemon.pid)")
 	s.until("lvsm", "the death of the daemon", "quorate events", "monitor of Daemon on lvsm failed")
-	s.play(`
-		all on lvsm
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a script
-		power-off lvsm
-	`)
-	off := now()
+	s.play("all on lvsm")
+	s.says("hello from a script")
+	off := s.powerOff("lvsm")
 	if err := s.await("lvss"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +42,8 @@ func TestE2EScript(t *testing.T) {
 	} else {
 		t.Logf("it started elsewhere after %v", took)
 	}
+	s.says("hello from a script")
 	s.play(`
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a script
 		lvss# pcs resource delete site --wait
 		lvss# ! pgrep -f '[h]ttpd -f'
 	`)

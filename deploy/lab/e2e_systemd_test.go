@@ -107,15 +107,13 @@ func TestE2ESystemd(t *testing.T) {
 		lvsm# pcs resource create Page systemd:page op stop timeout=3s op monitor interval=10s --group site --wait
 		lvsm# quorate status
 		says Page cannot run on web1
-		all on lvsm
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a unit
-		lvsm# kill -9 $(pgrep -f "^/bin/busybox httpd")`)
+		all on lvsm`)
+	s.says("hello from a unit")
+	s.play(`lvsm# kill -9 $(pgrep -f "^/bin/busybox httpd")`)
 	began := now()
 	s.until("lvsm", "the end of the unit", "quorate events --resource Page", "monitor of Page on lvsm failed")
-	s.play(`all on lvsm
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a unit`)
+	s.play("all on lvsm")
+	s.says("hello from a unit")
 	t.Logf("a crash was known and mended within %v, most of it the test's own calm", now()-began)
 	t.Run("it moves, and fails over", func(t *testing.T) { s.in(t).losesASystemd() })
 	t.Run("a unit that does not stop in time blocks", func(t *testing.T) { s.in(t).doesNotStop() })
@@ -126,13 +124,12 @@ func (s *scene) losesASystemd() {
 	s.Helper()
 	s.play(`
 		lvsm# pcs resource move site lvss --wait
-		all on lvss
-		client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a unit
+		all on lvss`)
+	s.says("hello from a unit")
+	s.play(`
 		lvsm# ! pgrep -f "^/bin/busybox httpd"
-		lvss# pcs resource clear site
-		power-off lvss`)
-	off := now()
+		lvss# pcs resource clear site`)
+	off := s.powerOff("lvss")
 	if err := s.await("lvsm"); err != nil {
 		s.Fatal(err)
 	}
@@ -141,9 +138,8 @@ func (s *scene) losesASystemd() {
 	} else {
 		s.Logf("started elsewhere %v after the power-off", took)
 	}
-	s.play(`client# ` + get("$VIP/8000", "GET /page HTTP/1.0") + `
-		says hello from a unit
-		heal lvss`)
+	s.says("hello from a unit")
+	s.play("heal lvss")
 }
 
 // doesNotStop has the stop of a unit take longer than it may: it is blocked, until a

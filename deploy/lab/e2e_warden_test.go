@@ -89,7 +89,8 @@ func (s *scene) orphan(fault Fault, owner string) (next string, ended, again tim
 	if again < daemonStop {
 		s.Errorf("%s: the daemon ran again after %v, within the time that others wait for it", fault, again)
 	}
-	s.play("client# " + get("$VIP/8000", "GET /page HTTP/1.0") + "\nsays hello from a script\nheal " + owner)
+	s.says("hello from a script")
+	s.play("heal " + owner)
 	s.play(owner + "# ! pgrep -f '[h]ttpd -f'")
 	return next, ended, again
 }
