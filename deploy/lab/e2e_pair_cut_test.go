@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // TestE2EPairWhoseCableIsCutServesOnce has the two meet on a cable of their own
@@ -29,11 +31,8 @@ func TestE2EPairWhoseCableIsCutServesOnce(t *testing.T) {
 		heal lvsm --network cable
 	`)
 	s.together("lvsm", "lvss")
-	s.play(`
-		all on lvsm
-		lvss# pcs resource defaults
-		says resource-stickiness=7
-	`)
+	s.play(`all on lvsm`)
+	s.eventually("lvss", "pcs resource defaults", "resource-stickiness=7")
 	seen := c.ends("lvsm")
 	if gaps := unanswered(seen.tallies[0], 0); len(gaps) > 0 {
 		t.Errorf("the client noticed: %v", gaps)
@@ -101,10 +100,13 @@ func TestE2EPairWhoseOwnerIsCutOffMovesWithAPingTarget(t *testing.T) {
 func TestE2EPairThatBootsApartServesNothingTwice(t *testing.T) {
 	s := newScene(t, "lvsm", "lvss")
 	s.formAs(Pair)
-	s.play(`
-		power-off lvsm
-		power-off lvss
-	`)
+	var off errgroup.Group // at once: who is alone for long goes on alone
+	for _, n := range s.Spec.Nodes() {
+		off.Go(func() error { _, err := s.Fault(t.Context(), PowerOff, n); return err })
+	}
+	if err := off.Wait(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Strike(t.Context(), Trouble{Fault: Heal, Host: "lvss"}); err != nil {
 		t.Fatal(err)
 	}

@@ -17,10 +17,10 @@ func TestE2EPairTutorial(t *testing.T) {
 		lvsm# pcs property set stonith-enabled=false
 		lvsm# pcs property set no-quorum-policy=ignore
 		lvsm# pcs resource create VirtualIP ocf:heartbeat:IPaddr2 ip=$VIP cidr_netmask=32 op monitor interval=30s
-		lvsm# pcs quorum status
-		says lvsm and lvss hear each other. Either may fail
 		all on lvsm
-
+	`)
+	s.eventually("lvsm", "pcs quorum status", "lvsm and lvss hear each other. Either may fail")
+	s.play(`
 		power-off lvsm
 		all on lvss
 		lvss# pcs quorum status
@@ -30,16 +30,15 @@ func TestE2EPairTutorial(t *testing.T) {
 		all on lvss
 		lvsm# pcs resource defaults
 		says resource-stickiness=100
-		lvsm# pcs quorum status
-		says lvsm and lvss hear each other
-
+	`)
+	s.together("lvsm", "lvss")
+	s.play(`
 		power-off lvss
 		all on lvsm
 		heal lvss
 		all on lvsm
-		lvss# pcs quorum status
-		says lvss and lvsm hear each other
 	`)
+	s.together("lvsm", "lvss")
 }
 
 // TestE2EPairOfTwoNeverServesTwice has the owner die in three ways. The other
@@ -95,8 +94,9 @@ func TestE2EPairHealsASplit(t *testing.T) {
 		heal lvss
 		all on lvsm
 		lvss# until pcs resource defaults | grep -q "resource-stickiness=100"; do sleep 0.1; done
-		lvss# pcs quorum status
-		says lvss and lvsm hear each other
+	`)
+	s.together("lvsm", "lvss")
+	s.play(`
 		lvss# quorate events
 		says lvss gives way. Configured there alone
 		says node lvss attribute rack=b12; resource default resource-stickiness=7
