@@ -97,17 +97,7 @@ func (s *watchdogScene) failsToStop(way string) (p phases) {
 // lastingOn waits until the resource runs on one machine and the other one may have it.
 func (s *watchdogScene) lastingOn() (from, to string) {
 	s.Helper()
-	err := await(s.Context(), lasting+" on a machine", func() error {
-		v, err := s.cluster.View(s.Context(), "lvsm")
-		from = v.Owners[lasting]
-		if err == nil && s.machines[from] == nil {
-			err = fmt.Errorf("it is on %q", from)
-		}
-		return err
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
+	from = s.machineOf(lasting)
 	for name := range s.machines {
 		if name != from {
 			to = name

@@ -160,12 +160,19 @@ func (s *vmScene) comesBack() {
 	}
 }
 
-func (s *vmScene) newestFencing() *pb.Fencing {
+// newest is the view of the node beside the machine that has seen most, as goesFrom has it.
+func (s *vmScene) newest() View {
 	s.Helper()
-	v, err := s.cluster.View(s.Context(), "lvsm")
+	v, err := s.cluster.newest(s.Context(), s.name)
 	if err != nil {
 		s.Fatal(err)
 	}
+	return v
+}
+
+func (s *vmScene) newestFencing() *pb.Fencing {
+	s.Helper()
+	v := s.newest()
 	list := v.GetState().GetFencings()
 	if len(list) == 0 {
 		s.Fatal("nothing was fenced")
@@ -176,10 +183,7 @@ func (s *vmScene) newestFencing() *pb.Fencing {
 // started is when the address has run where it is now.
 func (s *vmScene) started() time.Time {
 	s.Helper()
-	v, err := s.cluster.View(s.Context(), "lvsm")
-	if err != nil {
-		s.Fatal(err)
-	}
+	v := s.newest()
 	var at time.Time
 	for _, i := range v.GetState().GetInstances() {
 		if i.GetResource() == vipResource && i.GetState() == pb.InstanceState_INSTANCE_STATE_RUNNING && i.GetSince().AsTime().After(at) {

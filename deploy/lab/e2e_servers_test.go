@@ -54,7 +54,7 @@ func TestE2EServers(t *testing.T) {
 		says hello from www1
 		lvss# quorate server disable www1 --kept --wait
 		says until that is taken back
-		web1# quorate resource config Web
+		lvss# quorate resource config Web
 		says server www1 of app disabled
 		client# ` + ask(8) + `
 		never says hello from www1

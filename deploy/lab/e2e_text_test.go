@@ -22,8 +22,10 @@ func TestE2EConfigurationInTheCluster(t *testing.T) {
 		lvss# quorate resource config diff WebService
 		says haproxy.cfg is the same on lvsm, lvss, web1
 		lvss# sed -i 's/stats realm .*/stats realm Edited/' $SHARED/haproxy.cfg && quorate resource reload WebService --wait
-		client# ` + get("$VIP/8080", "GET / HTTP/1.0") + `
-		says Basic realm="Edited"
+	`)
+	// The former worker may have taken one more.
+	s.eventually("client", s.expand(get("$VIP/8080", "GET / HTTP/1.0")), `Basic realm="Edited"`)
+	s.play(`
 		lvss# quorate events -o json
 		never says operation-failed
 		lvss# quorate resource config set WebService $SHARED/haproxy.cfg --wait
@@ -34,12 +36,7 @@ func TestE2EConfigurationInTheCluster(t *testing.T) {
 	client := s.client("http://$VIP/")
 	s.edits("s/maxconn 4000/maxconn 5000/")
 	s.edits("s/balance roundrobin/balance leastconn/")
-	seen := client.ends("lvsm")
-	for _, tally := range seen.tallies {
-		for _, g := range unanswered(tally, 0) {
-			t.Errorf("%s: %v, and %d bad answers, while the configuration was edited", tally.Kind, g, g.Bad)
-		}
-	}
+	s.lostNothing(client.ends("lvsm"))
 	s.play(`
 		client# for i in 1 2 3 4; do ` + get("$VIP/80", "GET / HTTP/1.0") + `; done
 		says hello from www2

@@ -111,10 +111,7 @@ func spread(list []time.Duration) string {
 func (s *watchdogScene) bites(b bite) (reset, taken time.Duration) {
 	s.Helper()
 	s.boot()
-	owner := s.machines[s.ownerOf("lvsm")]
-	if owner == nil {
-		s.Fatalf("%s runs on no machine with a watchdog", vipResource)
-	}
+	owner := s.machines[s.machineOf(vipResource)]
 	s.Logf("%s says:\n%s", owner.name, owner.shell("quorate status --full"))
 	if b.before != nil {
 		b.before(s, owner)
@@ -187,6 +184,23 @@ func (s *watchdogScene) boot() {
 		}
 		m.comesBack()
 	}
+}
+
+// machineOf waits until a resource runs on a machine, and tells on which.
+func (s *watchdogScene) machineOf(resource string) (name string) {
+	s.Helper()
+	err := await(s.Context(), resource+" on a machine", func() error {
+		v, err := s.cluster.View(s.Context(), "lvsm")
+		name = v.Owners[resource]
+		if err == nil && s.machines[name] == nil {
+			err = fmt.Errorf("it is on %q", name)
+		}
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return name
 }
 
 // ended reports whether a machine is off: qemu ends where a machine boots again.
