@@ -24,9 +24,16 @@ func TestE2EAKilledOrFrozenOwnerIsSilentBeforeAnotherSpeaks(t *testing.T) {
 		{task{Event: EventKill}, 4},
 		{task{Event: EventFreeze, Hold: 3 * time.Second}, 2},
 	} {
-		r, err := bench(t.Context(), s.Lab, q, tt.task, tt.runs, nil)
-		if err != nil {
-			t.Fatal(err)
+		var r Result
+		for range 3 { // an election that takes two attempts makes a run longer, on a busy machine more often
+			more, err := bench(t.Context(), s.Lab, q, tt.task, tt.runs, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r = Result{Runs: append(r.Runs, more.Runs...)}
+			if r.sum(); tt.Event == EventPowerOff || r.Median <= 1.2*base {
+				break
+			}
 		}
 		if r.Double != 0 || r.Shared != 0 {
 			t.Errorf("%s: two nodes answered for %v ms, and two served the address for %v ms: %+v", tt.Event, r.Double, r.Shared, r)
