@@ -23,6 +23,9 @@ const (
 	// attemptTimeout is longer than a leader that is well takes, and than a follower
 	// waits for one. It ends the wait for a main loop of this node's own that hangs.
 	attemptTimeout = 3 * time.Second
+	// catchUpTimeout is longer than a disk hangs now and then, and than a follower
+	// takes to learn what is committed if it misses its echo.
+	catchUpTimeout = 3 * time.Second
 	// askAgain is long enough for no storm of questions, short beside an election.
 	askAgain = 50 * time.Millisecond
 )
@@ -104,9 +107,10 @@ func verdict(err, doubt error) error {
 }
 
 // catchUp waits until this node has learned of what it proposed, so that its
-// next answer tells of it. A node that lags far behind is not waited for.
+// next answer tells of it, also where its disk hangs for a second meanwhile. A node
+// that lags far behind is not waited for.
 func (s *Server) catchUp(ctx context.Context, index uint64) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
 	err := s.until(ctx, func(*pb.State) bool { return s.state.Get().Index >= index })
 	if err != nil {
