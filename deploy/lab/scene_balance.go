@@ -185,8 +185,9 @@ func (s *stage) absent(ctx context.Context, node, web string, leave, back time.D
 }
 
 // away stops a web server and starts it again, and tells when it had left the table, on
-// the machine's clock.
+// the machine's clock. How long that may take is promised for a machine of its own.
 func (s *stage) away(ctx context.Context, node, web string, leave, back time.Duration) (left time.Duration, err error) {
+	leave, back = slow(leave), slow(back)
 	stopped := now()
 	if err := s.stopWeb(ctx, web); err != nil {
 		return 0, err
