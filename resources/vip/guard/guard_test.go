@@ -518,9 +518,11 @@ func TestHundredsOfAddressesAreRenewedInOneBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elements, err := conn.GetSetElements(g.sets.v6.leased)
-	if err != nil || len(elements) != 300 {
-		t.Errorf("%d leased IPv6 addresses, %v; want 300", len(elements), err)
+	if n := len(elementsOf(conn, g.sets.v6.leased)); n != 300 { // see readSet
+		t.Errorf("%d leased IPv6 addresses, want 300", n)
+	}
+	if n := len(g.sets.list(conn)); n != 600 {
+		t.Errorf("%d managed addresses, want 600", n)
 	}
 }
 

@@ -61,7 +61,7 @@ func (g *Guard) inherit(c *nftables.Conn) span {
 func (s *sets) timeoutsLeft(c *nftables.Conn, managed, into map[netip.Addr]struct{}) time.Duration {
 	left := time.Duration(math.MaxInt64)
 	for _, p := range s.all() {
-		elements, err := c.GetSetElements(p.leased)
+		elements, err := readSet(c, p.leased)
 		if err != nil {
 			continue // no such table or set
 		}

@@ -74,22 +74,6 @@ func (s *sets) listServed(c *nftables.Conn) []netip.Addr {
 	return elementsOf(c, s.v4[0].served, s.v6.served)
 }
 
-func elementsOf(c *nftables.Conn, sets ...*nftables.Set) []netip.Addr {
-	var addrs []netip.Addr
-	for _, set := range sets {
-		elements, err := c.GetSetElements(set)
-		if err != nil {
-			continue // no such table or set
-		}
-		for _, e := range elements {
-			if addr, ok := netip.AddrFromSlice(e.Key); ok {
-				addrs = append(addrs, addr)
-			}
-		}
-	}
-	return addrs
-}
-
 // A filling is what tables are made with.
 type filling struct {
 	managed, leased, served []netip.Addr
