@@ -28,16 +28,21 @@ func elementsOf(c *nftables.Conn, sets ...*nftables.Set) []netip.Addr {
 	return addrs
 }
 
-// readSet returns a set's elements. To tell of hundreds the kernel needs several messages,
-// and goes on in each after as many elements as it has told: while it also makes room for
-// what was just added, which moves them, it tells some twice and others not at all. So a
-// set is read until two readings in a row are of the same elements, each once. If there
-// are no such two, all that was read counts: silence is safe.
+// readSet returns a set's elements.
 func readSet(c *nftables.Conn, set *nftables.Set) ([]nftables.SetElement, error) {
+	return agreed(func() ([]nftables.SetElement, error) { return c.GetSetElements(set) })
+}
+
+// agreed reads a set until two readings in a row are of the same elements, each once.
+// To tell of hundreds the kernel needs several messages, and goes on in each after as
+// many elements as it has told: while it also makes room for what was just added, which
+// moves them, it tells some twice and others not at all. If there are no such two, all
+// that was read counts: silence is safe.
+func agreed(read func() ([]nftables.SetElement, error)) ([]nftables.SetElement, error) {
 	all := make(map[string]nftables.SetElement)
 	var before map[string]bool
 	for range readings {
-		elements, err := c.GetSetElements(set)
+		elements, err := read()
 		if err != nil {
 			return nil, err
 		}

@@ -518,7 +518,7 @@ func TestHundredsOfAddressesAreRenewedInOneBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(elementsOf(conn, g.sets.v6.leased)); n != 300 { // see readSet
+	if n := len(elementsOf(conn, g.sets.v6.leased)); n != 300 { // see agreed
 		t.Errorf("%d leased IPv6 addresses, want 300", n)
 	}
 	if n := len(g.sets.list(conn)); n != 600 {
